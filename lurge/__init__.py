@@ -1,0 +1,14 @@
+"""lurge: storage intelligence for HPC.
+
+source     finds dumps, reads them, scans trees, makes worlds up
+stream     cuts dumps into blocks and carries them between processes
+aggregate  turns blocks into reports that can be merged
+enrich     names groups and users
+store      keeps reports in the database
+export     writes them as files
+pipeline   the recipes: one short file a job
+cli        the commands
+model      the nouns that all of these share
+"""
+
+__version__ = "0.1.0"

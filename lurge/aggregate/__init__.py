@@ -1,0 +1,1 @@
+"""Raw lines to mergeable reports: numba kernels, their plain-Python twins, merging."""

@@ -1,0 +1,268 @@
+"""One process's reports of one volume: filled by the kernel, exported as arrays, merged, turned into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lurge.aggregate.kernel import (
+    KEY,
+    LONGEST_LINE,
+    SAMPLE_BYTES,
+    SAMPLES_KEPT,
+    Reports,
+    Settings,
+    Tallies,
+    VaultArrays,
+    read_lines,
+)
+from lurge.aggregate.lookup import ANY_GROUP, compile_lookup
+from lurge.model.rules import Rules
+from lurge.aggregate.table import Table
+from lurge.model.paths import shown
+from lurge.model.report import (
+    REASONS,
+    VAULT_KEY,
+    VAULT_STATES,
+    Counts,
+    DirectoryUsage,
+    GroupUsage,
+    Sample,
+    Unattributed,
+    UserUsage,
+    VaultFile,
+    VolumeReport,
+)
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+TABLES = ("groups", "directories", "users", "unattributed")
+SCRATCH_BYTES = LONGEST_LINE + 8
+
+
+def pack_words(words: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], list[tuple[int, int]]]:
+    """All words in one array, and where each begins and how long it is."""
+    places, at = [], 0
+    for word in words:
+        places.append((at, len(word)))
+        at += len(word)
+    return np.frombuffer(b"".join(words) or b"\0", np.uint8).copy(), places
+
+
+def compile_settings(rules: Rules) -> Settings:
+    """The kernel's form of the rules."""
+    _, bases = rules.bases()
+    suffixes = [
+        (suffix.encode().lower(), number)
+        for number, filetype in enumerate(rules.filetypes)
+        for suffix in filetype.suffixes
+    ]
+    suffix_text, suffix_places = pack_words([suffix for suffix, _ in suffixes])
+    suffix_at = [(*place, number) for place, (_, number) in zip(suffix_places, suffixes, strict=True)]
+    deep_text, deep_places = pack_words([b".", *(name.encode() for name in rules.deep_directories)])
+    pseudo = {(ANY_GROUP, path): gid for path, gid in rules.pseudo_gids().items()}
+    return Settings(
+        encoding=int(rules.era.encoding),
+        columns=rules.era.columns,
+        dump_time=rules.dump_time,
+        bases=compile_lookup(bases),
+        pseudo=compile_lookup(pseudo),
+        suffixes=suffix_text,
+        suffix_at=np.array(suffix_at, np.int64).reshape(-1, 3),
+        deep=deep_text,
+        deep_at=np.array(deep_places[1:], np.int64).reshape(-1, 2),
+    )
+
+
+def new_vault(rows: int, text: int) -> VaultArrays:
+    return VaultArrays(
+        used=np.zeros(2, np.int64),
+        fields=np.zeros((rows, 6), np.int64),
+        size=np.zeros(rows, np.uint64),
+        text=np.zeros(text, np.uint8),
+    )
+
+
+def new_tallies(filetypes: int) -> Tallies:
+    reasons = len(REASONS) + 1
+    return Tallies(
+        counts=np.zeros(4, np.int64),
+        bytes=np.zeros((2, 2), np.uint64),
+        reasons=np.zeros(reasons, np.int64),
+        samples=np.zeros((reasons, SAMPLES_KEPT, 2), np.int64),
+        sample_text=np.zeros((reasons, SAMPLES_KEPT, SAMPLE_BYTES), np.uint8),
+        path=np.zeros(SCRATCH_BYTES, np.uint8),
+        joined=np.zeros(SCRATCH_BYTES, np.uint8),
+        tabs=np.zeros(16, np.int64),
+        fields=np.zeros(7, np.uint64),
+        matched=np.zeros(filetypes, np.bool_),
+    )
+
+
+def sum_words(words: npt.NDArray[np.uint64]) -> int:
+    """A 128-bit number from its low and high word."""
+    low, high = words.tolist()
+    return int(low) + (int(high) << 64)
+
+
+class Aggregator:
+    """Tables of one volume that grow as lines are added."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._settings = compile_settings(rules)
+        self._bases = rules.bases()[0]
+        self._tables = {
+            "groups": Table(),
+            "directories": Table(sums=1 + len(rules.filetypes)),
+            "users": Table(),
+            "unattributed": Table(),
+        }
+        self._vault = new_vault(rows=256, text=1 << 18)
+        self._tallies = new_tallies(len(rules.filetypes))
+
+    def add(self, lines: npt.NDArray[np.uint8], first_line: int) -> None:
+        """Read whole lines, the last of which may lack its newline.
+
+        lines: uint8, contiguous. first_line: the number of the first of them in its dump, from 1.
+        """
+        start = 0
+        while start < len(lines):
+            reports = Reports(
+                *(self._tables[name].arrays for name in TABLES), vault=self._vault, tallies=self._tallies
+            )
+            start, first_line = read_lines(self._settings, reports, lines, start, first_line)
+            if start < len(lines):
+                self._grow()
+
+    def _grow(self) -> None:
+        for name, table in self._tables.items():
+            table.make_room(LONGEST_LINE if name == "directories" else 0)
+        old = self._vault
+        rows, text = int(old.used[0]), int(old.used[1])
+        if rows == len(old.size) or text + 2 * LONGEST_LINE > len(old.text):
+            new = new_vault(max(len(old.size), 2 * rows), max(len(old.text), 2 * (text + 2 * LONGEST_LINE)))
+            new.used[:] = old.used
+            new.fields[:rows] = old.fields[:rows]
+            new.size[:rows] = old.size[:rows]
+            new.text[:text] = old.text[:text]
+            self._vault = new
+
+    def export(self) -> Arrays:
+        """Everything gathered so far as named arrays, for `merge` in another process."""
+        arrays: Arrays = {}
+        for name, table in self._tables.items():
+            arrays[f"{name}.rows"], arrays[f"{name}.text"] = table.export()
+        rows, text = int(self._vault.used[0]), int(self._vault.used[1])
+        arrays["vault.fields"] = self._vault.fields[:rows]
+        arrays["vault.size"] = self._vault.size[:rows]
+        arrays["vault.text"] = self._vault.text[:text]
+        for part in ("counts", "bytes", "reasons", "samples", "sample_text"):
+            arrays[f"tallies.{part}"] = getattr(self._tallies, part)
+        return arrays
+
+    def merge(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Add another process's export for the same volume."""
+        for name, table in self._tables.items():
+            table.merge(arrays[f"{name}.rows"], arrays[f"{name}.text"])
+        self._merge_vault(arrays)
+        self._merge_tallies(arrays)
+
+    def _merge_vault(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        mine, (rows, text) = self._vault, self._vault.used.tolist()
+        fields = arrays["vault.fields"].astype(np.int64)
+        fields[:, 0] += text
+        merged = VaultArrays(
+            used=np.array([rows + len(fields), text + len(arrays["vault.text"])], np.int64),
+            fields=np.concatenate([mine.fields[:rows], fields]),
+            size=np.concatenate([mine.size[:rows], arrays["vault.size"]]),
+            text=np.concatenate([mine.text[:text], arrays["vault.text"]]),
+        )
+        self._vault = merged
+
+    def _merge_tallies(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        mine = self._tallies
+        mine.counts[:] += arrays["tallies.counts"]
+        for row in range(2):
+            total = sum_words(mine.bytes[row]) + sum_words(arrays["tallies.bytes"][row])
+            mine.bytes[row] = (total & (2**64 - 1), total >> 64)
+        others: npt.NDArray[np.int64] = arrays["tallies.samples"]
+        for reason, other_count in enumerate(arrays["tallies.reasons"].tolist()):
+            candidates = [
+                (int(samples[reason, i, 0]), int(samples[reason, i, 1]), texts[reason, i].copy())
+                for samples, texts, count in (
+                    (mine.samples, mine.sample_text, int(mine.reasons[reason])),
+                    (others, arrays["tallies.sample_text"], other_count),
+                )
+                for i in range(min(count, SAMPLES_KEPT))
+            ]
+            mine.reasons[reason] += other_count
+            candidates.sort(key=lambda candidate: candidate[0])
+            for i, (line, length, text) in enumerate(candidates[:SAMPLES_KEPT]):
+                mine.samples[reason, i] = (line, length)
+                mine.sample_text[reason, i] = text
+
+    def report(self, rules: Rules, lines: int) -> VolumeReport:
+        """The rows. lines: how many lines the dump has, counted by whoever cut it."""
+        return VolumeReport(
+            counts=self._counts(lines),
+            groups=sorted(
+                GroupUsage(row.a, self._bases[row.b], row.sums[0], row.newest, row.count)
+                for row in self._tables["groups"].rows()
+            ),
+            directories=sorted(
+                DirectoryUsage(
+                    row.a, self._bases[row.b], shown(row.name), row.sums[0], row.newest, row.count, row.sums[1:]
+                )
+                for row in self._tables["directories"].rows()
+            ),
+            users=sorted(
+                UserUsage(row.a, row.b, row.sums[0], row.newest, row.count) for row in self._tables["users"].rows()
+            ),
+            unattributed=sorted(
+                Unattributed(row.a, row.sums[0], row.count) for row in self._tables["unattributed"].rows()
+            ),
+            vault=sorted(self._vault_rows(rules)),
+            samples=self._samples(),
+        )
+
+    def _counts(self, lines: int) -> Counts:
+        records, attributed, unattributed, vanished = self._tallies.counts.tolist()
+        *reasons, keys = self._tallies.reasons.tolist()
+        return Counts(
+            lines=lines,
+            records=records,
+            attributed=attributed,
+            unattributed=unattributed,
+            vanished=vanished,
+            attributed_bytes=sum_words(self._tallies.bytes[0]),
+            unattributed_bytes=sum_words(self._tallies.bytes[1]),
+            rejected_by_reason=dict(zip(REASONS, reasons, strict=True)),
+            bad_vault_keys=keys,
+        )
+
+    def _vault_rows(self, rules: Rules) -> list[VaultFile]:
+        rows, text_used = self._vault.used.tolist()
+        text = self._vault.text[:text_used].tobytes()
+        return [
+            VaultFile(
+                shown(rules.aliases.apply(text[start : start + length])), VAULT_STATES[branch], uid, gid, size, mtime
+            )
+            for (start, length, branch, uid, gid, mtime), size in zip(
+                self._vault.fields[:rows].tolist(), self._vault.size[:rows].tolist(), strict=True
+            )
+        ]
+
+    def _samples(self) -> list[Sample]:
+        tallies = self._tallies
+        return [
+            Sample(
+                (*REASONS, VAULT_KEY)[reason],
+                int(tallies.samples[reason, i, 0]),
+                shown(tallies.sample_text[reason, i, : tallies.samples[reason, i, 1]].tobytes()),
+            )
+            for reason in range(KEY + 1)
+            for i in range(min(int(tallies.reasons[reason]), SAMPLES_KEPT))
+        ]
+

@@ -1,0 +1,238 @@
+"""Kernels that read the fields of a line: numbers and paths. Their plain twins are in `plain`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from lurge.compiled import OPTIONS, ZERO
+from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET
+
+BAD = 255
+VAULT = np.int64(2)
+"""The row of BASE64_VALUES for vault keys; the other rows are numbered as era.Encoding."""
+
+
+def _reverse(alphabet: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    values = np.full(256, BAD, np.uint8)
+    values[np.frombuffer(alphabet, np.uint8)] = np.arange(64, dtype=np.uint8)
+    return values
+
+
+BASE64_VALUES = np.stack([_reverse(STANDARD_ALPHABET), _reverse(SORTED_ALPHABET), _reverse(VAULT_ALPHABET)])
+"""uint8[3, 256]: the value of each byte in the standard, the sorted and the vault alphabet; 255 for none."""
+
+UINT64_TENTH = np.uint64(2**64 - 1) // np.uint64(10)
+
+
+@njit(**OPTIONS)
+def read_unsigned(buffer, start, end):
+    """Decimal digits in buffer[start:end] as (uint64 value, whether it is one that fits 64 bits)."""
+    value = np.uint64(0)
+    length = end - start
+    if length <= 0:
+        return value, False
+    if length <= 19:
+        for i in range(start, end):
+            digit = buffer[i] - 48
+            if digit < 0 or digit > 9:
+                return value, False
+            value = value * np.uint64(10) + np.uint64(digit)
+        return value, True
+    for i in range(start, end):
+        digit = buffer[i] - 48
+        if digit < 0 or digit > 9 or value > UINT64_TENTH:
+            return value, False
+        grown = value * np.uint64(10) + np.uint64(digit)
+        if grown < np.uint64(digit):
+            return value, False
+        value = grown
+    return value, True
+
+
+@njit(**OPTIONS)
+def read_signed(buffer, start, end):
+    """Decimal digits with an optional minus as (int64 value, whether it is one that fits 64 bits)."""
+    negative = end > start and buffer[start] == 45
+    value, good = read_unsigned(buffer, start + 1 if negative else start, end)
+    if negative:
+        if value > np.uint64(2**63):
+            return np.int64(0), False
+        return np.int64(np.uint64(0) - value), good
+    if value > np.uint64(2**63 - 1):
+        return np.int64(0), False
+    return np.int64(value), good
+
+
+@njit(**OPTIONS)
+def decode_base64(alphabet, buffer, start, end, out, at):
+    """Padded base64 into out[at:]; returns the number of bytes, -1 where it is malformed.
+
+    alphabet: the row of BASE64_VALUES.
+    """
+    values = BASE64_VALUES[alphabet]
+    length = end - start
+    if length % 4 != 0:
+        return -1
+    if length == 0:
+        return 0
+    padding = 0
+    if buffer[end - 1] == 61:
+        padding = 2 if buffer[end - 2] == 61 else 1
+    whole = end - 4 if padding else end
+    i = start
+    o = at
+    while i < whole:
+        a = values[buffer[i]]
+        b = values[buffer[i + 1]]
+        c = values[buffer[i + 2]]
+        d = values[buffer[i + 3]]
+        if (a | b | c | d) == BAD:
+            return -1
+        bits = np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6) | np.uint32(d)
+        out[o] = np.uint8(bits >> np.uint32(16))
+        out[o + 1] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
+        out[o + 2] = np.uint8(bits & np.uint32(255))
+        i += 4
+        o += 3
+    if padding:
+        a = values[buffer[i]]
+        b = values[buffer[i + 1]]
+        c = values[buffer[i + 2]] if padding == 1 else np.uint8(0)
+        if (a | b | c) == BAD:
+            return -1
+        bits = np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6)
+        out[o] = np.uint8(bits >> np.uint32(16))
+        o += 1
+        if padding == 1:
+            out[o] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
+            o += 1
+    return o - at
+
+
+@njit(**OPTIONS)
+def hex_value(byte):
+    if 48 <= byte <= 57:
+        return byte - 48
+    if 97 <= byte <= 102:
+        return byte - 87
+    if 65 <= byte <= 70:
+        return byte - 55
+    return -1
+
+
+@njit(**OPTIONS)
+def read_hex(buffer, start, end):
+    """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 where one is none."""
+    value = 0
+    for i in range(start, end):
+        digit = hex_value(np.int64(buffer[i]))
+        if digit < 0:
+            return -1
+        value = value << 4 | digit
+    return value
+
+
+@njit(**OPTIONS)
+def write_rune(rune, out, at):
+    """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 where it is none."""
+    if rune < 0x80:
+        out[at] = rune
+        return 1
+    if rune < 0x800:
+        out[at] = 0xC0 | rune >> 6
+        out[at + 1] = 0x80 | rune & 0x3F
+        return 2
+    if 0xD800 <= rune < 0xE000 or rune > 0x10FFFF:
+        return -1
+    if rune < 0x10000:
+        out[at] = 0xE0 | rune >> 12
+        out[at + 1] = 0x80 | rune >> 6 & 0x3F
+        out[at + 2] = 0x80 | rune & 0x3F
+        return 3
+    out[at] = 0xF0 | rune >> 18
+    out[at + 1] = 0x80 | rune >> 12 & 0x3F
+    out[at + 2] = 0x80 | rune >> 6 & 0x3F
+    out[at + 3] = 0x80 | rune & 0x3F
+    return 4
+
+
+@njit(**OPTIONS)
+def simple_escape(byte):
+    r"""The byte that a backslash and `byte` stand for: one of a b f n r t v \ "; -1 for none."""
+    if byte == 110:
+        return 10
+    if byte == 116:
+        return 9
+    if byte == 92 or byte == 34:
+        return byte
+    if byte == 97:
+        return 7
+    if byte == 98:
+        return 8
+    if byte == 102:
+        return 12
+    if byte == 114:
+        return 13
+    if byte == 118:
+        return 11
+    return -1
+
+
+@njit(**OPTIONS)
+def decode_quoted(buffer, start, end, out, at):
+    """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 where it is malformed."""
+    if end - start < 2 or buffer[start] != 34 or buffer[end - 1] != 34:
+        return -1
+    i = start + 1
+    last = end - 1
+    o = at
+    while i < last:
+        byte = buffer[i]
+        if byte == 34:
+            return -1
+        if byte != 92:
+            out[o] = byte
+            o += 1
+            i += 1
+            continue
+        if i + 1 >= last:
+            return -1
+        kind = np.int64(buffer[i + 1])
+        escape = simple_escape(kind)
+        if escape >= 0:
+            out[o] = escape
+            o += 1
+            i += 2
+            continue
+        digits = 2 if kind == 120 else 4 if kind == 117 else 8 if kind == 85 else 0
+        if digits == 0 or i + 2 + digits > last:
+            return -1
+        value = read_hex(buffer, i + 2, i + 2 + digits)
+        if value < 0:
+            return -1
+        if digits == 2:
+            out[o] = value
+            written = 1
+        else:
+            written = write_rune(value, out, o)
+            if written < 0:
+                return -1
+        o += written
+        i += 2 + digits
+    return o - at
+
+
+@njit(**OPTIONS)
+def decode_path(encoding, buffer, start, end, out):
+    """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 where it is malformed.
+
+    out must hold as many bytes as the encoded path. A path that is not absolute counts as malformed.
+    """
+    if encoding == 2:
+        length = decode_quoted(buffer, start, end, out, ZERO)
+    else:
+        length = decode_base64(encoding, buffer, start, end, out, ZERO)
+    if length < 1 or out[0] != 47:
+        return -1
+    return length

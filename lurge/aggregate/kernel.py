@@ -1,0 +1,338 @@
+"""The pass from raw lines to tables. `plain` says the same in plain Python and must give the same report."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lurge.compiled import ONE, OPTIONS, ZERO
+from lurge.aggregate.decode import decode_path, read_signed, read_unsigned
+from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
+from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
+from lurge.aggregate.vault import BAD_KEY, read_vault_path
+
+LONGEST_LINE = np.int64(1 << 16)
+MOST_COLUMNS = 12
+SAMPLES_KEPT = 5
+SAMPLE_BYTES = 200
+
+LONG, COLUMNS, NUMBER, TYPE, PATH, KEY = (np.int64(reason) for reason in range(6))
+"""Rows of `Tallies.reasons` and `Tallies.samples`: model.report.REASONS and VAULT_KEY."""
+
+GOOD = np.int64(-1)
+SIZE, UID, GID, MTIME, NLINK, KIND, PATH_LENGTH = range(7)
+"""What `read_fields` finds."""
+
+DIRECTORY, FILE = ord("d"), ord("f")
+
+RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
+
+UINT32_MAX = np.uint64(2**32 - 1)
+INT64_MAX = np.uint64(2**63 - 1)
+TYPES = np.zeros(256, np.bool_)
+TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
+
+
+class Settings(NamedTuple):
+    """What of the rules the kernel needs for every line.
+
+    suffixes: uint8 text of all suffixes in lower case; suffix_at: int64[n, 3], start, length, filetype.
+    deep: uint8 text, `.` and the names; deep_at: int64[n, 2], start and length of the names.
+    """
+
+    encoding: int
+    columns: int
+    dump_time: int
+    bases: LookupArrays
+    pseudo: LookupArrays
+    suffixes: npt.NDArray[np.uint8]
+    suffix_at: npt.NDArray[np.int64]
+    deep: npt.NDArray[np.uint8]
+    deep_at: npt.NDArray[np.int64]
+
+
+class Tallies(NamedTuple):
+    """Counters beside the tables.
+
+    counts: int64[4]. bytes: uint64[2, 2], low and high word of the attributed and the unattributed bytes.
+    reasons: int64[6]. samples: int64[6, SAMPLES_KEPT, 2], line number and length. sample_text: uint8[6, SAMPLES_KEPT,
+    SAMPLE_BYTES]. path, joined: uint8 scratch. tabs: int64[MOST_COLUMNS + 1], fields: uint64[7] and
+    matched: bool[filetypes] scratch.
+    """
+
+    counts: npt.NDArray[np.int64]
+    bytes: npt.NDArray[np.uint64]
+    reasons: npt.NDArray[np.int64]
+    samples: npt.NDArray[np.int64]
+    sample_text: npt.NDArray[np.uint8]
+    path: npt.NDArray[np.uint8]
+    joined: npt.NDArray[np.uint8]
+    tabs: npt.NDArray[np.int64]
+    fields: npt.NDArray[np.uint64]
+    matched: npt.NDArray[np.bool_]
+
+
+class VaultArrays(NamedTuple):
+    """Vault rows in the order they were met.
+
+    used: int64[2], rows and bytes of text. fields: int64[rows, 6], start, length, branch, uid, gid, mtime.
+    size: uint64[rows].
+    """
+
+    used: npt.NDArray[np.int64]
+    fields: npt.NDArray[np.int64]
+    size: npt.NDArray[np.uint64]
+    text: npt.NDArray[np.uint8]
+
+
+class Reports(NamedTuple):
+    """Everything that a pass fills."""
+
+    groups: TableArrays
+    directories: TableArrays
+    users: TableArrays
+    unattributed: TableArrays
+    vault: VaultArrays
+    tallies: Tallies
+
+
+@njit(**OPTIONS)
+def reports_have_room(reports):
+    return (
+        has_room(reports.groups, ZERO)
+        and has_room(reports.directories, LONGEST_LINE)
+        and has_room(reports.users, ZERO)
+        and has_room(reports.unattributed, ZERO)
+        and reports.vault.used[0] < len(reports.vault.size)
+        and reports.vault.used[1] + 2 * LONGEST_LINE <= len(reports.vault.text)
+    )
+
+
+@njit(**OPTIONS)
+def count_reason(tallies, reason, line_number, buffer, start, end):
+    kept = tallies.reasons[reason]
+    tallies.reasons[reason] += 1
+    if kept < SAMPLES_KEPT:
+        length = min(end - start, SAMPLE_BYTES)
+        tallies.samples[reason, kept, 0] = line_number
+        tallies.samples[reason, kept, 1] = length
+        for i in range(length):
+            tallies.sample_text[reason, kept, i] = buffer[start + i]
+
+
+@njit(**OPTIONS)
+def find_subdirectory(settings, path, start, length):
+    """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
+
+    (0, -1) where the file is directly in the base directory: `.`, the first byte of settings.deep.
+    """
+    first = start
+    while first < length and path[first] != 47:
+        first += 1
+    if first >= length:
+        return 0, -1
+    for i in range(len(settings.deep_at)):
+        at = settings.deep_at[i, 0]
+        size = settings.deep_at[i, 1]
+        if first - start != size:
+            continue
+        j = 0
+        while j < size and path[start + j] == settings.deep[at + j]:
+            j += 1
+        if j == size:
+            second = first + 1
+            while second < length and path[second] != 47:
+                second += 1
+            return start, (second if second < length else first) - start
+    return start, first - start
+
+
+@njit(**OPTIONS)
+def match_filetypes(settings, path, length, matched):
+    """Set `matched` for every filetype with a suffix at the end of the base name; returns whether any is."""
+    matched[:] = False
+    any_matched = False
+    base_name = length
+    while path[base_name - 1] != 47:
+        base_name -= 1
+    for i in range(len(settings.suffix_at)):
+        size = settings.suffix_at[i, 1]
+        if size > length - base_name:
+            continue
+        at = settings.suffix_at[i, 0]
+        j = size - 1
+        while j >= 0:
+            byte = path[length - size + j]
+            if 65 <= byte <= 90:
+                byte += 32
+            if byte != settings.suffixes[at + j]:
+                break
+            j -= 1
+        if j < 0:
+            matched[settings.suffix_at[i, 2]] = True
+            any_matched = True
+    return any_matched
+
+
+@njit(**OPTIONS)
+def add_directory(settings, reports, gid, base, below, path, length, size, mtime):
+    """Add a file to its subdirectory; `below` is where the part of the path below the base directory starts."""
+    start, name_length = find_subdirectory(settings, path, below, length)
+    name = settings.deep if name_length < 0 else path
+    entry = find_or_add(reports.directories, gid, base, name, start, abs(name_length))
+    add_entry(reports.directories, entry, size, mtime, ONE)
+    matched = reports.tallies.matched
+    if match_filetypes(settings, path, length, matched):
+        for filetype in range(len(matched)):
+            if matched[filetype]:
+                add_sum(reports.directories, entry, 1 + filetype, size, np.uint64(0))
+
+
+@njit(**OPTIONS)
+def add_bytes(tallies, row, size):
+    total = tallies.bytes[row, 0] + size
+    if total < size:
+        tallies.bytes[row, 1] += np.uint64(1)
+    tallies.bytes[row, 0] = total
+
+
+@njit(**OPTIONS)
+def add_vault_row(reports, path, length, uid, gid, size, mtime):
+    """Add the file that a vault key stands for; returns whether the path is no undecodable key."""
+    vault = reports.vault
+    row, at = vault.used[0], vault.used[1]
+    branch, found = read_vault_path(path, length, reports.tallies.joined, vault.text, at)
+    if branch < 0:
+        return branch != BAD_KEY
+    vault.fields[row, 0] = at
+    vault.fields[row, 1] = found
+    vault.fields[row, 2] = branch
+    vault.fields[row, 3] = uid
+    vault.fields[row, 4] = gid
+    vault.fields[row, 5] = mtime
+    vault.size[row] = size
+    vault.used[0] = row + 1
+    vault.used[1] = at + found
+    return True
+
+
+@njit(**OPTIONS)
+def read_fields(encoding, columns_wanted, buffer, start, end, tabs, path, fields):
+    """Split, check and decode buffer[start:end], one line without its newline.
+
+    Fills path (its length is in fields[PATH_LENGTH]) and fields: uint64[7], the mtime reinterpreted. Returns GOOD, or the
+    reason why the line is no record.
+    """
+    if end - start > LONGEST_LINE:
+        return LONG
+    columns = 1
+    for i in range(start, end):
+        if buffer[i] == 9:
+            if columns <= MOST_COLUMNS:
+                tabs[columns - 1] = i
+            columns += 1
+    if columns != columns_wanted:
+        return COLUMNS
+    tabs[columns - 1] = end
+    size, good = read_unsigned(buffer, tabs[0] + 1, tabs[1])
+    uid, uid_good = read_unsigned(buffer, tabs[1] + 1, tabs[2])
+    gid, gid_good = read_unsigned(buffer, tabs[2] + 1, tabs[3])
+    _, atime_good = read_signed(buffer, tabs[3] + 1, tabs[4])
+    mtime, mtime_good = read_signed(buffer, tabs[4] + 1, tabs[5])
+    _, ctime_good = read_signed(buffer, tabs[5] + 1, tabs[6])
+    _, inode_good = read_unsigned(buffer, tabs[7] + 1, tabs[8])
+    nlink, nlink_good = read_unsigned(buffer, tabs[8] + 1, tabs[9])
+    _, device_good = read_unsigned(buffer, tabs[9] + 1, tabs[10])
+    if columns == MOST_COLUMNS:
+        apparent, apparent_good = read_unsigned(buffer, tabs[10] + 1, tabs[11])
+        good = good and apparent_good and apparent <= INT64_MAX
+    good = good and uid_good and gid_good and atime_good and mtime_good and ctime_good
+    good = good and inode_good and nlink_good and device_good
+    if not good or size > INT64_MAX or uid > UINT32_MAX or gid > UINT32_MAX:
+        return NUMBER
+    kind = buffer[tabs[6] + 1]
+    if tabs[7] - tabs[6] != 2 or not TYPES[kind]:
+        return TYPE
+    length = decode_path(encoding, buffer, start, tabs[0], path)
+    if length < 0:
+        return PATH
+    if kind == DIRECTORY and length > 1 and path[length - 1] == 47:
+        length -= 1
+    fields[SIZE] = size
+    fields[UID] = uid
+    fields[GID] = gid
+    fields[MTIME] = np.uint64(mtime)
+    fields[NLINK] = nlink
+    fields[KIND] = kind
+    fields[PATH_LENGTH] = np.uint64(length)
+    return GOOD
+
+
+@njit(**OPTIONS)
+def read_line(settings, reports, buffer, start, end, line_number):
+    """Read buffer[start:end], one line without its newline, into the reports; there must be room."""
+    tallies = reports.tallies
+    path, fields = tallies.path, tallies.fields
+    reason = read_fields(settings.encoding, settings.columns, buffer, start, end, tallies.tabs, path, fields)
+    if reason != GOOD:
+        count_reason(tallies, reason, line_number, buffer, start, end)
+        return
+    tallies.counts[RECORDS] += 1
+    nlink = fields[NLINK]
+    if nlink == 0:
+        tallies.counts[VANISHED] += 1
+        return
+    length = np.int64(fields[PATH_LENGTH])
+    is_file = fields[KIND] == FILE
+    whole = fields[SIZE]
+    size = whole if fields[KIND] == DIRECTORY or nlink == 1 else whole // nlink
+    mtime = min(np.int64(fields[MTIME]), settings.dump_time)
+    uid, gid = np.int64(fields[UID]), np.int64(fields[GID])
+    if len(settings.pseudo.lengths):
+        boundaries = find_boundaries(settings.pseudo, path, length)
+        entry = find_longest(settings.pseudo, ANY_GROUP, path, boundaries)
+        if entry >= 0:
+            gid = settings.pseudo.value[entry]
+
+    entry = find_or_add(reports.users, uid, gid, path, ZERO, ZERO)
+    add_entry(reports.users, entry, size, mtime, ONE if is_file else ZERO)
+
+    known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
+    if known < 0:
+        tallies.counts[UNATTRIBUTED] += 1
+        add_bytes(tallies, ONE, size)
+        entry = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
+        add_entry(reports.unattributed, entry, size, mtime, ONE)
+    else:
+        tallies.counts[ATTRIBUTED] += 1
+        add_bytes(tallies, ZERO, size)
+        base = settings.bases.value[known]
+        entry = find_or_add(reports.groups, gid, base, path, ZERO, ZERO)
+        add_entry(reports.groups, entry, size, mtime, ONE)
+        if is_file:
+            below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
+            add_directory(settings, reports, gid, base, below, path, length, size, mtime)
+    if is_file and not add_vault_row(reports, path, length, uid, gid, whole, mtime):
+        count_reason(tallies, KEY, line_number, buffer, start, end)
+
+
+@njit(**OPTIONS)
+def read_lines(settings, reports, buffer, start, line_number):
+    """Read the lines of buffer[start:] until one finds no room.
+
+    Returns (where the first unread line starts, its number); the last line may lack its newline.
+    """
+    end = len(buffer)
+    while start < end:
+        if not reports_have_room(reports):
+            return start, line_number
+        newline = start
+        while newline < end and buffer[newline] != 10:
+            newline += 1
+        read_line(settings, reports, buffer, start, newline, line_number)
+        line_number += 1
+        start = newline + 1
+    return start, line_number

@@ -1,0 +1,67 @@
+"""Finding the pseudo group and the base directory of a path, by component, the longest winning.
+
+One pass over a path hashes every prefix that ends at a component boundary and is as long as some known directory;
+only those are looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lurge.compiled import OPTIONS, ZERO
+from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
+
+ANY_GROUP = ZERO
+
+
+class LookupArrays(NamedTuple):
+    """Known directories: a table from (gid, 0, path) to a number in `value`, and which path lengths occur.
+
+    lengths: bool[longest + 1]. boundaries: int64[longest + 2], scratch for one thread.
+    """
+
+    table: TableArrays
+    value: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.bool_]
+    boundaries: npt.NDArray[np.int64]
+
+
+def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays:
+    """(gid, path without trailing slash) -> number, for kernels."""
+    entries = 1 << max(6, len(directories).bit_length())
+    table = Table(sums=0, entries=entries, text=sum(len(path) for _, path in directories) + 1)
+    longest = max((len(path) for _, path in directories), default=-1)
+    lengths = np.zeros(longest + 1, np.bool_)
+    value = np.zeros(len(directories), np.int64)
+    for (gid, path), number in directories.items():
+        entry = find_or_add(table.arrays, gid, 0, np.frombuffer(path, np.uint8), 0, len(path))
+        value[entry] = number
+        lengths[len(path)] = True
+    return LookupArrays(table.arrays, value, lengths, np.zeros(longest + 2, np.int64))
+
+
+@njit(**OPTIONS)
+def find_boundaries(lookup, path, length):
+    """Fill `boundaries` with the lengths of the prefixes worth looking up, shortest first; returns how many."""
+    found = 0
+    for i in range(min(length + 1, len(lookup.lengths))):
+        if lookup.lengths[i] and (i == length or path[i] == 47):
+            lookup.boundaries[found] = i
+            found += 1
+    return found
+
+
+@njit(**OPTIONS)
+def find_longest(lookup, gid, path, boundaries):
+    """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
+    for i in range(boundaries - 1, -1, -1):
+        length = lookup.boundaries[i]
+        entry = find(lookup.table, gid, ZERO, path, ZERO, length, hash_key(gid, ZERO, path, ZERO, length))
+        if entry >= 0:
+            return entry
+    return -1

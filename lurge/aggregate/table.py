@@ -1,0 +1,231 @@
+"""A hash table that compiled code fills: keys of two integers and a name, values that sum exactly.
+
+Keys are compared whole, so a hash collision costs time and never correctness. Sums are 128 bits wide (low and high
+word), so that no number of 64-bit sizes overflows them. Compiled code never grows a table: it asks for `has_room`
+before each line and returns to Python, which calls `Table.grow`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lurge.compiled import OPTIONS, ZERO
+
+ENTRIES, NAME_BYTES, LATEST = range(3)
+HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)
+"""Columns of `TableArrays.rows`; from SUMS on, a low and a high word for each sum."""
+
+OLDEST = -(2**63)
+
+Rows = npt.NDArray[np.uint64]
+Text = npt.NDArray[np.uint8]
+
+
+class TableArrays(NamedTuple):
+    """The arrays of one table, as compiled code sees them.
+
+    used: int64[3], the entries, the bytes of names, and the entry last found. slots: int32, a power of two long, -1
+    where empty. rows: uint64[entries, SUMS + 2 * sums]; signed columns are reinterpreted. text: uint8, the names.
+    """
+
+    used: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int32]
+    rows: Rows
+    text: Text
+
+
+def new_arrays(width: int, entries: int, text: int) -> TableArrays:
+    return TableArrays(
+        used=np.array([0, 0, -1], np.int64),
+        slots=np.full(2 * entries, -1, np.int32),
+        rows=np.zeros((entries, width), np.uint64),
+        text=np.zeros(text, np.uint8),
+    )
+
+
+@njit(**OPTIONS)
+def hash_key(a, b, name, start, length):
+    """64 bits from a whole key; FNV-1a over the name, finished with a multiply-xorshift."""
+    value = np.uint64(14695981039346656037) ^ np.uint64(a)
+    value = value * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(b)
+    for i in range(start, start + length):
+        value = (value ^ np.uint64(name[i])) * np.uint64(1099511628211)
+    value = (value ^ (value >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    return value ^ (value >> np.uint64(32))
+
+
+@njit(**OPTIONS)
+def has_room(table, name_bytes):
+    """Whether one more entry with a name of `name_bytes` fits."""
+    return table.used[ENTRIES] < len(table.rows) and table.used[NAME_BYTES] + name_bytes <= len(table.text)
+
+
+@njit(**OPTIONS)
+def same_key(table, entry, a, b, name, start, length):
+    rows = table.rows
+    if rows[entry, A] != np.uint64(a) or rows[entry, B] != np.uint64(b) or rows[entry, LENGTH] != np.uint64(length):
+        return False
+    at = np.int64(rows[entry, NAME])
+    for i in range(length):
+        if table.text[at + i] != name[start + i]:
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def find(table, a, b, name, start, length, key_hash):
+    """The entry of a key, or where there is none, -1 minus the slot where it belongs."""
+    mask = len(table.slots) - 1
+    slot = np.int64(key_hash & np.uint64(mask))
+    while True:
+        entry = np.int64(table.slots[slot])
+        if entry < 0:
+            return -1 - slot
+        if table.rows[entry, HASH] == key_hash and same_key(table, entry, a, b, name, start, length):
+            return entry
+        slot = (slot + 1) & mask
+
+
+@njit(**OPTIONS)
+def find_or_add(table, a, b, name, start, length):
+    """The entry of the key (a, b, name[start:start+length]); there must be room for a new one."""
+    latest = table.used[LATEST]
+    if latest >= 0 and same_key(table, latest, a, b, name, start, length):
+        return latest
+    key_hash = hash_key(a, b, name, start, length)
+    entry = find(table, a, b, name, start, length, key_hash)
+    if entry < 0:
+        slot = -1 - entry
+        entry = table.used[ENTRIES]
+        at = table.used[NAME_BYTES]
+        table.slots[slot] = entry
+        row = table.rows
+        row[entry, HASH] = key_hash
+        row[entry, A] = np.uint64(a)
+        row[entry, B] = np.uint64(b)
+        row[entry, NAME] = np.uint64(at)
+        row[entry, LENGTH] = np.uint64(length)
+        row[entry, NEWEST] = np.uint64(OLDEST)
+        for i in range(length):
+            table.text[at + i] = name[start + i]
+        table.used[ENTRIES] = entry + 1
+        table.used[NAME_BYTES] = at + length
+    table.used[LATEST] = entry
+    return entry
+
+
+@njit(**OPTIONS)
+def add_sum(table, entry, number, low, high):
+    """Add the 128-bit number (high, low) to one sum."""
+    column = SUMS + 2 * number
+    total = table.rows[entry, column] + low
+    carry = np.uint64(1) if total < low else np.uint64(0)
+    table.rows[entry, column] = total
+    table.rows[entry, column + 1] += high + carry
+
+
+@njit(**OPTIONS)
+def add_entry(table, entry, size, mtime, count):
+    """Add to the first sum and the count of an entry, and raise its newest mtime."""
+    add_sum(table, entry, ZERO, size, np.uint64(0))
+    if mtime > np.int64(table.rows[entry, NEWEST]):
+        table.rows[entry, NEWEST] = np.uint64(mtime)
+    table.rows[entry, COUNT] += np.uint64(count)
+
+
+@njit(**OPTIONS)
+def refill_slots(slots, rows, entries):
+    mask = len(slots) - 1
+    for entry in range(entries):
+        slot = np.int64(rows[entry, HASH] & np.uint64(mask))
+        while slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        slots[slot] = entry
+
+
+@njit(**OPTIONS)
+def merge_entries(table, rows, text, first):
+    """Add another table's entries from `first` on; returns the first entry that found no room."""
+    for i in range(first, len(rows)):
+        length = np.int64(rows[i, LENGTH])
+        if not has_room(table, length):
+            return i
+        entry = find_or_add(
+            table, np.int64(rows[i, A]), np.int64(rows[i, B]), text, np.int64(rows[i, NAME]), length
+        )
+        add_entry(table, entry, np.uint64(0), np.int64(rows[i, NEWEST]), np.int64(rows[i, COUNT]))
+        for number in range((rows.shape[1] - SUMS) // 2):
+            add_sum(table, entry, number, rows[i, SUMS + 2 * number], rows[i, SUMS + 2 * number + 1])
+    return len(rows)
+
+
+class Row(NamedTuple):
+    """One entry with whole numbers of any size."""
+
+    a: int
+    b: int
+    name: bytes
+    sums: tuple[int, ...]
+    newest: int
+    count: int
+
+
+class Table:
+    """A growing table; `arrays` is what compiled code works on (fetch it again after `make_room`)."""
+
+    def __init__(self, sums: int = 1, entries: int = 1024, text: int = 1 << 17) -> None:
+        self.arrays = new_arrays(SUMS + 2 * sums, entries, text)
+
+    def make_room(self, name_bytes: int) -> None:
+        """Grow, where it must, until one more entry with a name of `name_bytes` fits."""
+        old = self.arrays
+        used, text_used = int(old.used[ENTRIES]), int(old.used[NAME_BYTES])
+        entries, text = len(old.rows), len(old.text)
+        if used < entries and text_used + name_bytes <= text:
+            return
+        if used == entries:
+            entries *= 2
+        while text_used + name_bytes > text:
+            text = 2 * text + 1
+        new = new_arrays(old.rows.shape[1], entries, text)
+        new.used[:] = old.used
+        new.rows[:used] = old.rows[:used]
+        new.text[:text_used] = old.text[:text_used]
+        refill_slots(new.slots, new.rows, used)
+        self.arrays = new
+
+    def export(self) -> tuple[Rows, Text]:
+        """The used rows and text, as views, for `merge`."""
+        used, text_used, _ = self.arrays.used.tolist()
+        return self.arrays.rows[:used], self.arrays.text[:text_used]
+
+    def merge(self, rows: Rows, text: Text) -> None:
+        """Add the entries of another table's export."""
+        longest = int(rows[:, LENGTH].max(initial=0))
+        first = 0
+        while first < len(rows):
+            self.make_room(longest)
+            first = merge_entries(self.arrays, rows, text, first)
+
+    def rows(self) -> list[Row]:
+        """All entries, in no particular order."""
+        rows, text_array = self.export()
+        text = text_array.tobytes()
+        signed = rows.view(np.int64)
+        return [
+            Row(
+                a,
+                b,
+                text[name : name + length],
+                tuple(low + (high << 64) for low, high in zip(words[::2], words[1::2], strict=True)),
+                newest,
+                count,
+            )
+            for (a, b, name, length, newest, count), words in zip(
+                signed[:, A:SUMS].tolist(), rows[:, SUMS:].tolist(), strict=True
+            )
+        ]

@@ -1,0 +1,1 @@
+"""The commands: one module a group. `main` alone turns errors into text and exit status."""

@@ -1,0 +1,42 @@
+"""`lurge basedirs`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, set_verbosity
+
+
+def basedirs(
+    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Dumps: files, or the folders they are in.")],
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=0, help="Components below the root; else basedirs.depth, else 5.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File or directory; else where the first dump is published.")
+    ] = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Work out base directories: for every gid, the directories at a depth that hold its files.
+
+    The configuration's [basedirs] table sets the depth, also by path prefix; a configuration file is not needed.
+
+    Example: lurge basedirs dumps/20240131_scratch119.a1.b2.stats.gz --depth 4
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.config import DEFAULT_FILE, FILE_VARIABLE, BasedirsConfig, load_config
+    from lurge.pipeline.basedirs import make_base_directories
+
+    configured = BasedirsConfig()
+    if config or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).is_file():
+        configured = load_config(config).basedirs
+    chosen = configured.depth if depth is None else depth
+    path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
+    if not quiet:
+        typer.echo(f"{lines:,} base directories: {path}")

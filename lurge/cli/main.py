@@ -1,0 +1,54 @@
+"""The `lurge` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import lurge
+from lurge.cli.basedirs import basedirs
+from lurge.cli.report import report
+from lurge.cli.scan import scan
+from lurge.errors import LurgeError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lurge",
+    help="Storage intelligence for HPC: who uses how much, where, of what kind and how old.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (report, scan, basedirs):
+    app.command()(command)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lurge {lurge.__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: lurge report --config lurge.toml -n 4")
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Storage intelligence for HPC: who uses how much, where, of what kind and how old."""
+
+
+def main() -> None:
+    """Run a command; expected errors become a message and an exit status, without a traceback."""
+    try:
+        app()
+    except LurgeError as error:
+        print(f"lurge: {error.message}\n  -> {error.advice}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("lurge: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,94 @@
+"""Progress for people: bars on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lurge.stream.coordinator import Watcher
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+SECONDS_BETWEEN_LINES = 30
+
+log = logging.getLogger("lurge.progress")
+
+
+class LogWatcher:
+    """Logs how far each volume is, now and then."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+        self._began: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
+
+    def started(self, volume: str, size: int) -> None:
+        self._sizes[volume] = size
+        self._began[volume] = self._shown[volume] = time.monotonic()
+
+    def advanced(self, volume: str, position: int, lines: int) -> None:
+        now = time.monotonic()
+        if now - self._shown[volume] < SECONDS_BETWEEN_LINES:
+            return
+        self._shown[volume] = now
+        seconds = now - self._began[volume]
+        left = seconds * (self._sizes[volume] / max(position, 1) - 1)
+        log.info(
+            "%s: %.0f%%, %s lines, %s lines/s, %.0f s left",
+            volume,
+            100 * position / max(self._sizes[volume], 1),
+            f"{lines:,}",
+            f"{lines / seconds:,.0f}",
+            max(left, 0),
+        )
+
+    def ended(self, volume: str, problem: str | None) -> None:
+        if problem:
+            log.error("%s", problem)
+
+
+class BarWatcher:
+    """A bar for each volume."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, float] = {}
+
+    def started(self, volume: str, size: int) -> None:
+        self._began[volume] = time.monotonic()
+        self._tasks[volume] = self._progress.add_task(volume, total=size, rate="")
+
+    def advanced(self, volume: str, position: int, lines: int) -> None:
+        rate = lines / max(time.monotonic() - self._began[volume], 0.001)
+        self._progress.update(self._tasks[volume], completed=position, rate=f"{rate:,.0f} lines/s")
+
+    def ended(self, volume: str, problem: str | None) -> None:
+        if problem:
+            self._progress.update(self._tasks[volume], rate="failed")
+            self._progress.stop_task(self._tasks[volume])
+
+
+@contextmanager
+def watch(quiet: bool) -> Iterator[Watcher]:
+    """The watcher that fits standard error."""
+    if quiet or not sys.stderr.isatty():
+        yield LogWatcher()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield BarWatcher(progress)

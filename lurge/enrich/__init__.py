@@ -1,0 +1,1 @@
+"""Names and PIs for the numbers in dumps."""

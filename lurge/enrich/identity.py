@@ -1,0 +1,151 @@
+"""Names of groups and users, and the PIs of groups, from the machine or from files."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lurge.model.rules import PseudoGroup
+from lurge.config import IdentityConfig
+from lurge.errors import IdentityError
+from lurge.model.names import Group
+
+
+class Identity(Protocol):
+    """Where names come from; every method returns None for what it does not know."""
+
+    def group(self, gid: int) -> Group | None:
+        """The group of a gid."""
+
+    def user(self, uid: int) -> str | None:
+        """The name of a uid."""
+
+    def gid_of(self, name: str) -> int | None:
+        """The gid that a group's name stands for."""
+
+    def uid_of(self, name: str) -> int | None:
+        """The uid that a user's name stands for."""
+
+
+class NssIdentity:
+    """The machine's own users and groups; they have no PIs."""
+
+    def group(self, gid: int) -> Group | None:
+        try:
+            return Group(grp.getgrgid(gid).gr_name, None)
+        except (KeyError, OverflowError):
+            return None
+
+    def user(self, uid: int) -> str | None:
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except (KeyError, OverflowError):
+            return None
+
+    def gid_of(self, name: str) -> int | None:
+        try:
+            return grp.getgrnam(name).gr_gid
+        except (KeyError, ValueError):
+            return None
+
+    def uid_of(self, name: str) -> int | None:
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except (KeyError, ValueError):
+            return None
+
+
+class FileIdentity:
+    """Two TSV files: gid, name, PI (may be empty or missing), and uid, name. A number's first line counts."""
+
+    def __init__(self, groups: Path, users: Path) -> None:
+        self._groups: dict[int, Group] = {}
+        for number, name, *pi in read_names(groups, most_columns=3):
+            self._groups.setdefault(int(number), Group(name, pi[0] or None if pi else None))
+        self._users: dict[int, str] = {}
+        for number, name in read_names(users, most_columns=2):
+            self._users.setdefault(int(number), name)
+        self._gids = invert({gid: group.name for gid, group in self._groups.items()})
+        self._uids = invert(self._users)
+
+    def group(self, gid: int) -> Group | None:
+        return self._groups.get(gid)
+
+    def user(self, uid: int) -> str | None:
+        return self._users.get(uid)
+
+    def gid_of(self, name: str) -> int | None:
+        return self._gids.get(name)
+
+    def uid_of(self, name: str) -> int | None:
+        return self._uids.get(name)
+
+
+def invert(names: Mapping[int, str]) -> dict[str, int]:
+    """Which number each name stands for: the lowest of several."""
+    return {name: number for number, name in sorted(names.items(), reverse=True)}
+
+
+def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
+    """The columns of every line, a whole number first and a name second. Raises IdentityError with the line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise IdentityError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        columns = [column.strip() for column in line.split("\t")]
+        if not 2 <= len(columns) <= most_columns or not is_number(columns[0]) or not columns[1]:
+            raise IdentityError(f"{file}:{number}: expected a number and a name in {most_columns} columns")
+        yield columns
+
+
+def is_number(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) <= 18
+
+
+def make_identity(config: IdentityConfig) -> Identity:
+    """The configured provider. Raises IdentityError where its names cannot be read."""
+    if config.groups and config.users:
+        return FileIdentity(config.groups, config.users)
+    return NssIdentity()
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names as they are stored: no two numbers share one, and a number without a name is its own."""
+
+    identity: Identity
+    pseudo_groups: tuple[PseudoGroup, ...] = ()
+
+    def group(self, gid: int) -> Group:
+        """The group of a gid; a pseudo group's own name and PI win."""
+        for pseudo in self.pseudo_groups:
+            if pseudo.gid == gid:
+                return Group(self._distinct(pseudo.name, gid, self._gid_of), pseudo.pi)
+        known = self.identity.group(gid)
+        if known is None:
+            return Group(self._distinct(str(gid), gid, self._gid_of), None)
+        return Group(self._distinct(known.name, gid, self._gid_of), known.pi)
+
+    def user(self, uid: int) -> str:
+        """The name of a uid."""
+        return self._distinct(self.identity.user(uid) or str(uid), uid, self.identity.uid_of)
+
+    def _gid_of(self, name: str) -> int | None:
+        known = self.identity.gid_of(name)
+        if known is not None and not any(pseudo.gid == known for pseudo in self.pseudo_groups):
+            return known
+        return next((pseudo.gid for pseudo in self.pseudo_groups if pseudo.name == name), None)
+
+    @staticmethod
+    def _distinct(name: str, number: int, owner_of: Callable[[str], int | None]) -> str:
+        """`name`, followed by the number where the name stands for another one."""
+        owner = owner_of(name)
+        return name if owner is None or owner == number else f"{name} ({number})"

@@ -1,0 +1,36 @@
+"""Logs in which every line names the rank and its role."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+
+FORMAT = "%(asctime)s %(levelname)-7s %(where)s: %(message)s"
+
+_here = threading.local()
+
+
+def set_role(rank: int, role: str) -> None:
+    """Name this thread's rank and role in its log lines."""
+    _here.where = f"rank {rank} {role}"
+
+
+class _Where(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.where = getattr(_here, "where", None) or threading.current_thread().name
+        return True
+
+
+def set_up_logs(verbosity: int) -> None:
+    """Log to standard error. verbosity: -1 warnings only, 0 what happens, 1 every detail with the host's name."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Where())
+    host = f"{socket.gethostname()} " if verbosity > 0 else ""
+    handler.setFormatter(logging.Formatter(f"{host}{FORMAT}"))
+    level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
+    root = logging.getLogger("lurge")
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    root.propagate = False

@@ -1,0 +1,1 @@
+"""The nouns: volumes, dumps, base directories, reports. Frozen, no I/O."""

@@ -1,0 +1,52 @@
+"""Volumes and their dumps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+SECONDS_A_DAY = 86400
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A file system (or any scanned tree): its name in the database and where it is mounted."""
+
+    name: str
+    mount: str
+
+
+@dataclass(frozen=True)
+class Dump:
+    """The stat of every entry of one volume on one date.
+
+    record_date comes from the dump's name, never from the file's mtime. size is in bytes, compressed.
+    """
+
+    volume: Volume
+    path: Path
+    record_date: date
+    size: int
+
+    @property
+    def time(self) -> int:
+        """The last second of the record date, UTC, in Unix seconds: no mtime counts as later."""
+        return last_second(self.record_date)
+
+
+def last_second(day: date) -> int:
+    """The last second of `day`, UTC, in Unix seconds."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return int(midnight.timestamp()) + SECONDS_A_DAY - 1
+
+
+def days_before(day: date, mtime: int) -> int:
+    """Whole days from `mtime` (Unix seconds) to the last second of `day`, UTC."""
+    return (last_second(day) - mtime) // SECONDS_A_DAY
+
+
+def date_of(mtime: int) -> date:
+    """The UTC date of `mtime` (Unix seconds); a time no calendar holds becomes the nearest date that it does."""
+    day = mtime // SECONDS_A_DAY + date(1970, 1, 1).toordinal()
+    return date.fromordinal(min(max(day, date.min.toordinal()), date.max.toordinal()))

@@ -1,0 +1,73 @@
+"""Rows of the reports as they are stored and shown: with names, sizes in bytes, times in days or dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+
+class GroupRow(NamedTuple):
+    base: str
+    pi: str | None
+    group: str
+    used: int
+    quota: int | None
+    last_modified: int
+
+
+class DirectoryRow(NamedTuple):
+    base: str
+    path: str
+    size: int
+    filetype_sizes: dict[str, int]
+    files: int
+    last_modified: int
+    pi: str | None
+    group: str
+
+
+class UserRow(NamedTuple):
+    user: str
+    group: str
+    volume: str
+    size: int
+    last_modified: date
+
+
+class VaultRow(NamedTuple):
+    path: str
+    state: str
+    size: int
+    owner: str
+    group: str
+    last_modified: date
+    volume: str
+
+
+class SummaryRow(NamedTuple):
+    volume: str
+    record_date: date
+    records: int
+    attributed: int
+    unattributed: int
+    vanished: int
+    rejected: int
+    attributed_bytes: int
+    unattributed_bytes: int
+
+
+@dataclass(frozen=True)
+class NewestReports:
+    """What is stored of every volume at its newest date; each report can be read once.
+
+    dates: the newest record date by volume name.
+    """
+
+    dates: dict[str, date]
+    groups: Iterable[GroupRow]
+    directories: Iterable[DirectoryRow]
+    users: Iterable[UserRow]
+    vaults: Iterable[VaultRow]
+    summaries: Iterable[SummaryRow]

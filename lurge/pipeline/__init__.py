@@ -1,0 +1,1 @@
+"""Recipes: each job as a short file that reads like its description."""

@@ -1,0 +1,66 @@
+"""Working out base directories from dumps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import date
+from itertools import chain
+from pathlib import Path
+
+from lurge.aggregate.directories import DirectoryFinder
+from lurge.aggregate.era import detect_era
+from lurge.errors import UsageError
+from lurge.export.atomic import whole_file
+from lurge.source.finding import dump_of
+from lurge.source.inflate import DumpReader
+from lurge.stream.blocks import cut
+
+BLOCK_RECORDS = 1000
+
+log = logging.getLogger(__name__)
+
+
+def make_base_directories(
+    dumps: Iterable[Path], depth: int, prefixes: Mapping[str, int], output: Path | None
+) -> tuple[Path, int]:
+    """Write the .basedirs file for some dumps; returns it and its number of lines.
+
+    output: a file, or a directory in which it is named by the newest dump's date; None: where the first dump is
+    published. Raises StreamError where a dump cannot be read, OutputError where the file cannot be written.
+    """
+    finder = DirectoryFinder(depth, prefixes)
+    published = [locate(dump) for dump in dumps]
+    for file, *_ in published:
+        log.info("reading %s", file)
+        read_into(finder, file)
+    newest = max(day for *_, day in published)
+    target = output or published[0][1]
+    if target.is_dir():
+        target = target / f"{newest:%Y%m%d}.basedirs"
+    found = finder.found()
+    lines = [b"%d\t%b\n" % pair for pair in found if b"\n" not in pair[1]]
+    if skipped := len(found) - len(lines):
+        log.warning("%d directories with a newline in their names cannot be base directories", skipped)
+    with whole_file(target) as file_out:
+        file_out.writelines(lines)
+    return target, len(lines)
+
+
+def locate(path: Path) -> tuple[Path, Path, date]:
+    """(file, directory it is published in, record date) of a dump given as a file or as its folder."""
+    path = path.absolute()
+    entry = path.parent if path.name == "stats.gz" else path
+    found = dump_of(entry)
+    if not found:
+        raise UsageError(f"{path}: no dump by its name", "Name dumps as wrstat does; docs/formats.md has the names.")
+    return found[2], entry.parent, found[1]
+
+
+def read_into(finder: DirectoryFinder, file: Path) -> None:
+    """Read a dump into the finder."""
+    chunks = iter(DumpReader(file))
+    first = next(chunks, b"")
+    era = detect_era(first)
+    for batch in cut(chain([first], chunks), BLOCK_RECORDS):
+        finder.add(era, batch.text)

@@ -1,0 +1,1 @@
+"""Where records come from: finding dumps, reading them, scanning trees, making worlds up."""

@@ -1,0 +1,114 @@
+"""Finding the dumps of volumes, and the base directories that go with them.
+
+The names of dumps and of .basedirs files: docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from lurge.errors import BaseDirectoriesError, DumpNotFound
+from lurge.model.dump import Dump, Volume
+
+FULLWIDTH_SOLIDUS = "\uff0f"
+FLAT_NAME = re.compile(r"(\d{8})_(.+)\.[^.]+\.[^.]+\.stats\.gz", re.ASCII | re.DOTALL)
+FOLDER_NAME = re.compile(r"(\d{8})-\d{6}_(.+)", re.ASCII | re.DOTALL)
+DATE_BEFORE = re.compile(r"(\d{8})(?!\d)", re.ASCII)
+
+
+def parse_date(text: str) -> date | None:
+    """The date in YYYYMMDD; None where it is none."""
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None
+
+
+def folder_mount(mount: str) -> str:
+    """A mount point as the name of a dump's folder has it."""
+    return mount.replace("/", FULLWIDTH_SOLIDUS)
+
+
+def dump_of(path: Path) -> tuple[str, date, Path] | None:
+    """(volume name or mount, record date, file) of one entry of the dump directory; None where it is no dump."""
+    found = FLAT_NAME.fullmatch(path.name)
+    file = path
+    if not found:
+        found = FOLDER_NAME.fullmatch(path.name)
+        file = path / "stats.gz"
+    if not found or path.name.startswith("."):
+        return None
+    record_date = parse_date(found[1])
+    return (found[2], record_date, file) if record_date and file.is_file() else None
+
+
+def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
+    """Every dump of `volume`, newest first; of one date, the most recently modified first.
+
+    Raises OSError where the directory cannot be read.
+    """
+    names = {volume.name, folder_mount(volume.mount)}
+    found = []
+    for path in directory.iterdir():
+        dump = dump_of(path)
+        if dump and dump[0] in names:
+            _, record_date, file = dump
+            status = file.stat()
+            found.append((record_date, status.st_mtime_ns, str(file), Dump(volume, file, record_date, status.st_size)))
+    for *_, newest in sorted(found, key=lambda item: item[:3], reverse=True):
+        yield newest
+
+
+def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int) -> Dump:
+    """The dump to read tonight. Raises DumpNotFound where there is none that is new enough."""
+    newest = next(find_dumps(directory, volume), None)
+    if newest is None:
+        raise DumpNotFound(f"{volume.name}: no dump in {directory}")
+    if newest.record_date < today - timedelta(days=max_days_ago):
+        raise DumpNotFound(
+            f"{volume.name}: the newest dump, {newest.path.name if newest.path.name != 'stats.gz' else newest.path.parent.name},"
+            f" is older than {max_days_ago} days"
+        )
+    return newest
+
+
+def find_base_directories(directory: Path, record_date: date) -> Path:
+    """The .basedirs file for a dump: the newest not after its date, else the newest.
+
+    A file without a date in its name counts as older than any other. Raises BaseDirectoriesError where there is none.
+    """
+    candidates = []
+    for path in directory.glob("*.basedirs"):
+        if path.name.startswith("."):
+            continue
+        found = DATE_BEFORE.match(path.name)
+        day = (parse_date(found[1]) if found else None) or date.min
+        candidates.append((day <= record_date, day, path.stat().st_mtime_ns, path))
+    if not candidates:
+        raise BaseDirectoriesError(
+            f"no .basedirs file in {directory}", "Make one with `lurge basedirs`, or set dumps.base_directories."
+        )
+    return max(candidates)[3]
+
+
+def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
+    """(gid, absolute path without trailing slash) of every line: `gid<TAB>path`.
+
+    Raises BaseDirectoriesError with the line where one is malformed; blank lines are skipped.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BaseDirectoriesError(f"{path}: {error.strerror}") from error
+    pairs = []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        gid, tab, directory = line.partition(b"\t")
+        if not tab or not directory.startswith(b"/") or not re.fullmatch(rb"-?[0-9]{1,18}", gid):
+            raise BaseDirectoriesError(f"{path}:{number}: expected gid<TAB>absolute path")
+        pairs.append((int(gid), directory.rstrip(b"/") or b"/"))
+    return pairs

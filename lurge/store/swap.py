@@ -1,0 +1,330 @@
+"""Storing one volume's report in one transaction, so that a reader sees the old rows or the new, never a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import sqlalchemy as sa
+
+from lurge.errors import ReconciliationError, VolumeError
+from lurge.model.dump import Dump, date_of, days_before
+from lurge.model.names import Group
+from lurge.model.report import VolumeReport
+from lurge.store import schema
+from lurge.store.bulk import ids_of, insert_rows, next_id
+from lurge.store.database import Database
+
+OLD = ".hgi.old."
+"""What tags the rows that a swap replaces."""
+
+GIB = 2**30
+LARGEST = 2**63 - 1
+WARNING_OK = 1
+
+
+@dataclass(frozen=True)
+class NamedReport:
+    """A volume's report with the names of its groups and users, and of its filetypes."""
+
+    dump: Dump
+    report: VolumeReport
+    groups: dict[int, Group]
+    users: dict[int, str]
+    filetypes: Sequence[str]
+
+
+def stored_path(subdirectory: str) -> str:
+    """A subdirectory's path as stored: one that looks tagged gets a `./`, which means the same."""
+    return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
+
+
+def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
+    """The keys of a volume's base directories."""
+    table = schema.base_directory
+    return sa.select(table.c.base_directory_id).where(table.c.volume_id == volume_id)
+
+
+def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
+    return schema.directory.c.base_directory_id.in_(bases_of(volume_id))
+
+
+TAGGED = schema.directory.c.directory_path.startswith(OLD, autoescape=True)
+
+
+def purge_directories(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+    """Delete directories and the file sizes that belong to them."""
+    doomed = sa.select(schema.directory.c.directory_id).where(condition)
+    connection.execute(sa.delete(schema.file_size).where(schema.file_size.c.directory_id.in_(doomed)))
+    connection.execute(sa.delete(schema.directory).where(condition))
+
+
+def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
+    """The record dates that the database holds of a volume."""
+    summary, usage, base = schema.volume_summary, schema.lustre_usage, schema.base_directory
+    volume_id = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
+    query = sa.union(
+        sa.select(summary.c.record_date).where(summary.c.volume_id.in_(volume_id)),
+        sa.select(usage.c.record_date).join(base).where(base.c.volume_id.in_(volume_id)).distinct(),
+    )
+    return set(connection.execute(query).scalars())
+
+
+def recover(database: Database, volume_name: str) -> None:
+    """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are."""
+    with database.writing() as connection:
+        (volume_id,) = ids_of(connection, schema.volume, [volume_name]).values()
+        mine = directories_of(volume_id)
+        counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
+        rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
+        if tagged and tagged < rows:
+            purge_directories(connection, mine & TAGGED)
+        elif tagged:
+            path = schema.directory.c.directory_path
+            restored = sa.func.substr(path, len(OLD) + 1)
+            connection.execute(sa.update(schema.directory).where(mine).values(directory_path=restored))
+
+
+def store_volume(database: Database, named: NamedReport) -> None:
+    """Replace what is stored of the volume's record date; of its directories, if nothing newer is stored.
+
+    Raises VolumeError where a figure is too large for a database, ReconciliationError where what was stored does not
+    add up to what was counted, StoreError where the database refuses; then nothing was changed.
+    """
+    check_range(named)
+    with database.writing() as connection:
+        Swap(connection, named).run()
+
+
+def check_range(named: NamedReport) -> None:
+    report = named.report
+    sizes = [report.counts.attributed_bytes + report.counts.unattributed_bytes]
+    sizes += [row.size for rows in (report.groups, report.directories, report.users) for row in rows]
+    if max(sizes) > LARGEST:
+        raise VolumeError(
+            f"{named.dump.volume.name}: a sum of {max(sizes)} bytes is more than a database holds (8 EiB)",
+            "Look for sparse files of absurd size, or let wrstat write sizes in blocks.",
+        )
+
+
+class Swap:
+    """The statements of one volume's transaction."""
+
+    def __init__(self, connection: sa.Connection, named: NamedReport) -> None:
+        self._connection = connection
+        self._report = named.report
+        self._named = named
+        self._date = named.dump.record_date
+        dates = stored_dates(connection, named.dump.volume.name)
+        self._is_newest = not dates or self._date >= max(dates)
+        (self._volume,) = ids_of(connection, schema.volume, [named.dump.volume.name]).values()
+        groups = ids_of(connection, schema.unix_group, (group.name for group in named.groups.values()))
+        self._groups = {gid: groups[group.name] for gid, group in named.groups.items()}
+        pis = ids_of(connection, schema.pi, (group.pi for group in named.groups.values() if group.pi))
+        self._pis = {gid: pis[group.pi] if group.pi else None for gid, group in named.groups.items()}
+        users = ids_of(connection, schema.user, named.users.values())
+        self._users = {uid: users[name] for uid, name in named.users.items()}
+        self._bases = self._base_ids()
+
+    def run(self) -> None:
+        if self._is_newest:
+            self._replace_directories()
+        self._delete_history()
+        self._insert_groups()
+        self._insert_users()
+        self._insert_vault()
+        self._insert_summary()
+        self._reconcile()
+
+    def _base_ids(self) -> dict[str, int]:
+        table = schema.base_directory
+        known = {
+            path: number
+            for number, path in self._connection.execute(
+                sa.select(table.c.base_directory_id, table.c.directory_path).where(table.c.volume_id == self._volume)
+            )
+        }
+        missing = sorted({row.base for row in self._report.groups} - known.keys())
+        first = next_id(self._connection, table)
+        added = dict(zip(missing, range(first, first + len(missing)), strict=True))
+        rows = ((number, path, self._volume) for path, number in added.items())
+        insert_rows(self._connection, table, ("base_directory_id", "directory_path", "volume_id"), rows)
+        return known | added
+
+    def _replace_directories(self) -> None:
+        """Tag the old rows, insert the new, purge the tagged."""
+        table, mine = schema.directory, directories_of(self._volume)
+        tagged_path = sa.literal(OLD).concat(table.c.directory_path)
+        self._connection.execute(sa.update(table).where(mine).values(directory_path=tagged_path))
+        first = next_id(self._connection, table)
+        insert_rows(
+            self._connection,
+            table,
+            (
+                "directory_id",
+                "directory_path",
+                "num_files",
+                "size",
+                "last_modified",
+                "pi_id",
+                "group_id",
+                "base_directory_id",
+                "size_bytes",
+            ),
+            (
+                (
+                    number,
+                    stored_path(row.subdirectory),
+                    row.files,
+                    round(row.size / GIB, 2),
+                    days_before(self._date, row.newest),
+                    self._pis[row.gid],
+                    self._groups[row.gid],
+                    self._bases[row.base],
+                    row.size,
+                )
+                for number, row in enumerate(self._report.directories, first)
+            ),
+        )
+        names = self._named.filetypes
+        filetypes = ids_of(self._connection, schema.filetype, names)
+        insert_rows(
+            self._connection,
+            schema.file_size,
+            ("directory_id", "filetype_id", "size", "size_bytes"),
+            (
+                (number, filetypes[name], round(size / GIB, 2), size)
+                for number, row in enumerate(self._report.directories, first)
+                for name, size in zip(names, row.filetype_sizes, strict=True)
+                if size
+            ),
+        )
+        purge_directories(self._connection, mine & TAGGED)
+
+    def _delete_history(self) -> None:
+        usage = schema.lustre_usage
+        self._connection.execute(
+            sa.delete(usage).where(
+                usage.c.record_date == self._date, usage.c.base_directory_id.in_(bases_of(self._volume))
+            )
+        )
+        for table in (schema.user_usage, schema.vault, schema.unattributed_usage, schema.volume_summary):
+            of_today = (table.c.volume_id == self._volume) & (table.c.record_date == self._date)
+            self._connection.execute(sa.delete(table).where(of_today))
+
+    def _insert_groups(self) -> None:
+        day = self._date.isoformat()
+        insert_rows(
+            self._connection,
+            schema.lustre_usage,
+            ("used", "record_date", "last_modified", "pi_id", "unix_id", "warning_id", "base_directory_id"),
+            (
+                (
+                    row.size,
+                    day,
+                    days_before(self._date, row.newest),
+                    self._pis[row.gid],
+                    self._groups[row.gid],
+                    WARNING_OK,
+                    self._bases[row.base],
+                )
+                for row in self._report.groups
+            ),
+        )
+        insert_rows(
+            self._connection,
+            schema.unattributed_usage,
+            ("volume_id", "record_date", "group_id", "used", "num_records"),
+            ((self._volume, day, self._groups[row.gid], row.size, row.records) for row in self._report.unattributed),
+        )
+
+    def _insert_users(self) -> None:
+        day = self._date.isoformat()
+        insert_rows(
+            self._connection,
+            schema.user_usage,
+            ("record_date", "user_id", "group_id", "volume_id", "size", "last_modified", "num_files"),
+            (
+                (
+                    day,
+                    self._users[row.uid],
+                    self._groups[row.gid],
+                    self._volume,
+                    row.size,
+                    date_of(row.newest).isoformat(),
+                    row.files,
+                )
+                for row in self._report.users
+            ),
+        )
+
+    def _insert_vault(self) -> None:
+        day = self._date.isoformat()
+        actions = ids_of(self._connection, schema.vault_actions, {row.state for row in self._report.vault})
+        insert_rows(
+            self._connection,
+            schema.vault,
+            (
+                "record_date",
+                "filepath",
+                "group_id",
+                "vault_action_id",
+                "size",
+                "user_id",
+                "last_modified",
+                "volume_id",
+            ),
+            (
+                (
+                    day,
+                    row.path,
+                    self._groups[row.gid],
+                    actions[row.state],
+                    row.size,
+                    self._users[row.uid],
+                    date_of(row.mtime).isoformat(),
+                    self._volume,
+                )
+                for row in self._report.vault
+            ),
+        )
+
+    def _insert_summary(self) -> None:
+        counts = self._report.counts
+        self._connection.execute(
+            sa.insert(schema.volume_summary).values(
+                volume_id=self._volume,
+                record_date=self._date,
+                records=counts.records,
+                attributed=counts.attributed,
+                unattributed=counts.unattributed,
+                vanished=counts.vanished,
+                rejected=counts.rejected,
+                attributed_bytes=counts.attributed_bytes,
+                unattributed_bytes=counts.unattributed_bytes,
+            )
+        )
+
+    def _reconcile(self) -> None:
+        """Compare what the database now holds with what was counted while reading."""
+        usage, users, outside = schema.lustre_usage, schema.user_usage, schema.unattributed_usage
+        counts = self._report.counts
+        of_base = usage.c.base_directory_id.in_(bases_of(self._volume))
+        checks = {
+            "group usage": (usage.c.used, of_base, counts.attributed_bytes),
+            "unattributed usage": (outside.c.used, outside.c.volume_id == self._volume, counts.unattributed_bytes),
+            "user usage": (
+                users.c.size,
+                users.c.volume_id == self._volume,
+                counts.attributed_bytes + counts.unattributed_bytes,
+            ),
+        }
+        for what, (column, mine, expected) in checks.items():
+            total = sa.func.coalesce(sa.func.sum(column), 0)
+            query = sa.select(total).where(mine, column.table.c.record_date == self._date)
+            stored = int(self._connection.execute(query).scalar_one())
+            if stored != expected:
+                raise ReconciliationError(
+                    f"{self._named.dump.volume.name}: the stored {what} is {stored} bytes, but {expected} were counted"
+                )

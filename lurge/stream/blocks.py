@@ -1,0 +1,81 @@
+"""Cutting a stream of bytes into blocks of whole lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lurge.compiled import OPTIONS
+from lurge.aggregate.kernel import LONGEST_LINE
+
+STRIDE = 4096
+BLOCKS_PER_MESSAGE = 32
+
+
+class Batch(NamedTuple):
+    """Several blocks that travel together: uint8 text of whole lines, the number of the first, and how many."""
+
+    first_line: int
+    lines: int
+    text: npt.NDArray[np.uint8]
+
+
+@njit(**OPTIONS)
+def find_block_ends(text, block_lines, ends):
+    """Fill `ends` (int64) with the place after every `block_lines`-th newline; returns how many there are."""
+    found = lines = start = 0
+    length = len(text)
+    while start < length and found < len(ends):
+        stop = min(start + STRIDE, length)
+        here = 0
+        for i in range(start, stop):
+            here += 1 if text[i] == 10 else 0
+        if lines + here < block_lines:
+            lines += here
+        else:
+            for i in range(start, stop):
+                if text[i] == 10:
+                    lines += 1
+                    if lines == block_lines:
+                        ends[found] = i + 1
+                        found += 1
+                        lines = 0
+        start = stop
+    return found
+
+
+def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
+    """Batches of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
+
+    Of a line longer than any that is read, only as much is kept as shows that it is.
+    """
+    rest = b""
+    first_line = 1
+    skipping = False
+    for chunk in chunks:
+        if skipping:
+            newline = chunk.find(b"\n")
+            if newline < 0:
+                continue
+            chunk, skipping = chunk[newline:], False
+        text = np.frombuffer(rest + chunk, np.uint8)
+        ends = np.empty(len(text) // block_lines + 1, np.int64)
+        ends = ends[: find_block_ends(text, block_lines, ends)]
+        start = 0
+        for i in range(0, len(ends), blocks):
+            group = ends[i : i + blocks]
+            lines = len(group) * block_lines
+            yield Batch(first_line, lines, text[start : group[-1]])
+            first_line += lines
+            start = int(group[-1])
+        rest = text[start:].tobytes()
+        line_start = rest.rfind(b"\n") + 1
+        if len(rest) - line_start > LONGEST_LINE:
+            rest, skipping = rest[: line_start + LONGEST_LINE + 1], True
+    if rest:
+        lines = rest.count(b"\n") + (not rest.endswith(b"\n"))
+        yield Batch(first_line, lines, np.frombuffer(rest, np.uint8))

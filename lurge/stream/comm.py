@@ -1,0 +1,188 @@
+"""How messages travel: over MPI between processes, or over queues between threads of one process.
+
+The only module that imports mpi4py. Receiving never burns a core: it looks for messages often at first, then sleeps.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lurge.errors import LurgeError, MpiError
+from lurge.stream.protocol import EMPTY, NUMBERS, Data, Message, Tag
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+SPIN_SECONDS = 50e-6
+SHORTEST_SLEEP, LONGEST_SLEEP = 20e-6, 1e-3
+PIECE_BYTES = 1 << 30
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
+
+
+class Comm(ABC):
+    """One rank's end of the network. Messages between two ranks arrive in the order in which they were sent."""
+
+    rank: int
+    size: int
+
+    @abstractmethod
+    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
+        """Hand over a message without waiting; `data` must not change afterwards."""
+
+    @abstractmethod
+    def receive(self, timeout: float | None = None) -> Message | None:
+        """The next message; None where none came within `timeout` seconds."""
+
+    def stop_others(self, status: int) -> None:
+        """From the coordinator: send every other rank home with the job's exit status."""
+        for rank in range(1, self.size):
+            self.send(rank, Tag.STOP, status)
+
+
+class ThreadComm(Comm):
+    """A rank that is a thread."""
+
+    def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Message]]) -> None:
+        self.rank = rank
+        self.size = len(boxes)
+        self._boxes = boxes
+
+    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
+        self._boxes[to].put(Message(self.rank, tag, numbers, data))
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        try:
+            return self._boxes[self.rank].get(timeout=timeout) if timeout != 0 else self._boxes[self.rank].get_nowait()
+        except queue.Empty:
+            return None
+
+
+def thread_comms(size: int) -> list[ThreadComm]:
+    """The ends of a network of `size` threads."""
+    boxes: list[queue.SimpleQueue[Message]] = [queue.SimpleQueue() for _ in range(size)]
+    return [ThreadComm(rank, boxes) for rank in range(size)]
+
+
+class MpiComm(Comm):
+    """A rank of MPI_COMM_WORLD.
+
+    A message is a header of int64 (numbers and length of data) and then, on a communicator of their own, the data in
+    pieces below 1 GiB, so that no message is bound by the 2 GiB of a C int.
+    """
+
+    def __init__(self) -> None:
+        from mpi4py import MPI
+
+        self._mpi = MPI
+        self._headers = MPI.COMM_WORLD
+        self._data = MPI.COMM_WORLD.Dup()
+        self.rank = self._headers.Get_rank()
+        self.size = self._headers.Get_size()
+        self._sending: deque[tuple[list[MPI.Request], Any]] = deque()
+
+    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
+        header = np.zeros(NUMBERS + 2, np.int64)
+        header[0], header[1] = len(numbers), len(data)
+        header[2 : 2 + len(numbers)] = numbers
+        requests = [self._headers.Isend([header, self._mpi.INT64_T], dest=to, tag=int(tag))]
+        for start in range(0, len(data), PIECE_BYTES):
+            piece = data[start : start + PIECE_BYTES]
+            requests.append(self._data.Isend([piece, self._mpi.BYTE], dest=to, tag=int(tag)))
+        self._sending.append((requests, (header, data)))
+        self._release()
+
+    def _release(self) -> None:
+        while self._sending and self._mpi.Request.Testall(self._sending[0][0]):
+            self._sending.popleft()
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        status = self._mpi.Status()
+        started = time.monotonic()
+        pause = SHORTEST_SLEEP
+        while not self._headers.Iprobe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG, status):
+            self._release()
+            waited = time.monotonic() - started
+            if timeout is not None and waited >= timeout:
+                return None
+            if waited > SPIN_SECONDS:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_SLEEP)
+        source, tag = status.Get_source(), status.Get_tag()
+        header = np.empty(NUMBERS + 2, np.int64)
+        self._headers.Recv([header, self._mpi.INT64_T], source=source, tag=tag)
+        count, length, *numbers = header.tolist()
+        data = np.empty(length, np.uint8) if length else EMPTY
+        for start in range(0, length, PIECE_BYTES):
+            self._receive_piece(data[start : start + PIECE_BYTES], source, tag)
+        return Message(source, Tag(tag), tuple(numbers[:count]), data)
+
+    def _receive_piece(self, piece: Data, source: int, tag: int) -> None:
+        """Receive data while own sends go on: two ranks that send to each other must not wait for each other."""
+        request = self._data.Irecv([piece, self._mpi.BYTE], source=source, tag=tag)
+        pause = SHORTEST_SLEEP
+        while not request.Test():
+            self._release()
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_SLEEP)
+
+    def finish(self) -> None:
+        """Wait until everything sent has left."""
+        while self._sending:
+            self._release()
+            time.sleep(SHORTEST_SLEEP)
+
+    def abort(self, status: int) -> None:
+        """End every rank of the job at once."""
+        sys.stderr.flush()
+        self._headers.Abort(status)
+
+
+def started_ranks() -> int:
+    """How many ranks an mpiexec says it started; 1 without one."""
+    return max((int(os.environ[name]) for name in SIZE_VARIABLES if os.environ.get(name, "").isdigit()), default=1)
+
+
+def connect() -> MpiComm | None:
+    """This process's end of MPI; None where it is alone.
+
+    Raises MpiError where mpiexec started several ranks that do not find each other: each would do the whole job.
+    """
+    expected = started_ranks()
+    if expected == 1:
+        return None
+    try:
+        comm = MpiComm()
+    except (ImportError, RuntimeError) as error:
+        raise MpiError(f"started as {expected} ranks, but mpi4py cannot be used: {error}") from error
+    if comm.size == 1:
+        raise MpiError(f"started as {expected} ranks, but mpi4py belongs to another MPI and sees one")
+    return comm
+
+
+def run_rank(comm: MpiComm, role: Callable[[], int]) -> int:
+    """Play a role under MPI; returns the job's exit status.
+
+    An expected error of the coordinator, which has sent the others home by then, is raised; an unexpected exception
+    ends every rank, because the others would wait for this one for ever.
+    """
+    try:
+        status = role()
+    except LurgeError:
+        comm.finish()
+        raise
+    except BaseException as error:
+        traceback.print_exception(error)
+        comm.abort(1)
+        raise
+    comm.finish()
+    return status

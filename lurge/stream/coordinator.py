@@ -1,0 +1,102 @@
+"""The coordinator: hands volumes to controllers, largest first, lends idle workers, collects reports."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+from lurge.errors import VolumeError
+from lurge.stream.comm import Comm
+from lurge.stream.plan import Plan, share
+from lurge.stream.protocol import Arrived, Job, Message, Role, Tag, pack_object, unpack_arrays, unpack_object
+
+WAIT_SECONDS = 0.5
+
+
+class Watcher(Protocol):
+    """Who wants to see progress."""
+
+    def started(self, volume: str, size: int) -> None:
+        """A volume's dump of `size` compressed bytes is being read."""
+
+    def advanced(self, volume: str, position: int, lines: int) -> None:
+        """So many compressed bytes and lines of it were read."""
+
+    def ended(self, volume: str, problem: str | None) -> None:
+        """It was read, or failed."""
+
+
+class Coordinator:
+    """Rank 0's part of reading: every job's arrays, or the error that it met."""
+
+    def __init__(self, comm: Comm, plan: Plan, jobs: Mapping[int, Job], watcher: Watcher) -> None:
+        self._comm = comm
+        self._jobs = jobs
+        self._watcher = watcher
+        by_size = sorted(jobs, key=lambda number: (-jobs[number].dump.size, number))
+        self._plan = plan
+        self._waiting = deque(by_size)
+        self._idle = deque(plan.controllers)
+        shares = share(plan.workers, len(plan.controllers))
+        self._crews = dict(zip(plan.controllers, shares, strict=True))
+        self._reading: dict[int, int] = {}
+        self._started: dict[int, float] = {}
+        self._results: dict[int, Arrived | VolumeError] = {}
+
+    def run(self) -> dict[int, Arrived | VolumeError]:
+        """Read every job's dump; returns by job number what came of it."""
+        for rank in self._plan.controllers:
+            role = Role.LOCAL_CONTROLLER if self._plan.local else Role.CONTROLLER
+            self._comm.send(rank, Tag.ROLE, role)
+        for rank in self._plan.workers:
+            self._comm.send(rank, Tag.ROLE, Role.WORKER)
+        self._hand_out()
+        while self._reading:
+            message = self._comm.receive(WAIT_SECONDS)
+            if message is not None:
+                self._handle(message)
+        return self._results
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._idle:
+            controller, number = self._idle.popleft(), self._waiting.popleft()
+            job = self._jobs[number]
+            self._reading[number] = controller
+            self._started[number] = time.monotonic()
+            self._watcher.started(job.dump.volume.name, job.dump.size)
+            crew = self._crews[controller]
+            self._comm.send(controller, Tag.VOLUME, number, data=pack_object((job, crew)))
+        if not self._waiting:
+            self._lend()
+
+    def _lend(self) -> None:
+        """Give the crews of idle controllers to those that still read, the smallest crew first."""
+        while self._idle and self._reading:
+            crew = self._crews[self._idle.popleft()]
+            while crew:
+                number, controller = min(self._reading.items(), key=lambda item: (len(self._crews[item[1]]), item))
+                worker = crew.pop()
+                self._crews[controller].append(worker)
+                self._comm.send(controller, Tag.LEND, number, worker)
+
+    def _handle(self, message: Message) -> None:
+        number = message.numbers[0]
+        name = self._jobs[number].dump.volume.name
+        if message.tag is Tag.PROGRESS:
+            self._watcher.advanced(name, *message.numbers[1:3])
+            return
+        if message.tag is Tag.REPORT:
+            self._results[number] = Arrived(
+                lines=message.numbers[1],
+                arrays=unpack_arrays(message.data),
+                seconds=time.monotonic() - self._started[number],
+            )
+            self._watcher.ended(name, None)
+        elif message.tag is Tag.FAILED:
+            error = unpack_object(message.data).error
+            self._results[number] = error
+            self._watcher.ended(name, error.message)
+        self._idle.append(self._reading.pop(number))
+        self._hand_out()

