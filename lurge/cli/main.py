@@ -11,6 +11,7 @@ import lurge
 from lurge.cli.basedirs import basedirs
 from lurge.cli.report import report
 from lurge.cli.scan import scan
+from lurge.cli.synth import synth
 from lurge.errors import LurgeError
 
 INTERRUPTED = 130
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (report, scan, basedirs):
+for command in (report, scan, basedirs, synth):
     app.command()(command)
 
 

@@ -49,7 +49,7 @@ def find_block_ends(text, block_lines, ends):
 
 
 def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
-    """Batches of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
+    """Batches (writable: kernels are compiled for one kind of array) of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
 
     Of a line longer than any that is read, only as much is kept as shows that it is.
     """
@@ -62,7 +62,7 @@ def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESS
             if newline < 0:
                 continue
             chunk, skipping = chunk[newline:], False
-        text = np.frombuffer(rest + chunk, np.uint8)
+        text = np.frombuffer(bytearray(rest) + chunk, np.uint8)
         ends = np.empty(len(text) // block_lines + 1, np.int64)
         ends = ends[: find_block_ends(text, block_lines, ends)]
         start = 0
@@ -78,4 +78,4 @@ def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESS
             rest, skipping = rest[: line_start + LONGEST_LINE + 1], True
     if rest:
         lines = rest.count(b"\n") + (not rest.endswith(b"\n"))
-        yield Batch(first_line, lines, np.frombuffer(rest, np.uint8))
+        yield Batch(first_line, lines, np.frombuffer(bytearray(rest), np.uint8))

@@ -1,0 +1,60 @@
+"""`lurge synth`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lurge.cli.options import QuietOption, VerboseOption, set_verbosity
+from lurge.errors import UsageError
+
+
+def synth(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write the world in.")],
+    volumes: Annotated[int, typer.Option("--volumes", min=1, max=99, help="How many volumes.")] = 2,
+    records: Annotated[int, typer.Option("--records", min=1, help="About how many records in each volume.")] = 100_000,
+    era: Annotated[
+        list[str] | None,
+        typer.Option("--era", help="mpistat, 5.0, 5.1, 5.2, 6.0 or 6.4; given again, volumes take turns. Else 6.4."),
+    ] = None,
+    dates: Annotated[int, typer.Option("--dates", min=1, max=99, help="How many days of dumps.")] = 1,
+    newest: Annotated[
+        datetime | None, typer.Option("--newest", formats=["%Y-%m-%d"], help="The newest date; else today.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Equal seeds make equal worlds.")] = 1,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Make up volumes: dumps, base directories, names, quotas and a lurge.toml.
+
+    Example: lurge synth -o world --volumes 3 --records 1000000 --era 5.0 --era 6.4
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.source.synth.write import STYLES, World, make_world
+
+    eras = tuple(era or ("6.4",))
+    for name in eras:
+        if name not in STYLES:
+            raise UsageError(f"--era {name}: no such era", f"The eras are {', '.join(STYLES)}.")
+    world = World(
+        seed=seed,
+        volumes=tuple(f"scratch{101 + number}" for number in range(volumes)),
+        records=records,
+        eras=eras,
+        dates=dates,
+        newest=(newest or datetime.now(UTC)).date(),
+    )
+    started = time.monotonic()
+    total = 0
+    for path, written in make_world(world, output):
+        total += written
+        if not quiet:
+            typer.echo(f"{written:,} records: {path}")
+    if not quiet:
+        seconds = time.monotonic() - started
+        typer.echo(f"{total:,} records in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
+        typer.echo(f"  lurge report --config {output / 'lurge.toml'}")

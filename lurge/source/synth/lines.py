@@ -1,0 +1,144 @@
+"""The kernel that writes the lines of made-up files in any era."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from lurge.compiled import OPTIONS
+from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET
+
+ALPHABETS = np.stack([np.frombuffer(alphabet, np.uint8) for alphabet in (STANDARD_ALPHABET, SORTED_ALPHABET)])
+QUOTED = 2
+DIGITS_OF_A_NUMBER = 7
+LONGEST_NUMBER = 20
+
+
+class FileArrays(NamedTuple):
+    """Columns of made-up files, all int64[n] but for the types, uint8[n].
+
+    place: which directory; number: of the file in it; suffix: which of the suffixes; size and so on as in a dump.
+    """
+
+    place: npt.NDArray[np.int64]
+    number: npt.NDArray[np.int64]
+    suffix: npt.NDArray[np.int64]
+    size: npt.NDArray[np.int64]
+    uid: npt.NDArray[np.int64]
+    gid: npt.NDArray[np.int64]
+    atime: npt.NDArray[np.int64]
+    mtime: npt.NDArray[np.int64]
+    ctime: npt.NDArray[np.int64]
+    inode: npt.NDArray[np.int64]
+    nlink: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.uint8]
+
+
+class Words(NamedTuple):
+    """Texts in one array: text uint8, at int64[n + 1]; the i-th is text[at[i]:at[i + 1]]."""
+
+    text: npt.NDArray[np.uint8]
+    at: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, words: list[bytes]) -> Words:
+        at = np.zeros(len(words) + 1, np.int64)
+        at[1:] = np.cumsum([len(word) for word in words])
+        return cls(np.frombuffer(bytearray(b"".join(words)) or bytearray(1), np.uint8), at)
+
+
+@njit(**OPTIONS)
+def put_word(out, o, words, number):
+    for i in range(words.at[number], words.at[number + 1]):
+        out[o] = words.text[i]
+        o += 1
+    return o
+
+
+@njit(**OPTIONS)
+def put_number(out, o, value, digits):
+    """A decimal number of at least so many digits."""
+    if value < 0:
+        out[o] = 45
+        o += 1
+        value = -value
+    length = digits
+    reached = np.int64(10) ** digits
+    while value >= reached and length < LONGEST_NUMBER - 1:
+        length += 1
+        reached *= 10
+    for i in range(o + length - 1, o - 1, -1):
+        out[i] = 48 + value % 10
+        value //= 10
+    return o + length
+
+
+@njit(**OPTIONS)
+def put_base64(alphabet, path, length, out, o):
+    for i in range(0, length, 3):
+        left = length - i
+        bits = np.uint32(path[i]) << np.uint32(16)
+        if left > 1:
+            bits |= np.uint32(path[i + 1]) << np.uint32(8)
+        if left > 2:
+            bits |= np.uint32(path[i + 2])
+        out[o] = alphabet[bits >> np.uint32(18)]
+        out[o + 1] = alphabet[(bits >> np.uint32(12)) & np.uint32(63)]
+        out[o + 2] = alphabet[(bits >> np.uint32(6)) & np.uint32(63)] if left > 1 else 61
+        out[o + 3] = alphabet[bits & np.uint32(63)] if left > 2 else 61
+        o += 4
+    return o
+
+
+@njit(**OPTIONS)
+def write_lines(encoding, columns, device, places, suffixes, files, path, out, ends):
+    """Write a line for each of `files`, which are in the order of their places, into out, which must be long enough.
+
+    places: what each file's path begins with, already quoted where encoding is QUOTED. path: uint8 scratch. ends:
+    int64[places], becomes where the lines of each place end in out.
+    """
+    o = 0
+    for i in range(len(files.size)):
+        if encoding == QUOTED:
+            out[o] = 34
+            o = put_word(out, o + 1, places, files.place[i])
+            o = put_number(out, o, files.number[i], DIGITS_OF_A_NUMBER)
+            o = put_word(out, o, suffixes, files.suffix[i])
+            out[o] = 34
+            o += 1
+        else:
+            length = put_word(path, 0, places, files.place[i])
+            length = put_number(path, length, files.number[i], DIGITS_OF_A_NUMBER)
+            length = put_word(path, length, suffixes, files.suffix[i])
+            o = put_base64(ALPHABETS[encoding], path, length, out, o)
+        for column in range(1, columns):
+            out[o] = 9
+            o += 1
+            if column == 7:
+                out[o] = files.kind[i]
+                o += 1
+                continue
+            value = files.size[i]
+            if column == 2:
+                value = files.uid[i]
+            elif column == 3:
+                value = files.gid[i]
+            elif column == 4:
+                value = files.atime[i]
+            elif column == 5:
+                value = files.mtime[i]
+            elif column == 6:
+                value = files.ctime[i]
+            elif column == 8:
+                value = files.inode[i]
+            elif column == 9:
+                value = files.nlink[i]
+            elif column == 10:
+                value = device
+            o = put_number(out, o, value, 1)
+        out[o] = 10
+        o += 1
+        ends[files.place[i]] = o
