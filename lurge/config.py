@@ -6,15 +6,15 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lurge.model.rules import FileType, PseudoGroup
 from lurge.errors import ConfigError
 from lurge.model.dump import Volume
 from lurge.model.paths import PathAliases
+from lurge.model.rules import FileType, PseudoGroup
 
 DEFAULT_FILE = "lurge.toml"
 FILE_VARIABLE = "LURGE_CONFIG"
@@ -31,6 +31,11 @@ BUILT_IN_FILETYPES = (
 )
 
 log = logging.getLogger(__name__)
+
+TABLES = (
+    "dumps", "reports", "database", "filetypes", "path_aliases", "pseudo_groups", "identity", "quota", "mpi",
+    "warnings", "basedirs",
+)  # fmt: skip
 
 T = TypeVar("T")
 KINDS: dict[type, str] = {
@@ -89,17 +94,23 @@ class Config:
 
 
 class Table:
-    """One table of the file while it is read: typed values by key, and an error for every key that nobody asked for."""
+    """One table of the file: typed values by key.
 
-    def __init__(self, file: Path, name: str, values: Mapping[str, Any]) -> None:
+    known: its keys, where they are not free. Raises ConfigError for any other.
+    """
+
+    def __init__(self, file: Path, name: str, values: Mapping[str, Any], known: Collection[str] = ()) -> None:
         self.file = file
         self._name = name
-        self._values = dict(values)
+        self._values = values
+        for key in values if known else ():
+            if key not in known:
+                raise self.error(key, "is unknown")
 
     def has(self, key: str) -> bool:
         return key in self._values
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         return list(self._values)
 
     def error(self, key: str, problem: str) -> ConfigError:
@@ -111,7 +122,7 @@ class Table:
             if default is None:
                 raise self.error(key, "is missing")
             return default
-        value = self._values.pop(key)
+        value = self._values[key]
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
@@ -146,24 +157,15 @@ class Table:
             raise self.error(key, "must be an absolute path")
         return path.rstrip("/") or "/"
 
-    def table(self, key: str) -> Table:
-        return Table(self.file, f"{self._name}.{key}".strip("."), self.take(key, dict, {}))
+    def table(self, key: str, *known: str) -> Table:
+        return Table(self.file, f"{self._name}.{key}".strip("."), self.take(key, dict, {}), known)
 
-    def tables(self, key: str) -> list[Table]:
+    def tables(self, key: str, *known: str) -> list[Table]:
         values = self.take(key, list, [])
         if not all(isinstance(value, dict) for value in values):
             raise self.error(key, "must be a list of tables")
-        return [Table(self.file, f"{self._name}.{key}[{i}]".strip("."), value) for i, value in enumerate(values)]
-
-    def rest(self) -> dict[str, Any]:
-        """Every value not taken yet, where keys are free."""
-        values, self._values = self._values, {}
-        return values
-
-    def finish(self) -> None:
-        """Raise ConfigError for a key that nobody asked for."""
-        for key in self._values:
-            raise self.error(key, "is unknown")
+        name = f"{self._name}.{key}".strip(".")
+        return [Table(self.file, f"{name}[{i}]", value, known) for i, value in enumerate(values)]
 
 
 def find_file(given: Path | None) -> Path:
@@ -186,38 +188,36 @@ def load_config(given: Path | None = None) -> Config:
         raise ConfigError(file, "", error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, "", f"is not TOML: {error}") from error
-    top = Table(file, "", values)
+    top = Table(file, "", values, TABLES)
     config = Config(
         file=file,
-        dumps=_dumps(top.table("dumps")),
-        reports=_reports(top.table("reports")),
-        database_url=_database(top.table("database"), file),
+        dumps=_dumps(
+            top.table("dumps", "directory", "volumes", "max_days_ago", "max_rejected_fraction", "base_directories")
+        ),
+        reports=_reports(top.table("reports", "directory", "deep_directories")),
+        database_url=_database(top.table("database", "url"), file),
         filetypes=_filetypes(top.table("filetypes")),
         path_aliases=_aliases(top.table("path_aliases")),
-        pseudo_groups=_pseudo_groups(top.tables("pseudo_groups")),
-        identity=_identity(top.table("identity")),
-        mpi=_mpi(top.table("mpi")),
-        basedirs=_basedirs(top.table("basedirs")),
+        pseudo_groups=_pseudo_groups(top.tables("pseudo_groups", "path", "gid", "name", "pi")),
+        identity=_identity(top.table("identity", "provider", "files", "ldap")),
+        mpi=_mpi(top.table("mpi", "block_records", "workers_per_volume")),
+        basedirs=_basedirs(top.table("basedirs", "depth", "prefixes")),
     )
     _check_what_later_versions_read(top)
-    top.finish()
     return config
 
 
 def _check_what_later_versions_read(top: Table) -> None:
     """Quotas and warnings have their place in the file, but this version does not compute them."""
-    quota = top.table("quota")
+    quota = top.table("quota", "providers", "csv_directory")
     providers = quota.strings("providers", ())
     quota.take("csv_directory", str, "")
-    quota.finish()
-    warnings = top.table("warnings")
-    levels = warnings.tables("levels")
+    warnings = top.table("warnings", "levels")
+    levels = warnings.tables("levels", "level", "days", "fraction")
     for level in levels:
         level.take("level", int)
         level.take("days", int)
         level.take("fraction", float)
-        level.finish()
-    warnings.finish()
     if providers or levels:
         log.warning("quotas are not looked up by this version: every quota is missing and every warning is OK")
 
@@ -242,7 +242,6 @@ def _dumps(table: Table) -> DumpsConfig:
         max_rejected_fraction=table.number("max_rejected_fraction", float, 0.01, 0),
         base_directories=base_directories,
     )
-    table.finish()
     return config
 
 
@@ -250,9 +249,8 @@ def _volume(table: Table, key: str, value: object) -> Volume:
     if isinstance(value, str):
         name, mount = value, f"/lustre/{value}"
     elif isinstance(value, dict):
-        fields = Table(table.file, f"dumps.{key}", value)
+        fields = Table(table.file, f"dumps.{key}", value, ("name", "path"))
         name, mount = fields.take("name", str), fields.absolute("path")
-        fields.finish()
     else:
         raise table.error(key, "must be a name or a table of name and path")
     if not name or re.search(r"[/\0]", name):
@@ -265,13 +263,11 @@ def _reports(table: Table) -> ReportsConfig:
         directory=table.path("directory", "out"),
         deep_directories=table.strings("deep_directories", ("users", "projects")),
     )
-    table.finish()
     return config
 
 
 def _database(table: Table, file: Path) -> str:
     url = table.take("url", str, "sqlite:///out/lurge.db")
-    table.finish()
     path = url.removeprefix("sqlite:///")
     if path == url or not path:
         raise table.error("url", "must be sqlite:///PATH")
@@ -280,7 +276,7 @@ def _database(table: Table, file: Path) -> str:
 
 def _filetypes(table: Table) -> tuple[FileType, ...]:
     filetypes = []
-    for name in table.keys():
+    for name in table.names():
         suffixes = table.strings(name)
         if not name or not suffixes:
             raise table.error(name, "must have a name and suffixes")
@@ -289,15 +285,13 @@ def _filetypes(table: Table) -> tuple[FileType, ...]:
 
 
 def _aliases(table: Table) -> PathAliases:
-    values = table.rest()
-    for key, value in values.items():
-        if not isinstance(value, str):
-            raise table.error(f'"{key}"', "must be a string")
+    aliases = [(key, table.take(key, str)) for key in table.names()]
+    for alias in aliases:
         try:
-            PathAliases.compile([(key, value)])
+            PathAliases.compile([alias])
         except (re.error, IndexError) as error:
-            raise table.error(f'"{key}"', f"is no regular expression and replacement: {error}") from error
-    return PathAliases.compile(values.items())
+            raise table.error(f'"{alias[0]}"', f"is no regular expression and replacement: {error}") from error
+    return PathAliases.compile(aliases)
 
 
 def _pseudo_groups(tables: list[Table]) -> tuple[PseudoGroup, ...]:
@@ -305,11 +299,10 @@ def _pseudo_groups(tables: list[Table]) -> tuple[PseudoGroup, ...]:
     for table in tables:
         group = PseudoGroup(
             path=table.absolute("path"),
-            gid=table.number("gid", int, None, -(2**63)),  # type: ignore[type-var]  # no default: it is required
+            gid=table.take("gid", int),
             name=table.take("name", str),
             pi=table.take("pi", str, "") or None,
         )
-        table.finish()
         for other in groups:
             if other.path == group.path:
                 raise table.error("path", f"{group.path} is named twice")
@@ -321,12 +314,12 @@ def _pseudo_groups(tables: list[Table]) -> tuple[PseudoGroup, ...]:
 
 def _identity(table: Table) -> IdentityConfig:
     provider = table.take("provider", str, "nss")
-    files = table.table("files")
+    files = table.table("files", "groups", "users")
     groups = users = None
-    ldap = table.table("ldap")
-    for key in ("url", "bind_dn", "group_base", "people_base", "pi_attribute"):
+    ldap_keys = ("url", "bind_dn", "group_base", "people_base", "pi_attribute")
+    ldap = table.table("ldap", *ldap_keys)
+    for key in ldap_keys:
         ldap.take(key, str, "")
-    ldap.finish()
     if provider == "files":
         groups = files.existing("groups", None, Path.is_file, "file")
         users = files.existing("users", None, Path.is_file, "file")
@@ -335,8 +328,6 @@ def _identity(table: Table) -> IdentityConfig:
             files.take(key, str, "")
     else:
         raise table.error("provider", "must be nss or files")
-    files.finish()
-    table.finish()
     return IdentityConfig(provider, groups, users)
 
 
@@ -345,17 +336,15 @@ def _mpi(table: Table) -> MpiConfig:
         block_records=table.number("block_records", int, 250, 1),
         workers_per_volume=table.number("workers_per_volume", int, 6, 1),
     )
-    table.finish()
     return config
 
 
 def _basedirs(table: Table) -> BasedirsConfig:
     prefixes = table.table("prefixes")
     found = []
-    for path in prefixes.keys():
+    for path in prefixes.names():
         if not path.startswith("/"):
             raise prefixes.error(f'"{path}"', "must be an absolute path")
         found.append((path, prefixes.number(path, int, 0, 0)))
     config = BasedirsConfig(table.number("depth", int, BasedirsConfig.depth, 0), tuple(found))
-    table.finish()
     return config

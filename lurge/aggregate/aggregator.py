@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,6 @@ from lurge.aggregate.kernel import (
     read_lines,
 )
 from lurge.aggregate.lookup import ANY_GROUP, compile_lookup
-from lurge.model.rules import Rules
 from lurge.aggregate.table import Table
 from lurge.model.paths import shown
 from lurge.model.report import (
@@ -35,11 +35,12 @@ from lurge.model.report import (
     VaultFile,
     VolumeReport,
 )
+from lurge.model.rules import Rules
 
-Arrays = dict[str, npt.NDArray[np.generic]]
+Arrays = dict[str, npt.NDArray[Any]]
 
-TABLES = ("groups", "directories", "users", "unattributed")
-SCRATCH_BYTES = LONGEST_LINE + 8
+LONGEST = int(LONGEST_LINE)
+SCRATCH_BYTES = LONGEST + 8
 
 
 def pack_words(words: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], list[tuple[int, int]]]:
@@ -62,7 +63,7 @@ def compile_settings(rules: Rules) -> Settings:
     suffix_text, suffix_places = pack_words([suffix for suffix, _ in suffixes])
     suffix_at = [(*place, number) for place, (_, number) in zip(suffix_places, suffixes, strict=True)]
     deep_text, deep_places = pack_words([b".", *(name.encode() for name in rules.deep_directories)])
-    pseudo = {(ANY_GROUP, path): gid for path, gid in rules.pseudo_gids().items()}
+    pseudo = {(int(ANY_GROUP), path): gid for path, gid in rules.pseudo_gids().items()}
     return Settings(
         encoding=int(rules.era.encoding),
         columns=rules.era.columns,
@@ -130,7 +131,12 @@ class Aggregator:
         start = 0
         while start < len(lines):
             reports = Reports(
-                *(self._tables[name].arrays for name in TABLES), vault=self._vault, tallies=self._tallies
+                groups=self._tables["groups"].arrays,
+                directories=self._tables["directories"].arrays,
+                users=self._tables["users"].arrays,
+                unattributed=self._tables["unattributed"].arrays,
+                vault=self._vault,
+                tallies=self._tallies,
             )
             start, first_line = read_lines(self._settings, reports, lines, start, first_line)
             if start < len(lines):
@@ -138,11 +144,11 @@ class Aggregator:
 
     def _grow(self) -> None:
         for name, table in self._tables.items():
-            table.make_room(LONGEST_LINE if name == "directories" else 0)
+            table.make_room(LONGEST if name == "directories" else 0)
         old = self._vault
         rows, text = int(old.used[0]), int(old.used[1])
-        if rows == len(old.size) or text + 2 * LONGEST_LINE > len(old.text):
-            new = new_vault(max(len(old.size), 2 * rows), max(len(old.text), 2 * (text + 2 * LONGEST_LINE)))
+        if rows == len(old.size) or text + 2 * LONGEST > len(old.text):
+            new = new_vault(max(len(old.size), 2 * rows), max(len(old.text), 2 * (text + 2 * LONGEST)))
             new.used[:] = old.used
             new.fields[:rows] = old.fields[:rows]
             new.size[:rows] = old.size[:rows]
@@ -162,14 +168,14 @@ class Aggregator:
             arrays[f"tallies.{part}"] = getattr(self._tallies, part)
         return arrays
 
-    def merge(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def merge(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add another process's export for the same volume."""
         for name, table in self._tables.items():
             table.merge(arrays[f"{name}.rows"], arrays[f"{name}.text"])
         self._merge_vault(arrays)
         self._merge_tallies(arrays)
 
-    def _merge_vault(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def _merge_vault(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         mine, (rows, text) = self._vault, self._vault.used.tolist()
         fields = arrays["vault.fields"].astype(np.int64)
         fields[:, 0] += text
@@ -181,7 +187,7 @@ class Aggregator:
         )
         self._vault = merged
 
-    def _merge_tallies(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    def _merge_tallies(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         mine = self._tallies
         mine.counts[:] += arrays["tallies.counts"]
         for row in range(2):
@@ -208,20 +214,20 @@ class Aggregator:
         return VolumeReport(
             counts=self._counts(lines),
             groups=sorted(
-                GroupUsage(row.a, self._bases[row.b], row.sums[0], row.newest, row.count)
+                GroupUsage(row.a, self._bases[row.b], row.sums[0], row.newest, row.counted)
                 for row in self._tables["groups"].rows()
             ),
             directories=sorted(
                 DirectoryUsage(
-                    row.a, self._bases[row.b], shown(row.name), row.sums[0], row.newest, row.count, row.sums[1:]
+                    row.a, self._bases[row.b], shown(row.name), row.sums[0], row.newest, row.counted, row.sums[1:]
                 )
                 for row in self._tables["directories"].rows()
             ),
             users=sorted(
-                UserUsage(row.a, row.b, row.sums[0], row.newest, row.count) for row in self._tables["users"].rows()
+                UserUsage(row.a, row.b, row.sums[0], row.newest, row.counted) for row in self._tables["users"].rows()
             ),
             unattributed=sorted(
-                Unattributed(row.a, row.sums[0], row.count) for row in self._tables["unattributed"].rows()
+                Unattributed(row.a, row.sums[0], row.counted) for row in self._tables["unattributed"].rows()
             ),
             vault=sorted(self._vault_rows(rules)),
             samples=self._samples(),
@@ -265,4 +271,3 @@ class Aggregator:
             for reason in range(KEY + 1)
             for i in range(min(int(tallies.reasons[reason]), SAMPLES_KEPT))
         ]
-

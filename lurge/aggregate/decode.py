@@ -89,7 +89,9 @@ def decode_base64(alphabet, buffer, start, end, out, at):
         d = values[buffer[i + 3]]
         if (a | b | c | d) == BAD:
             return -1
-        bits = np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6) | np.uint32(d)
+        bits = (
+            np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6) | np.uint32(d)
+        )
         out[o] = np.uint8(bits >> np.uint32(16))
         out[o + 1] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
         out[o + 2] = np.uint8(bits & np.uint32(255))

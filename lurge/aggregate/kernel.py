@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.compiled import ONE, OPTIONS, ZERO
 from lurge.aggregate.decode import decode_path, read_signed, read_unsigned
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
 from lurge.aggregate.vault import BAD_KEY, read_vault_path
+from lurge.compiled import ONE, OPTIONS, ZERO
 
 LONGEST_LINE = np.int64(1 << 16)
 MOST_COLUMNS = 12
@@ -223,8 +223,8 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
 def read_fields(encoding, columns_wanted, buffer, start, end, tabs, path, fields):
     """Split, check and decode buffer[start:end], one line without its newline.
 
-    Fills path (its length is in fields[PATH_LENGTH]) and fields: uint64[7], the mtime reinterpreted. Returns GOOD, or the
-    reason why the line is no record.
+    Fills path (its length is in fields[PATH_LENGTH]) and fields: uint64[7], the mtime reinterpreted. Returns GOOD, or
+    the reason why the line is no record.
     """
     if end - start > LONGEST_LINE:
         return LONG

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.compiled import OPTIONS, ZERO
 from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
+from lurge.compiled import OPTIONS, ZERO
 
 ANY_GROUP = ZERO
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET, Encoding
-from lurge.model.rules import Rules
 from lurge.model.paths import shown
 from lurge.model.report import (
     REASONS,
@@ -28,6 +27,7 @@ from lurge.model.report import (
     VaultFile,
     VolumeReport,
 )
+from lurge.model.rules import Rules
 
 LONGEST_LINE = 65536
 SAMPLES_KEPT = 5
@@ -42,13 +42,11 @@ FROM_VAULT = bytes.maketrans(VAULT_ALPHABET + b"/", STANDARD_ALPHABET + b"*")
 ESCAPES = {
     b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\", b'"': b'"',
 }  # fmt: skip
-ESCAPE = re.compile(
-    rb'\\([abfnrtv\\"])|\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|([\\"])', re.DOTALL
-)
+ESCAPE = re.compile(rb'\\([abfnrtv\\"])|\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|([\\"])', re.DOTALL)
 QUOTED = re.compile(rb'"(.*)"', re.DOTALL)
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818 - it is an outcome, not a failure
     """A line that is not a record; the reason is one of model.report.REASONS."""
 
 

@@ -154,9 +154,7 @@ def merge_entries(table, rows, text, first):
         length = np.int64(rows[i, LENGTH])
         if not has_room(table, length):
             return i
-        entry = find_or_add(
-            table, np.int64(rows[i, A]), np.int64(rows[i, B]), text, np.int64(rows[i, NAME]), length
-        )
+        entry = find_or_add(table, np.int64(rows[i, A]), np.int64(rows[i, B]), text, np.int64(rows[i, NAME]), length)
         add_entry(table, entry, np.uint64(0), np.int64(rows[i, NEWEST]), np.int64(rows[i, COUNT]))
         for number in range((rows.shape[1] - SUMS) // 2):
             add_sum(table, entry, number, rows[i, SUMS + 2 * number], rows[i, SUMS + 2 * number + 1])
@@ -171,7 +169,7 @@ class Row(NamedTuple):
     name: bytes
     sums: tuple[int, ...]
     newest: int
-    count: int
+    counted: int
 
 
 class Table:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from numba import njit
 
-from lurge.compiled import OPTIONS
 from lurge.aggregate.decode import VAULT, decode_base64, read_hex
+from lurge.compiled import OPTIONS
 
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 MARK = b"/.vault/"
 NO_KEY, BAD_KEY = -1, -2
 LONGEST_INODE = 16
+
 
 @njit(**OPTIONS)
 def find_mark(path, length):

@@ -57,7 +57,7 @@ def given(config: Path | None, force: bool, json: bool, quiet: bool, verbose: bo
 
 
 def coordinate(comm: Comm | None, config_file: Path | None, force: bool, json: bool, quiet: bool) -> int:
-    """The coordinator's part: run the job, print what came of it, send the other ranks home. Returns the exit status."""
+    """The coordinator's part: run the job, print what came of it, send the other ranks home; returns the status."""
     from lurge.cli.progress import watch
     from lurge.cli.summary import summary_json, summary_text
     from lurge.config import load_config

@@ -42,7 +42,8 @@ def volume_lines(volume: VolumeOutcome) -> Iterator[str]:
         rate = counts.lines / max(volume.seconds, 0.001)
         yield f"  read        {counts.records:,} records in {volume.seconds:.1f} s, {rate:,.0f} lines/s"
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.rejected_by_reason.items() if count)
-        yield f"  left out    {counts.rejected:,} rejected lines{f' ({reasons})' if reasons else ''}, {counts.vanished:,} vanished"
+        rejected = f"{counts.rejected:,} rejected lines" + (f" ({reasons})" if reasons else "")
+        yield f"  left out    {rejected}, {counts.vanished:,} vanished"
         if counts.bad_vault_keys:
             yield f"              {counts.bad_vault_keys:,} vault keys that do not decode"
     for sample in volume.samples[:LARGEST]:

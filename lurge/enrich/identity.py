@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lurge.model.rules import PseudoGroup
 from lurge.config import IdentityConfig
 from lurge.errors import IdentityError
 from lurge.model.names import Group
+from lurge.model.rules import PseudoGroup
 
 
 class Identity(Protocol):

@@ -69,8 +69,7 @@ def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int)
         raise DumpNotFound(f"{volume.name}: no dump in {directory}")
     if newest.record_date < today - timedelta(days=max_days_ago):
         raise DumpNotFound(
-            f"{volume.name}: the newest dump, {newest.path.name if newest.path.name != 'stats.gz' else newest.path.parent.name},"
-            f" is older than {max_days_ago} days"
+            f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days"
         )
     return newest
 

@@ -197,9 +197,7 @@ def scan_tree(
     return result
 
 
-def _walk_all(
-    crew: _Crew, root: _Place, result: ScanResult, advanced: Callable[[int], None]
-) -> Iterator[bytes]:
+def _walk_all(crew: _Crew, root: _Place, result: ScanResult, advanced: Callable[[int], None]) -> Iterator[bytes]:
     """The text of the whole tree, in order."""
     waiting = [root]
     text = _Text(root)

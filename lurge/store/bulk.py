@@ -16,7 +16,7 @@ def insert_rows(
     """Insert tuples in the order of `columns` through the driver, without an object for each row."""
     placeholders = ", ".join(["?" if connection.dialect.paramstyle == "qmark" else "%s"] * len(columns))
     quote = connection.dialect.identifier_preparer.quote
-    statement = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES ({placeholders})"
+    statement = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES ({placeholders})"  # noqa: S608 - names come from the schema
     rows = iter(rows)
     while chunk := list(islice(rows, ROWS_A_STATEMENT)):
         connection.exec_driver_sql(statement, chunk)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.compiled import OPTIONS
 from lurge.aggregate.kernel import LONGEST_LINE
+from lurge.compiled import OPTIONS
 
 STRIDE = 4096
 BLOCKS_PER_MESSAGE = 32
@@ -49,7 +49,9 @@ def find_block_ends(text, block_lines, ends):
 
 
 def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
-    """Batches (writable: kernels are compiled for one kind of array) of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
+    """Batches of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
+
+    Their text is writable, because kernels are compiled for one kind of array.
 
     Of a line longer than any that is read, only as much is kept as shows that it is.
     """

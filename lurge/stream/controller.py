@@ -18,7 +18,17 @@ from lurge.source.inflate import DumpReader
 from lurge.stream.blocks import Batch, cut
 from lurge.stream.comm import Comm, thread_comms
 from lurge.stream.plan import COORDINATOR
-from lurge.stream.protocol import Data, Job, Message, Problem, Tag, pack_arrays, pack_object, unpack_arrays, unpack_object
+from lurge.stream.protocol import (
+    Data,
+    Job,
+    Message,
+    Problem,
+    Tag,
+    pack_arrays,
+    pack_object,
+    unpack_arrays,
+    unpack_object,
+)
 from lurge.stream.worker import Worker
 
 BATCHES_AHEAD = 4

@@ -30,10 +30,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.model.rules import FileType, PseudoGroup
 from lurge.errors import LurgeError, RankError, VolumeError
 from lurge.model.dump import Dump
 from lurge.model.paths import PathAliases
+from lurge.model.rules import FileType, PseudoGroup
 
 Arrays = dict[str, npt.NDArray[Any]]
 Data = npt.NDArray[np.uint8]
@@ -123,7 +123,7 @@ def pack_object(value: object) -> Data:
 
 def unpack_object(data: Data) -> Any:
     """The object of `pack_object`; only from a rank of the same job."""
-    return pickle.loads(data)  # noqa: S301 - both ends are ranks of one job
+    return pickle.loads(data.data)  # noqa: S301 - both ends are ranks of one job
 
 
 def pack_arrays(arrays: Arrays) -> Data:

@@ -113,7 +113,10 @@ class Planner:
             if random.random() < 0.02:
                 directory += b"/" + ODD_DIRECTORIES[int(random.integers(0, len(ODD_DIRECTORIES)))]
             for _ in range(int(random.integers(1, 30))):
-                leaf = directory + b"/%b_%03d" % (WORK[int(random.integers(0, len(WORK)))].encode(), random.integers(99))
+                leaf = directory + b"/%b_%03d" % (
+                    WORK[int(random.integers(0, len(WORK)))].encode(),
+                    random.integers(99),
+                )
                 self._directories(leaf, person, team)
                 stem = STEMS[int(random.integers(0, len(STEMS)))]
                 self._bunch(leaf + b"/" + stem, person, team)

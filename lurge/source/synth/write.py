@@ -15,7 +15,16 @@ from isal import isal_zlib
 from lurge.errors import OutputError
 from lurge.model.dump import Dump
 from lurge.model.dump import Volume as NamedVolume
-from lurge.model.era import QUOTED_11, QUOTED_12, SORTED_11, SORTED_ALPHABET, STANDARD_11, STANDARD_ALPHABET, Encoding, Era
+from lurge.model.era import (
+    QUOTED_11,
+    QUOTED_12,
+    SORTED_11,
+    SORTED_ALPHABET,
+    STANDARD_11,
+    STANDARD_ALPHABET,
+    Encoding,
+    Era,
+)
 from lurge.source.finding import folder_mount
 from lurge.source.quote import quote_inside
 from lurge.source.synth.lines import Words, write_lines
@@ -171,9 +180,7 @@ class DumpWriter:
         out = np.empty(len(files.size) * (2 * max(map(len, prefixes)) + LONGEST_REST), np.uint8)
         ends = np.zeros(len(bunches), np.int64)
         places = Words.of(prefixes)
-        write_lines(
-            int(era.encoding), era.columns, DEVICE, places, SUFFIX_WORDS, files, self._scratch, out, ends
-        )
+        write_lines(int(era.encoding), era.columns, DEVICE, places, SUFFIX_WORDS, files, self._scratch, out, ends)
         start = 0
         for end in ends.tolist():
             yield out[start:end].data

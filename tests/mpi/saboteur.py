@@ -1,0 +1,115 @@
+"""Runs `lurge` with one rank sabotaged; started by mpiexec in the tests of this folder.
+
+$SABOTAGE is `DEED WHO WHEN`: DEED raise or kill; WHO coordinator, controller or worker; WHEN start (it learns its
+role), middle (some blocks were read) or storing (the coordinator is in the middle of its transaction). The time of a
+kill is written to $SABOTAGE_TIME.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lurge.aggregate import aggregator
+from lurge.cli.main import main
+from lurge.store import swap
+from lurge.stream import controller, coordinator, member
+from lurge.stream.protocol import Role, Tag
+
+DEED, WHO, WHEN = os.environ["SABOTAGE"].split()
+CLOCK = Path(os.environ["SABOTAGE_TIME"])
+STORING = CLOCK.with_suffix(".storing")
+MIDDLE_OF_BLOCKS = 3
+
+
+class SabotageError(Exception):
+    pass
+
+
+def do_it() -> None:
+    if DEED == "raise":
+        raise SabotageError(f"sabotaged {WHO}")
+    CLOCK.write_text(repr(time.time()))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before(owner: Any, name: str, deed: Callable[..., None]) -> None:
+    original = getattr(owner, name)
+
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        deed(*arguments)
+        return original(*arguments, **named)
+
+    setattr(owner, name, replaced)
+
+
+def once_at(count: int) -> Callable[..., None]:
+    calls = 0
+
+    def deed(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == count:
+            do_it()
+
+    return deed
+
+
+def wait_for_storing() -> None:
+    while not STORING.exists():
+        time.sleep(0.005)
+    do_it()
+
+
+def at_start() -> None:
+    if WHO == "coordinator":
+        before(coordinator.Coordinator, "run", lambda *_: do_it())
+    else:
+        wanted = Role.CONTROLLER if WHO == "controller" else Role.WORKER
+
+        class Watched:
+            def __new__(cls, number: int) -> Any:
+                if Role(number) == wanted:
+                    do_it()
+                return Role(number)
+
+        member.Role = Watched  # type: ignore[misc,assignment]
+        for role in Role:
+            setattr(Watched, role.name, role)
+
+
+def in_the_middle() -> None:
+    if WHO == "worker":
+        before(aggregator.Aggregator, "add", once_at(MIDDLE_OF_BLOCKS))
+    elif WHO == "controller":
+        before(controller.Reading, "take", once_at(MIDDLE_OF_BLOCKS))
+    else:
+
+        def deed(_: Any, message: Any) -> None:
+            if message.tag is Tag.PROGRESS:
+                do_it()
+
+        before(coordinator.Coordinator, "_handle", deed)
+
+
+def while_storing() -> None:
+    def deed(*_: Any) -> None:
+        STORING.touch()
+        if WHO == "coordinator":
+            do_it()
+        time.sleep(3600)
+
+    before(swap.Swap, "_insert_vault", deed)
+    roles = {"controller": "run", "worker": "run"}
+    if WHO in roles:
+        owner = controller.Controller if WHO == "controller" else member.Worker
+        before(owner, "run", lambda *_: threading.Thread(target=wait_for_storing, daemon=True).start())
+
+
+{"start": at_start, "middle": in_the_middle, "storing": while_storing}[WHEN]()
+main()

@@ -1,0 +1,105 @@
+"""Equal input gives equal output on any number of ranks, and waiting ranks sleep."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lurge.source.synth.write import World, make_world
+from lurge.stream.launch import find_mpiexec
+from tests.site import TODAY, Entry, Site, run_lurge
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    names = ("scratch101", "scratch102", "scratch103")
+    list(make_world(World(5, names, 6000, ("5.0", "5.1", "6.4"), 1, TODAY), folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return report(world, tmp_path_factory.mktemp("alone"), 1)
+
+
+def report(world: Path, folder: Path, ranks: int) -> dict[str, object]:
+    """Everything that a number of ranks stores and writes."""
+    shutil.copytree(world, folder, dirs_exist_ok=True)
+    done = run_lurge("report", "--config", str(folder / "lurge.toml"), "-n", str(ranks), "--quiet")
+    assert done.returncode == 0, done.stderr
+    site = Site.__new__(Site)
+    site.folder = folder
+    return site.everything()
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+def test_equal_on_any_number_of_ranks(world: Path, alone: dict[str, object], tmp_path: Path, ranks: int) -> None:
+    found = report(world, tmp_path, ranks)
+    assert found.keys() == alone.keys()
+    for name, content in found.items():
+        assert content == alone[name], name
+
+
+def test_started_by_mpiexec_itself(site: Site) -> None:
+    site.base_directories((10, "/a"))
+    site.dump(Entry("/a/b", 3))
+    command = [find_mpiexec(), "-n", "3", sys.executable, "-m", "lurge", "report", "--config", str(site.config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert site.rows("select used from lustre_usage") == [(3,)]
+    assert done.stdout.count("adds up") == 1
+
+
+def test_every_rank_exits_with_the_status_of_the_job(site: Site) -> None:
+    site.volumes = ["scratch101", "scratch102"]
+    site.configure()
+    site.base_directories((10, "/a"))
+    site.dump(Entry("/a/b", 3))
+    site.run("-n", "4", status=3)
+    site.config.write_text("nonsense = 1\n")
+    done = site.run("-n", "3", status=2)
+    assert done.stderr.count("nonsense") == 1
+
+
+def test_more_ranks_than_work_sleep(site: Site) -> None:
+    """Eight ranks wait for three seconds, and use a small part of a core more than eight that do not wait."""
+    site.base_directories((10, "/a"))
+    site.dump(*[Entry(f"/a/{i}", 3) for i in range(10)])
+    slow = site.folder / "slow.py"
+    slow.write_text(
+        "import time\n"
+        "from lurge.source import inflate\n"
+        "from lurge.cli.main import main\n"
+        "fill = inflate.DumpReader._fill\n"
+        "def slowly(self, file):\n"
+        "    if self.position == 0:\n"
+        "        time.sleep(3)\n"
+        "    return fill(self, file)\n"
+        "inflate.DumpReader._fill = slowly\n"
+        "main()\n"
+    )
+    before = os.times()
+    started = time.monotonic()
+    command = [find_mpiexec(), "-n", "8", sys.executable, str(slow), "report", "--config", str(site.config), "-q"]
+    subprocess.run(command, check=True, timeout=120)
+    fast = time.monotonic()
+    site.database.unlink()
+    with_waiting = used_since(before)
+    before = os.times()
+    subprocess.run([*command[:4], "-m", "lurge", *command[5:]], check=True, timeout=120)
+    without = used_since(before)
+    assert fast - started > 3
+    assert with_waiting - without < 0.1 * 8 * 3
+
+
+def used_since(before: os.times_result) -> float:
+    """Seconds of processor time that child processes used."""
+    now = os.times()
+    return now.children_user + now.children_system - before.children_user - before.children_system

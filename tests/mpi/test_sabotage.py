@@ -1,0 +1,81 @@
+"""Ranks that fail or are killed: the job never hangs, and the database stays whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lurge.stream.launch import ONE_MACHINE, find_mpiexec
+from tests.site import Entry, Site
+
+RANKS = 4
+SECONDS_TO_END = 5
+
+
+@pytest.fixture
+def two_volumes(tmp_path: Path) -> Site:
+    """Two volumes, of which an older date is stored, and a new dump of each."""
+    site = Site(tmp_path, volumes=["scratch101", "scratch102"])
+    site.configure(site.extra + "[mpi]\nblock_records = 5\n")
+    site.base_directories((10, "/lustre/scratch101/a"), (10, "/lustre/scratch102/a"))
+    for day, size in (("20240130", 5), ("20240131", 7)):
+        for volume in site.volumes:
+            entries = [Entry(f"/lustre/{volume}/a/{i % 9}/{i}.bam", size) for i in range(3000)]
+            entries.append(Entry(f"/lustre/{volume}/a/.vault/keep/07-YS93aHk_Pz8udHh0"))
+            site.dump(*entries, volume=volume, day=day)
+        if day == "20240130":
+            site.run()
+    return site
+
+
+def run_sabotaged(site: Site, sabotage: str, ranks: int = RANKS) -> tuple[int, str, float]:
+    """(exit status, what it said, seconds from the kill to the end)."""
+    clock = site.folder / "killed"
+    done = subprocess.run(
+        [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "tests.mpi.saboteur", "report"]
+        + ["--config", str(site.config)],
+        env={**os.environ, **ONE_MACHINE, "SABOTAGE": sabotage, "SABOTAGE_TIME": str(clock)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, time.time() - float(clock.read_text()) if clock.exists() else 0.0
+
+
+@pytest.mark.parametrize("when", ["start", "middle", "storing"])
+@pytest.mark.parametrize("who", ["coordinator", "controller", "worker"])
+def test_a_killed_rank_ends_the_job(two_volumes: Site, who: str, when: str) -> None:
+    before = two_volumes.sql()
+    status, said, seconds = run_sabotaged(two_volumes, f"kill {who} {when}")
+    assert status != 0, said
+    assert (two_volumes.folder / "killed").exists(), said
+    assert seconds < SECONDS_TO_END
+    assert two_volumes.sql() == before
+    two_volumes.run("-n", "3")
+    assert two_volumes.rows("select distinct used from lustre_usage where record_date = '2024-01-31'") == [(21100,)]
+
+
+@pytest.mark.parametrize("who", ["controller", "worker"])
+def test_an_exception_fails_the_volume_and_the_rest_goes_on(two_volumes: Site, who: str) -> None:
+    status, said, _ = run_sabotaged(two_volumes, f"raise {who} middle")
+    assert status == 3, said
+    assert "rank " in said
+    assert f"SabotageError: sabotaged {who}" in said
+    stored = two_volumes.rows("select scratch_disk from volume_summary join volume using (volume_id)"
+                              " where record_date = '2024-01-31'")  # fmt: skip
+    assert len(stored) == 1
+
+
+def test_an_unexpected_exception_of_the_coordinator_ends_the_job(two_volumes: Site) -> None:
+    before = two_volumes.sql()
+    status, said, _ = run_sabotaged(two_volumes, "raise coordinator middle")
+    assert status == 1, said
+    assert "Traceback" in said
+    assert two_volumes.sql() == before
