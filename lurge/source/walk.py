@@ -24,7 +24,7 @@ TYPES = {
 }
 BLOCK_BYTES = 512
 UNIT_SECONDS = 0.05
-ENTRIES_A_HOLE = 1000
+FEWEST_ENTRIES_A_HOLE, MOST_ENTRIES_A_HOLE = 16, 1000
 PROBLEMS_KEPT = 20
 
 Entry = tuple[bytes, bool]
@@ -150,11 +150,12 @@ class Walker:
         return bool(slash) and (self._terms.device is None or status.st_dev == self._terms.device)
 
     def _leave(self, stack: list[tuple[bytes, bytes, list[Entry], int]]) -> None:
-        """Turn what is left into holes, the deepest first."""
+        """Turn what is left into holes, the deepest first; each about as large as what this unit could do."""
         self._flush()
+        size = max(FEWEST_ENTRIES_A_HOLE, min(self._walked.entries, MOST_ENTRIES_A_HOLE))
         for prefix, _, entries, i in reversed(stack):
-            for start in range(i, len(entries), ENTRIES_A_HOLE):
-                self._walked.pieces.append(Hole(prefix, entries[start : start + ENTRIES_A_HOLE]))
+            for start in range(i, len(entries), size):
+                self._walked.pieces.append(Hole(prefix, entries[start : start + size]))
 
     def _flush(self) -> None:
         if self._lines:

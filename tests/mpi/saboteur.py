@@ -32,6 +32,10 @@ class SabotageError(Exception):
 
 
 def do_it() -> None:
+    try:
+        CLOCK.with_suffix(".claimed").touch(exist_ok=False)
+    except FileExistsError:
+        return
     if DEED == "raise":
         raise SabotageError(f"sabotaged {WHO}")
     CLOCK.write_text(repr(time.time()))

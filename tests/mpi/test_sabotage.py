@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +18,10 @@ RANKS = 4
 SECONDS_TO_END = 5
 
 
-@pytest.fixture
-def two_volumes(tmp_path: Path) -> Site:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two volumes, of which an older date is stored, and a new dump of each."""
-    site = Site(tmp_path, volumes=["scratch101", "scratch102"])
+    site = Site(tmp_path_factory.mktemp("site"), volumes=["scratch101", "scratch102"])
     site.configure(site.extra + "[mpi]\nblock_records = 5\n")
     site.base_directories((10, "/lustre/scratch101/a"), (10, "/lustre/scratch102/a"))
     for day, size in (("20240130", 5), ("20240131", 7)):
@@ -30,15 +31,24 @@ def two_volumes(tmp_path: Path) -> Site:
             site.dump(*entries, volume=volume, day=day)
         if day == "20240130":
             site.run()
+    return site.folder
+
+
+@pytest.fixture
+def two_volumes(prepared: Path, tmp_path: Path) -> Site:
+    """A copy of the prepared site."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    site = Site.__new__(Site)
+    site.folder = tmp_path
     return site
 
 
 def run_sabotaged(site: Site, sabotage: str, ranks: int = RANKS) -> tuple[int, str, float]:
     """(exit status, what it said, seconds from the kill to the end)."""
     clock = site.folder / "killed"
+    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "tests.mpi.saboteur"]
     done = subprocess.run(
-        [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "tests.mpi.saboteur", "report"]
-        + ["--config", str(site.config)],
+        [*command, "report", "--config", str(site.config)],
         env={**os.environ, **ONE_MACHINE, "SABOTAGE": sabotage, "SABOTAGE_TIME": str(clock)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -58,7 +68,7 @@ def test_a_killed_rank_ends_the_job(two_volumes: Site, who: str, when: str) -> N
     assert (two_volumes.folder / "killed").exists(), said
     assert seconds < SECONDS_TO_END
     assert two_volumes.sql() == before
-    two_volumes.run("-n", "3")
+    two_volumes.run()
     assert two_volumes.rows("select distinct used from lustre_usage where record_date = '2024-01-31'") == [(21100,)]
 
 

@@ -52,10 +52,12 @@ paths = st.builds(
 ) | st.binary(max_size=12)
 numbers = st.one_of(
     st.integers(0, 5).map(lambda number: b"%d" % number),
-    st.sampled_from([2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30, -1, -(2**63), -(2**63) - 1]).map(
-        lambda number: b"%d" % number
+    st.sampled_from(
+        [2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30, -1, -(2**63), -(2**63) - 1]
+    ).map(lambda number: b"%d" % number),
+    st.sampled_from(
+        [b"", b"-", b"+1", b"007", b"-0", b" 1", b"1_0", b"1.0", b"0x1", b"\xd9\xa1", b"9" * 19, b"9" * 20]
     ),
-    st.sampled_from([b"", b"-", b"+1", b"007", b"-0", b" 1", b"1_0", b"1.0", b"0x1", b"\xd9\xa1", b"9" * 19, b"9" * 20]),
     st.integers(DUMP_TIME - 5, DUMP_TIME + 5).map(lambda number: b"%d" % number),
 )  # fmt: skip
 small = st.integers(0, 4).map(lambda number: b"%d" % number)

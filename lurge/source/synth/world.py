@@ -164,8 +164,8 @@ class Planner:
 
     def _vault(self, base: bytes, person: Person, team: Team) -> None:
         """Some files that are kept, with their keys."""
-        for number in range(int(self._random.integers(0, 6))):
-            branch = BRANCHES[int(self._random.integers(0, len(BRANCHES)))]
+        for number in range(int(self._random.integers(0, 12))):
+            branch = BRANCHES[number % len(BRANCHES)]
             relative = b"vaulted/kept_%04d>?~.cram" % number
             size = int(self._random.lognormal(16, 2.5))
             mtime = self._now - int(self._random.exponential(SECONDS_A_YEAR))

@@ -1,0 +1,30 @@
+"""Eras are told apart by content."""
+
+from __future__ import annotations
+
+import pytest
+
+from lurge.aggregate.era import detect_era
+from lurge.model.era import QUOTED_11, QUOTED_12, SORTED_11, STANDARD_11, Era
+from tests.site import Entry
+
+
+@pytest.mark.parametrize(
+    ("encoding", "columns", "era"),
+    [
+        ("standard", 11, STANDARD_11),
+        ("sorted", 11, SORTED_11),
+        ("quoted", 11, QUOTED_11),
+        ("quoted", 12, QUOTED_12),
+    ],
+)
+def test_most_lines_decide(encoding: str, columns: int, era: Era) -> None:
+    for name in ("/", "/a", "/\x00", "/é日本", "/lustre/scratch101"):
+        good = Entry(name).line(encoding, columns)
+        for noise in (b"", b"\n\n", b"garbage\n", good[:9] + b"\n", Entry("relative").line("quoted", 12) * 3):
+            assert detect_era(noise + good * 2) == era
+
+
+def test_nothing_to_go_by() -> None:
+    assert detect_era(b"") == QUOTED_12
+    assert detect_era(b"\n\nx\ty\n") == QUOTED_12

@@ -1,0 +1,67 @@
+"""Hash tables: collisions, growth, sums beyond 64 bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lurge.aggregate.table import HASH, SUMS, Row, Table, add_entry, add_sum, find_or_add, refill_slots
+
+keys = st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 2), st.binary(max_size=5))
+additions = st.lists(st.tuples(keys, st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1)), max_size=60)
+
+
+def add(table: Table, key: tuple[int, int, bytes], size: int, mtime: int) -> None:
+    a, b, name = key
+    table.make_room(len(name))
+    text = np.frombuffer(bytearray(name + b"\0"), np.uint8)
+    entry = find_or_add(table.arrays, a, b, text, 0, len(name))
+    add_entry(table.arrays, entry, np.uint64(size), np.int64(mtime), np.int64(1))
+    add_sum(table.arrays, entry, np.int64(1), np.uint64(size), np.uint64(size))
+
+
+def expected(what: list[tuple[tuple[int, int, bytes], int, int]]) -> list[Row]:
+    found: dict[tuple[int, int, bytes], Row] = {}
+    for key, size, mtime in what:
+        old = found.get(key, Row(*key, (0, 0), -(2**63), 0))
+        sums = (old.sums[0] + size, (old.sums[1] + size + (size << 64)) % 2**128)
+        found[key] = Row(*key, sums, max(old.newest, mtime), old.counted + 1)
+    return sorted(found.values())
+
+
+@given(what=additions)
+def test_sums_are_exact(what: list[tuple[tuple[int, int, bytes], int, int]]) -> None:
+    table = Table(sums=2, entries=2, text=1)
+    for item in what:
+        add(table, *item)
+    assert sorted(table.rows()) == expected(what)
+
+
+@given(what=additions, split=st.integers(0, 60))
+def test_merging_is_adding(what: list[tuple[tuple[int, int, bytes], int, int]], split: int) -> None:
+    parts = [Table(sums=2, entries=2, text=1) for _ in range(3)]
+    for i, item in enumerate(what):
+        add(parts[0 if i < split else 1], *item)
+    for part in parts[:2]:
+        parts[2].merge(*part.export())
+    assert sorted(parts[2].rows()) == expected(what)
+
+
+@pytest.mark.parametrize("distinct", [1, 500])
+def test_equal_hashes_do_not_merge_keys(distinct: int) -> None:
+    """Every entry is given one hash, as if all keys collided; then all are found again."""
+    table = Table(sums=2, entries=1024)
+    for number in range(500):
+        add(table, (number, 0, b"x" * (number % 3)), 1, 0)
+    rows = table.arrays.rows
+    before = sorted(table.rows())
+    other = Table(sums=2, entries=4)
+    exported, text = (array.copy() for array in table.export())
+    other.merge(exported, text)
+    rows[:500, HASH] = rows[:distinct, HASH][0]
+    table.arrays.slots[:] = -1
+    refill_slots(table.arrays.slots, rows, 500)
+    assert sorted(table.rows()) == before == sorted(other.rows())
+    assert rows.shape[1] == SUMS + 4

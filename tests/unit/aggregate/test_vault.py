@@ -1,0 +1,84 @@
+"""Vault keys of every shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lurge.aggregate.plain import vault_file
+from lurge.aggregate.vault import BAD_KEY, NO_KEY, read_vault_path
+from lurge.model.report import VAULT_STATES
+from lurge.source.synth.world import BRANCHES, vault_key
+
+
+def by_kernel(path: bytes) -> tuple[str, bytes] | str | None:
+    """What the kernel makes of a path: (state, path), "bad" or None."""
+    text, joined, out = (np.zeros(len(path) + 8, np.uint8) for _ in range(3))
+    text[: len(path)] = np.frombuffer(path, np.uint8)
+    branch, length = read_vault_path(text, len(path), joined, out, 0)
+    if branch == BAD_KEY:
+        return "bad"
+    return None if branch == NO_KEY else (VAULT_STATES[branch], out[:length].tobytes())
+
+
+def by_twin(path: bytes) -> tuple[str, bytes] | str | None:
+    try:
+        return vault_file(path)
+    except ValueError:
+        return "bad"
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (b"keep/01/e2/40-cGF0aC90by9zb21lL2ZpbGU=", ("Keep", b"/root/path/to/some/file")),
+        (b".limbo/02/00/00/04/00/00/00/01-dC9kYXRhPz4+fmZpbGU=", ("Limbo", b"/root/t/data?>>~file")),
+        (b"archive/07-YS93aHk_Pz8udHh0", ("Archive", b"/root/a/why???.txt")),
+        (b".staged/07-YQ==", ("Staged", b"/root/a")),
+        (b".stash/07-YS93aHk/_Pz8udHh0", ("Stash", b"/root/a/why???.txt")),
+        (b".audit", None),
+        (b"keep", None),
+        (b"keep/", None),
+        (b"other/07-YQ==", None),
+        (b"Keep/07-YQ==", None),
+        (b"keep/07YQ==", "bad"),
+        (b"keep/-YQ==", "bad"),
+        (b"keep/7-YQ==", "bad"),
+        (b"keep/zz-YQ==", "bad"),
+        (b"keep/07-YQ=", "bad"),
+        (b"keep/07-", "bad"),
+        (b"keep/07-Y/Q==", ("Keep", b"/root/a")),
+        (b"keep/07-YS9?", "bad"),
+        (b"keep/ff/ff/ff/ff/ff/ff/ff/ff-YQ==", ("Keep", b"/root/a")),
+        (b"keep/00/ff/ff/ff/ff/ff/ff/ff/ff-YQ==", "bad"),
+    ],
+)
+def test_keys(key: bytes, found: tuple[str, bytes] | str | None) -> None:
+    path = b"/root/.vault/" + key
+    assert by_kernel(path) == found
+    assert by_twin(path) == found
+
+
+def test_roots() -> None:
+    assert by_kernel(b"/.vault/keep/07-YQ==") == ("Keep", b"/a")
+    assert by_kernel(b"/a/b.vault/keep/07-YQ==") is None
+    assert by_kernel(b"/a/.vaults/keep/07-YQ==") is None
+
+
+@given(
+    inode=st.integers(0, 2**64 - 1),
+    relative=st.binary(min_size=1, max_size=900),
+    branch=st.integers(0, len(BRANCHES) - 1),
+)
+def test_what_was_made_a_key_is_found_again(inode: int, relative: bytes, branch: int) -> None:
+    path = b"/some/root/.vault/" + BRANCHES[branch] + b"/" + vault_key(inode, relative)
+    assert all(len(part) <= 255 for part in path.split(b"/"))
+    assert by_kernel(path) == (VAULT_STATES[branch], b"/some/root/" + relative)
+
+
+@given(rest=st.binary(max_size=30) | st.text("0127abf-/YQ=_+.", max_size=30).map(str.encode))
+def test_kernel_equals_twin(rest: bytes) -> None:
+    for start in (b"/.vault/keep/", b"/r/.vault/", b"/r/.vault/.stash/07-"):
+        assert by_kernel(start + rest) == by_twin(start + rest)

@@ -1,0 +1,55 @@
+"""Imports go one way: what a stage may know beside itself, the model and the shared modules."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import lurge
+
+ROOT = Path(lurge.__file__).parent
+SHARED = {"model", "errors", "logs", "compiled", "config"}
+ALLOWED = {
+    "model": set(),
+    "source": set(),
+    "stream": {"source", "aggregate"},
+    "aggregate": set(),
+    "enrich": set(),
+    "store": set(),
+    "export": set(),
+    "pipeline": {"source", "stream", "aggregate", "enrich", "store", "export"},
+    "cli": {"pipeline", "store", "export", "source", "stream"},
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """The parts of lurge that a module imports, at its top or anywhere else."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("lurge.")}
+    return found
+
+
+def test_a_stage_knows_only_what_it_may() -> None:
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        stage, *below = path.relative_to(ROOT).parts
+        if below:
+            wrong += [(str(path), name) for name in imports_of(path) - SHARED - ALLOWED[stage] - {stage}]
+    assert wrong == []
+
+
+def test_only_one_module_imports_mpi4py() -> None:
+    importers = {path.name for path in ROOT.rglob("*.py") if "mpi4py" in "".join(top_imports(path))}
+    assert importers == {"comm.py"}
+
+
+def top_imports(path: Path) -> list[str]:
+    return [
+        ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
