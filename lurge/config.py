@@ -129,10 +129,17 @@ class Table:
             raise self.error(key, f"must be {KINDS[kind]}")
         return value
 
-    def number(self, key: str, kind: type[T], default: T, lowest: float) -> T:
+    def number(self, key: str, kind: type[T], default: T | None, lowest: float, highest: float = 2**31) -> T:
         value = self.take(key, kind, default)
-        if not value >= lowest:  # type: ignore[operator]  # kind is int or float
-            raise self.error(key, f"must be at least {lowest}")
+        if not lowest <= value <= highest:  # type: ignore[operator]  # kind is int or float
+            raise self.error(key, f"must be between {lowest} and {highest}")
+        return value
+
+    def text(self, key: str) -> str:
+        """A string that is not empty and that a file's name or a database can hold."""
+        value = self.take(key, str)
+        if not value.strip() or "\0" in value:
+            raise self.error(key, "must not be empty or hold a NUL")
         return value
 
     def strings(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
@@ -143,7 +150,7 @@ class Table:
 
     def path(self, key: str, default: str | None = None) -> Path:
         """A path, relative to the file."""
-        return self.file.parent / self.take(key, str, default)
+        return self.file.parent / (self.text(key) if self.has(key) or default is None else default)
 
     def existing(self, key: str, default: str | None, test: Callable[[Path], bool], what: str) -> Path:
         path = self.path(key, default)
@@ -152,7 +159,7 @@ class Table:
         return path
 
     def absolute(self, key: str) -> str:
-        path = self.take(key, str)
+        path = self.text(key)
         if not path.startswith("/"):
             raise self.error(key, "must be an absolute path")
         return path.rstrip("/") or "/"
@@ -235,14 +242,13 @@ def _dumps(table: Table) -> DumpsConfig:
     base_directories = None
     if table.has("base_directories"):
         base_directories = table.existing("base_directories", None, Path.is_file, "file")
-    config = DumpsConfig(
+    return DumpsConfig(
         directory=directory,
         volumes=tuple(volumes.values()),
         max_days_ago=table.number("max_days_ago", int, 10, 0),
         max_rejected_fraction=table.number("max_rejected_fraction", float, 0.01, 0),
         base_directories=base_directories,
     )
-    return config
 
 
 def _volume(table: Table, key: str, value: object) -> Volume:
@@ -259,17 +265,16 @@ def _volume(table: Table, key: str, value: object) -> Volume:
 
 
 def _reports(table: Table) -> ReportsConfig:
-    config = ReportsConfig(
+    return ReportsConfig(
         directory=table.path("directory", "out"),
         deep_directories=table.strings("deep_directories", ("users", "projects")),
     )
-    return config
 
 
 def _database(table: Table, file: Path) -> str:
     url = table.take("url", str, "sqlite:///out/lurge.db")
     path = url.removeprefix("sqlite:///")
-    if path == url or not path:
+    if path == url or not path or "\0" in path:
         raise table.error("url", "must be sqlite:///PATH")
     return f"sqlite:///{file.parent / path}"
 
@@ -299,8 +304,8 @@ def _pseudo_groups(tables: list[Table]) -> tuple[PseudoGroup, ...]:
     for table in tables:
         group = PseudoGroup(
             path=table.absolute("path"),
-            gid=table.take("gid", int),
-            name=table.take("name", str),
+            gid=table.number("gid", int, None, -(2**63), 2**63 - 1),
+            name=table.text("name"),
             pi=table.take("pi", str, "") or None,
         )
         for other in groups:
@@ -332,11 +337,10 @@ def _identity(table: Table) -> IdentityConfig:
 
 
 def _mpi(table: Table) -> MpiConfig:
-    config = MpiConfig(
+    return MpiConfig(
         block_records=table.number("block_records", int, 250, 1),
         workers_per_volume=table.number("workers_per_volume", int, 6, 1),
     )
-    return config
 
 
 def _basedirs(table: Table) -> BasedirsConfig:
@@ -346,5 +350,4 @@ def _basedirs(table: Table) -> BasedirsConfig:
         if not path.startswith("/"):
             raise prefixes.error(f'"{path}"', "must be an absolute path")
         found.append((path, prefixes.number(path, int, 0, 0)))
-    config = BasedirsConfig(table.number("depth", int, BasedirsConfig.depth, 0), tuple(found))
-    return config
+    return BasedirsConfig(table.number("depth", int, BasedirsConfig.depth, 0), tuple(found))

@@ -34,6 +34,7 @@ from lurge.model.report import (
     UserUsage,
     VaultFile,
     VolumeReport,
+    merge_shown_alike,
 )
 from lurge.model.rules import Rules
 
@@ -217,7 +218,7 @@ class Aggregator:
                 GroupUsage(row.a, self._bases[row.b], row.sums[0], row.newest, row.counted)
                 for row in self._tables["groups"].rows()
             ),
-            directories=sorted(
+            directories=merge_shown_alike(
                 DirectoryUsage(
                     row.a, self._bases[row.b], shown(row.name), row.sums[0], row.newest, row.counted, row.sums[1:]
                 )

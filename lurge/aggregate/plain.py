@@ -26,6 +26,7 @@ from lurge.model.report import (
     UserUsage,
     VaultFile,
     VolumeReport,
+    merge_shown_alike,
 )
 from lurge.model.rules import Rules
 
@@ -282,7 +283,7 @@ class PlainAggregator:
                 GroupUsage(gid, self._names[base], use.size, use.newest, use.count)
                 for (gid, base), use in self._groups.items()
             ),
-            directories=sorted(
+            directories=merge_shown_alike(
                 DirectoryUsage(
                     gid,
                     self._names[base],

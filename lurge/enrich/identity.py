@@ -93,7 +93,7 @@ def invert(names: Mapping[int, str]) -> dict[str, int]:
 def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
     """The columns of every line, a whole number first and a name second. Raises IdentityError with the line."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise IdentityError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
     for number, line in enumerate(text.split("\n"), 1):
@@ -101,7 +101,7 @@ def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
             continue
         columns = [column.strip() for column in line.split("\t")]
         if not 2 <= len(columns) <= most_columns or not is_number(columns[0]) or not columns[1]:
-            raise IdentityError(f"{file}:{number}: expected a number and a name in {most_columns} columns")
+            raise IdentityError(f"{file}:{number}: expected a number, a name, and at most {most_columns} columns")
         yield columns
 
 
@@ -146,6 +146,7 @@ class Names:
 
     @staticmethod
     def _distinct(name: str, number: int, owner_of: Callable[[str], int | None]) -> str:
-        """`name`, followed by the number where the name stands for another one."""
-        owner = owner_of(name)
-        return name if owner is None or owner == number else f"{name} ({number})"
+        """`name`, followed by the number where the name stands for another one, until it is no other's."""
+        while owner_of(name) not in (None, number):
+            name = f"{name} ({number})"
+        return name

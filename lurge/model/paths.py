@@ -21,7 +21,7 @@ def without_trailing_slash(path: bytes) -> bytes:
 class PathAliases:
     """Replacements for path beginnings, by component; the first pattern that matches is applied, once."""
 
-    patterns: tuple[tuple[re.Pattern[bytes], bytes], ...] = ()
+    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     @classmethod
     def compile(cls, aliases: Iterable[tuple[str, str]]) -> PathAliases:
@@ -31,15 +31,16 @@ class PathAliases:
         """
         patterns = []
         for expression, replacement in aliases:
-            pattern = re.compile(b"(?:" + expression.encode() + rb")(?=/|\Z)", re.DOTALL)
-            re.compile(b"|" + pattern.pattern, re.DOTALL).sub(replacement.encode(), b"")
-            patterns.append((pattern, replacement.encode()))
+            pattern = re.compile(f"(?:{expression})(?=/|\\Z)", re.DOTALL)
+            re.compile("|" + pattern.pattern, re.DOTALL).sub(replacement, "")
+            patterns.append((pattern, replacement))
         return cls(tuple(patterns))
 
     def apply(self, path: bytes) -> bytes:
         """`path` under the name that people know it by."""
+        text = path.decode("utf-8", "surrogateescape")
         for pattern, replacement in self.patterns:
-            found = pattern.match(path)
+            found = pattern.match(text)
             if found:
-                return found.expand(replacement) + path[found.end() :]
+                return (found.expand(replacement) + text[found.end() :]).encode("utf-8", "surrogateescape")
         return path

@@ -5,7 +5,9 @@ Sizes are attributed sizes in bytes unless said otherwise; times are Unix second
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add
 from typing import NamedTuple
 
 REASONS = ("long", "columns", "number", "type", "path")
@@ -37,6 +39,23 @@ class DirectoryUsage(NamedTuple):
     newest: int
     files: int
     filetype_sizes: tuple[int, ...]
+
+
+def merge_shown_alike(rows: Iterable[DirectoryUsage]) -> list[DirectoryUsage]:
+    """Sorted rows, those merged that differ only in bytes that are shown alike."""
+    merged: dict[tuple[int, str, str], DirectoryUsage] = {}
+    for row in rows:
+        other = merged.get(row[:3])
+        if other:
+            row = DirectoryUsage(
+                *row[:3],
+                row.size + other.size,
+                max(row.newest, other.newest),
+                row.files + other.files,
+                tuple(map(add, row.filetype_sizes, other.filetype_sizes)),
+            )
+        merged[row[:3]] = row
+    return sorted(merged.values())
 
 
 class UserUsage(NamedTuple):

@@ -180,7 +180,7 @@ def check_rejected(config: Config, dump: Dump, report: VolumeReport) -> None:
     if counts.rejected > most * counts.records:
         first = min((one for one in report.samples if one.reason in REASONS), key=lambda one: one.line)
         raise TooManyRejected(
-            f"{dump.path}: {counts.rejected} of {counts.lines} lines are rejected, more than {most:%} of the records;"
+            f"{dump.path}: {counts.rejected} of {counts.lines} lines are rejected, more than {most:g} of the records;"
             f" the first is line {first.line} ({first.reason}): {first.text[:80]!r}"
         )
 

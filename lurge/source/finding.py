@@ -5,9 +5,10 @@ The names of dumps and of .basedirs files: docs/formats.md.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from lurge.errors import BaseDirectoriesError, DumpNotFound
@@ -17,6 +18,8 @@ FULLWIDTH_SOLIDUS = "\uff0f"
 FLAT_NAME = re.compile(r"(\d{8})_(.+)\.[^.]+\.[^.]+\.stats\.gz", re.ASCII | re.DOTALL)
 FOLDER_NAME = re.compile(r"(\d{8})-\d{6}_(.+)", re.ASCII | re.DOTALL)
 DATE_BEFORE = re.compile(r"(\d{8})(?!\d)", re.ASCII)
+
+log = logging.getLogger(__name__)
 
 
 def parse_date(text: str) -> date | None:
@@ -62,12 +65,20 @@ def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
         yield newest
 
 
+def from_the_future(dump: Dump, today: date) -> bool:
+    """Whether a dump is dated so that no time zone explains it; it would hide every dump to come."""
+    if (dump.record_date - today).days <= 1:
+        return False
+    log.warning("%s is dated in the future: it is left alone", dump.path)
+    return True
+
+
 def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int) -> Dump:
     """The dump to read tonight. Raises DumpNotFound where there is none that is new enough."""
-    newest = next(find_dumps(directory, volume), None)
+    newest = next((dump for dump in find_dumps(directory, volume) if not from_the_future(dump, today)), None)
     if newest is None:
         raise DumpNotFound(f"{volume.name}: no dump in {directory}")
-    if newest.record_date < today - timedelta(days=max_days_ago):
+    if (today - newest.record_date).days > max_days_ago:
         raise DumpNotFound(
             f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days"
         )
@@ -77,7 +88,7 @@ def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int)
 def find_base_directories(directory: Path, record_date: date) -> Path:
     """The .basedirs file for a dump: the newest not after its date, else the newest.
 
-    A file without a date in its name counts as older than any other. Raises BaseDirectoriesError where there is none.
+    A file without a date in its name is used where no other has one. Raises BaseDirectoriesError where there is none.
     """
     candidates = []
     for path in directory.glob("*.basedirs"):
@@ -85,12 +96,12 @@ def find_base_directories(directory: Path, record_date: date) -> Path:
             continue
         found = DATE_BEFORE.match(path.name)
         day = (parse_date(found[1]) if found else None) or date.min
-        candidates.append((day <= record_date, day, path.stat().st_mtime_ns, path))
+        candidates.append((day > date.min, day <= record_date, day, path.stat().st_mtime_ns, path))
     if not candidates:
         raise BaseDirectoriesError(
             f"no .basedirs file in {directory}", "Make one with `lurge basedirs`, or set dumps.base_directories."
         )
-    return max(candidates)[3]
+    return max(candidates)[-1]
 
 
 def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
@@ -106,8 +117,14 @@ def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
+        if line.endswith(b"\r"):
+            raise BaseDirectoriesError(
+                f"{path}:{number}: the line ends in a carriage return, which would be in the path"
+            )
         gid, tab, directory = line.partition(b"\t")
         if not tab or not directory.startswith(b"/") or not re.fullmatch(rb"-?[0-9]{1,18}", gid):
             raise BaseDirectoriesError(f"{path}:{number}: expected gid<TAB>absolute path")
         pairs.append((int(gid), directory.rstrip(b"/") or b"/"))
+    if not pairs:
+        log.warning("%s names no base directory: every record will be unattributed", path)
     return pairs

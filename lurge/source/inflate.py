@@ -69,12 +69,15 @@ class DumpReader:
             if not self._input.strip(b"\0"):
                 self._input = b""  # gzip, too, ignores zero bytes after the last member
                 continue
+            self._need(file, len(MAGIC), "a gzip header")
+            if not self._input.startswith(MAGIC):
+                raise self._error("what follows is no gzip member")
             self._skip_header(file)
             yield from self._member(file)
 
     def _skip_header(self, file: BinaryIO) -> None:
         self._need(file, 10, "a gzip header")
-        if not self._input.startswith(MAGIC) or self._input[2] != DEFLATE or self._input[3] & RESERVED:
+        if self._input[2] != DEFLATE or self._input[3] & RESERVED:
             raise self._error("this is no gzip member")
         flags, length = self._input[3], 10
         if flags & EXTRA:

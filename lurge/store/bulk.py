@@ -37,4 +37,5 @@ def ids_of(connection: sa.Connection, table: sa.Table, names: Iterable[str]) -> 
     first = next_id(connection, table)
     added = dict(zip(missing, range(first, first + len(missing)), strict=True))
     insert_rows(connection, table, (key.name, name.name), ((number, text) for text, number in added.items()))
-    return {wanted_name: known.get(wanted_name) or added[wanted_name] for wanted_name in wanted}
+    every = known | added
+    return {wanted_name: every[wanted_name] for wanted_name in wanted}

@@ -16,13 +16,17 @@ from lurge.errors import StoreError
 
 BUSY_SECONDS = 60
 WRITING = "lurge_writing"
+VERSION_TABLE = "alembic_version"
 
 
 class Database:
-    """The database of one site. Every method raises StoreError where the database refuses."""
+    """The database of one site. Every method raises StoreError where the database refuses.
+
+    url: sqlite:///PATH; the path is taken as it is, whatever is in it.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
+        self.url = sa.URL.create("sqlite", database=url.removeprefix("sqlite:///"))
         if self.url.database and self.url.get_backend_name() == "sqlite":
             try:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +65,11 @@ class Database:
         config = alembic.config.Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.writing() as connection:
+            tables = set(sa.inspect(connection).get_table_names())
+            if tables and VERSION_TABLE not in tables:
+                raise StoreError(
+                    f"database {self} has tables, but lurge did not make them", "Give database.url a new file."
+                )
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 

@@ -50,7 +50,8 @@ def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
     return schema.directory.c.base_directory_id.in_(bases_of(volume_id))
 
 
-TAGGED = schema.directory.c.directory_path.startswith(OLD, autoescape=True)
+TAGGED = sa.func.substr(schema.directory.c.directory_path, 1, len(OLD)) == OLD
+"""Not LIKE, which would also take what differs in case."""
 
 
 def purge_directories(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
@@ -201,6 +202,14 @@ class Swap:
             ),
         )
         purge_directories(self._connection, mine & TAGGED)
+        files = sa.func.coalesce(sa.func.sum(table.c.num_files), 0)
+        stored = self._connection.execute(sa.select(sa.func.count(), files).select_from(table).where(mine)).one()
+        wanted = (len(self._report.directories), sum(row.files for row in self._report.directories))
+        if tuple(stored) != wanted:
+            raise ReconciliationError(
+                f"{self._named.dump.volume.name}: {stored[0]} directories of {stored[1]} files are stored,"
+                f" but {wanted[0]} of {wanted[1]} were reported"
+            )
 
     def _delete_history(self) -> None:
         usage = schema.lustre_usage

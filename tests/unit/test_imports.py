@@ -51,5 +51,7 @@ def test_only_one_module_imports_mpi4py() -> None:
 
 def top_imports(path: Path) -> list[str]:
     return [
-        ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
     ]

@@ -122,9 +122,7 @@ def test_directories_that_vanish(tmp_path: Path) -> None:
     assert result.entries == len(lines_of(result.dump))
 
 
-def test_unreadable_directories_are_counted(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_directories_are_counted(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
     def refuse(path: bytes) -> object:

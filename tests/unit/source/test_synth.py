@@ -42,10 +42,10 @@ def read(folder: Path, dump: Path) -> VolumeReport:
 
 @pytest.mark.parametrize("era", STYLES)
 def test_every_era_says_the_same(tmp_path: Path, era: str) -> None:
-    (dump,) = make(tmp_path, era)
+    (dump,) = make(tmp_path, era, records=100_000)
     report = read(tmp_path, dump)
     assert detect_era(gzip.decompress(dump.read_bytes())) == STYLES[era].era
-    assert report.counts.lines == 5000
+    assert report.counts.lines == 100_000
     assert report.counts.rejected == report.counts.bad_vault_keys == 0
     assert report.counts.unattributed > 0
     assert {row.state for row in report.vault} == set(VAULT_STATES)

@@ -1,0 +1,109 @@
+"""Bad input of any kind: one clear message that names the place and says what to do, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.site import Entry, Site, run_lurge
+
+
+def check(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "Traceback" not in said
+    assert "->" in said
+    for word in words:
+        assert word in said
+
+
+@pytest.fixture
+def good(site: Site) -> Site:
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/a", 5))
+    return site
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    check(run_lurge("report", "--config", str(tmp_path / "none.toml")), 2, "none.toml", "no such file")
+
+
+def test_wrong_configuration(good: Site) -> None:
+    good.config.write_text("[dumps\n")
+    check(good.run(status=2), 2, "lurge.toml", "line 1")
+    good.configure("[mpi]\nblocks = 3\n")
+    check(good.run(status=2), 2, "lurge.toml", "mpi.blocks", "is unknown")
+
+
+def test_wrong_usage(good: Site) -> None:
+    assert run_lurge("report", "--nonsense").returncode == 2
+    assert run_lurge("nonsense").returncode == 2
+    check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
+    check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
+    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no dump by its name")
+
+
+def test_wrong_base_directories(good: Site) -> None:
+    (good.dumps / "20240101.basedirs").write_text("10\t/p\nten\t/q\n")
+    check(good.run(status=1), 1, "20240101.basedirs:2:", "gid<TAB>absolute path")
+    (good.dumps / "20240101.basedirs").unlink()
+    check(good.run(status=1), 1, "no .basedirs file", "lurge basedirs")
+
+
+def test_wrong_names(good: Site) -> None:
+    (good.folder / "groups.tsv").write_text("10\tten\n\nx\ty\n")
+    check(good.run(status=1), 1, "groups.tsv:3:")
+
+
+def test_a_database_that_is_none(good: Site) -> None:
+    good.database.parent.mkdir()
+    good.database.write_text("this is no database" * 100)
+    check(good.run(status=1), 1, "lurge.db", "not a database")
+
+
+def test_a_report_directory_that_cannot_be_written(good: Site) -> None:
+    (good.folder / "file").touch()
+    good.configure('[reports]\ndirectory = "file"\n')
+    check(good.run(status=1), 1, "file", "cannot write")
+    assert good.rows("select used from lustre_usage") == [(5,)]
+
+
+def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run lurge where no file may grow beyond a size, as on a full disk."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, bytes_a_file))
+
+    command = [sys.executable, "-B", "-m", "lurge", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+
+
+def test_a_full_disk_under_the_database(good: Site) -> None:
+    good.run()
+    before = good.sql()
+    good.dump(*[Entry(f"/p/directory-{i}/a", 5) for i in range(20_000)])
+    done = limited(good.database.stat().st_size + 8192, "report", "--config", str(good.config), "--force")
+    check(done, 1, "lurge.db")
+    assert good.sql() == before
+
+
+def test_a_full_disk_under_a_scan(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for i in range(3000):
+        (tree / f"{i}-{os.urandom(20).hex()}").touch()
+    check(limited(20_000, "scan", str(tree), "-o", str(tmp_path / "dumps")), 1, "cannot write", "dumps")
+    assert list((tmp_path / "dumps").iterdir()) == []
+
+
+def test_a_full_disk_under_a_world(tmp_path: Path) -> None:
+    check(limited(100_000, "synth", "-o", str(tmp_path / "w"), "--records", "50000"), 1, "cannot write")
+
+
+def test_a_tree_that_is_not_there(tmp_path: Path) -> None:
+    check(run_lurge("scan", str(tmp_path / "none"), "-o", str(tmp_path)), 1, "none", "No such file")

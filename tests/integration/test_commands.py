@@ -1,0 +1,115 @@
+"""Every command: its help, its example, and the whole way from a tree to a report."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lurge
+from tests.site import run_lurge
+
+COMMANDS = ("report", "scan", "basedirs", "synth")
+
+
+def test_version_and_help() -> None:
+    assert run_lurge("--version").stdout == f"lurge {lurge.__version__}\n"
+    shown = run_lurge("--help").stdout
+    assert all(command in shown for command in COMMANDS)
+    script = Path(sys.executable).with_name("lurge")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"lurge {lurge.__version__}\n"
+
+
+def test_completion() -> None:
+    assert "lurge" in run_lurge("--show-completion", "bash").stdout
+
+
+def example(command: str) -> list[str]:
+    """The arguments of the example that ends a command's help."""
+    shown = run_lurge(command, "--help").stdout
+    (line,) = re.findall(r"Example: lurge (.*)", " ".join(shown.split("Options")[0].split()).replace("  ", " "))
+    return shlex.split(line)
+
+
+def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = example("synth")
+    done = run_lurge(*[("1000" if word == "1000000" else word) for word in arguments])
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "lurge.toml").write_text((tmp_path / "world" / "lurge.toml").read_text())
+    for name in ("dumps", "groups.tsv", "users.tsv"):
+        (tmp_path / name).symlink_to(tmp_path / "world" / name)
+    done = run_lurge(*example("report"))
+    assert done.returncode == 0, done.stderr
+    assert "adds up" in done.stdout
+    for tree in ("usr", "home"):
+        (tmp_path / tree).mkdir()
+    done = run_lurge(*[f"{tmp_path}{word}" if word.startswith("/") else word for word in example("scan")])
+    assert done.returncode == 0, done.stderr
+    dump = next((tmp_path / "dumps").glob("*_scratch101.*.stats.gz"))
+    done = run_lurge(*[str(dump) if word.endswith(".gz") else word for word in example("basedirs")])
+    assert done.returncode == 0, done.stderr
+
+
+def test_from_a_tree_to_a_report(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for name in ("a/x.bam", "b/c/y.cram", "b/z"):
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    scanned = json.loads(run_lurge("scan", str(tree), "-o", str(tmp_path / "dumps"), "--json").stdout)
+    assert scanned[0]["entries"] == 7
+    depth = len(tree.parts)
+    done = run_lurge("basedirs", scanned[0]["dump"], "--depth", str(depth))
+    assert done.returncode == 0, done.stderr
+    (basedirs,) = (tmp_path / "dumps").glob("*.basedirs")
+    found = {line.split("\t")[1] for line in basedirs.read_text().splitlines()}
+    assert found == {f"{tree}/a", f"{tree}/b"}
+    (tmp_path / "lurge.toml").write_text(
+        f'[dumps]\ndirectory = "dumps"\nvolumes = [{{ name = "tree", path = "{tree}" }}]\n'
+    )
+    done = run_lurge("report", "--config", str(tmp_path / "lurge.toml"))
+    assert done.returncode == 0, done.stderr
+    assert "7 lines = 7 records + 0 rejected; 7 records = 6 attributed + 1 unattributed + 0 vanished" in done.stdout
+
+
+def test_base_directories_by_prefix(tmp_path: Path) -> None:
+    from tests.site import Entry, Site
+
+    site = Site(tmp_path)
+    site.configure('[basedirs]\ndepth = 1\n[basedirs.prefixes]\n"/l/deep" = 3\n"/l/deep/shallow" = 2\n')
+    dump = site.dump(
+        Entry("/l/x/y", gid=1),
+        Entry("/l/deep/a/b/c", gid=2),
+        Entry("/l/deep/a/b", gid=3),
+        Entry("/l/deep/shallow/q/r/s", gid=4),
+        Entry("/l/deeper/z", gid=5),
+        Entry("/l/x/gone", gid=6, nlink=0),
+        Entry("/l/x/d", gid=7, type="d"),
+        Entry("/top", gid=8),
+    )
+    done = run_lurge("basedirs", str(dump), "--config", str(site.config))
+    assert done.returncode == 0, done.stderr
+    assert (site.dumps / "20240131.basedirs").read_text().splitlines() == [
+        "1\t/l",
+        "2\t/l/deep/a",
+        "4\t/l/deep",
+        "5\t/l",
+    ]
+    done = run_lurge("basedirs", str(dump), "--depth", "2", "--output", str(tmp_path / "other.basedirs"))
+    assert "1\t/l/x" in (tmp_path / "other.basedirs").read_text()
+
+
+def test_progress_in_a_log_names_rank_and_role(tmp_path: Path) -> None:
+    run_lurge("synth", "-o", str(tmp_path), "--records", "1000", "--quiet")
+    done = run_lurge("report", "--config", str(tmp_path / "lurge.toml"), "--verbose")
+    assert re.search(r"INFO +rank 1 controller: reading ", done.stderr)
+    assert re.search(r"INFO +rank 0 coordinator: scratch101: stored", done.stderr)
+    again = run_lurge("report", "--config", str(tmp_path / "lurge.toml"), "--force", "--quiet")
+    assert again.stdout == again.stderr == ""

@@ -1,0 +1,94 @@
+"""Names from the machine and from files, one contract."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lurge.enrich.identity import FileIdentity, Identity, Names, NssIdentity
+from lurge.errors import IdentityError
+from lurge.model.names import Group
+from lurge.model.rules import PseudoGroup
+
+
+@pytest.fixture(params=["nss", "files"])
+def identity(request: pytest.FixtureRequest, tmp_path: Path) -> Identity:
+    """Each provider, knowing this process's own user and group."""
+    if request.param == "nss":
+        return NssIdentity()
+    group, user = grp.getgrgid(os.getgid()), pwd.getpwuid(os.getuid())
+    return files(tmp_path, f"{group.gr_gid}\t{group.gr_name}\t\n", f"{user.pw_uid}\t{user.pw_name}\n")
+
+
+def files(folder: Path, groups: str, users: str = "") -> FileIdentity:
+    (folder / "groups").write_text(groups)
+    (folder / "users").write_text(users)
+    return FileIdentity(folder / "groups", folder / "users")
+
+
+def test_what_is_known(identity: Identity) -> None:
+    group, user = grp.getgrgid(os.getgid()), pwd.getpwuid(os.getuid())
+    assert identity.group(group.gr_gid) == Group(group.gr_name, None)
+    assert identity.user(user.pw_uid) == user.pw_name
+    assert identity.gid_of(group.gr_name) == group.gr_gid
+    assert identity.uid_of(user.pw_name) == user.pw_uid
+
+
+@pytest.mark.parametrize("number", [4123456789, -5, 2**70])
+def test_what_is_not_known(identity: Identity, number: int) -> None:
+    assert identity.group(number) is None
+    assert identity.user(number) is None
+    assert identity.gid_of("no such name") is None
+    assert identity.uid_of("a\0b") is None
+    assert Names(identity).group(number) == Group(str(number), None)
+    assert Names(identity).user(number) == str(number)
+
+
+def test_no_two_numbers_share_a_name(tmp_path: Path) -> None:
+    identity = files(tmp_path, "5\tsame\tA\n3\tsame\tB\n7\t15001\t\n", "1\tx\n2\tx\n3\t9\n")
+    names = Names(identity, (PseudoGroup("/p", -1, "same", None), PseudoGroup("/q", -2, "new", "P")))
+    found = [names.group(gid) for gid in (3, 5, 7, 15001, -1, -2)]
+    assert found == [
+        Group("same", "B"),
+        Group("same (5)", "A"),
+        Group("15001", None),
+        Group("15001 (15001)", None),
+        Group("same (-1)", None),
+        Group("new", "P"),
+    ]
+    assert [names.user(uid) for uid in (1, 2, 3, 9)] == ["x", "x (2)", "9", "9 (9)"]
+
+
+def test_an_invented_name_may_be_taken(tmp_path: Path) -> None:
+    names = Names(files(tmp_path, "2\tt\n3\tt\n4\tt (3)\n"))
+    assert [names.group(gid).name for gid in (2, 3, 4)] == ["t", "t (3) (3)", "t (3)"]
+
+
+def test_a_pseudo_group_may_rename_a_real_one(tmp_path: Path) -> None:
+    names = Names(files(tmp_path, "5\told\tA\n"), (PseudoGroup("/p", 5, "new", None),))
+    assert names.group(5) == Group("new", None)
+
+
+@pytest.mark.parametrize("line", ["x\ty", "5", "5\t", "5\ta\tb\tc", "٣\tx"])
+def test_a_malformed_line_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(IdentityError, match=r"groups:2:"):
+        files(tmp_path, f"1\tone\t\n{line}\n")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=50) | st.text("0123\tab\n-").map(str.encode))
+def test_any_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "groups").write_bytes(content)
+    (tmp_path / "users").write_bytes(content)
+    try:
+        identity = FileIdentity(tmp_path / "groups", tmp_path / "users")
+    except IdentityError as error:
+        assert str(tmp_path) in error.message
+    else:
+        assert identity.group(5) is None or identity.group(5)

@@ -1,0 +1,72 @@
+"""TSVs: escapes, human sizes, whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lurge.errors import OutputError
+from lurge.export.atomic import whole_file
+from lurge.export.tsv import cell, human_size, write_table
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1610612736, "1.5 GiB"),
+        (2**40 - 1, "1.0 TiB"),
+        (2**20 - 1, "1.0 MiB"),
+        (2**60 * 7, "7.0 EiB"),
+        (2**80, "1048576.0 EiB"),
+    ],
+)
+def test_human_sizes(size: int, shown: str) -> None:
+    assert human_size(size) == shown
+
+
+def test_cells() -> None:
+    assert cell(None) == "-"
+    assert cell(date(2024, 1, 2)) == "2024-01-02"
+    assert cell("a\\b\tc\nd\re") == r"a\\b\tc\nd\re"
+
+
+@given(text=st.text())
+def test_cells_can_be_read_back(text: str) -> None:
+    shown = cell(text)
+    assert not re.search(r"[\t\n\r]", shown)
+    back = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
+    assert re.sub(r"\\.", lambda found: back[found[0]], shown) == text
+
+
+def test_rows_are_sorted(tmp_path: Path) -> None:
+    write_table(tmp_path / "new" / "x.tsv", ["a", "b"], [("é", 1), ("b", 2), ("b", 10)])
+    assert (tmp_path / "new" / "x.tsv").read_text() == "a\tb\nb\t10\nb\t2\né\t1\n"
+
+
+def test_a_failed_file_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("old")
+
+    def fail() -> None:
+        with whole_file(path) as file:
+            file.write(b"new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+    assert path.read_text() == "old"
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"), whole_file(tmp_path / "file" / "x"):
+        pass

@@ -1,0 +1,194 @@
+"""The configuration: what it means, and that every mistake names its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lurge.config import BUILT_IN_FILETYPES, load_config
+from lurge.errors import ConfigError
+from lurge.model.dump import Volume
+from lurge.model.paths import PathAliases
+
+MINIMAL = '[dumps]\ndirectory = "dumps"\nvolumes = ["scratch119"]\n'
+FULL = """
+[dumps]
+directory = "dumps"
+volumes = ["scratch119", { name = "usr", path = "/usr/" }]
+max_days_ago = 3
+max_rejected_fraction = 0
+base_directories = "some.basedirs"
+[reports]
+directory = "reports"
+deep_directories = ["users"]
+[database]
+url = "sqlite:///db/x.db"
+[filetypes]
+BAM = [".bam"]
+"VCF (gzip)" = [".vcf.gz"]
+[path_aliases]
+"/lustre/scratch123/hgi/mdt[0-9]/teams" = "/lustre/scratch123/hgi/teams"
+[[pseudo_groups]]
+path = "/lustre/scratch124/casm/team113"
+gid = -1
+name = "team113-116"
+pi = "Team 113"
+[identity]
+provider = "nss"
+[identity.files]
+groups = "groups.tsv"
+users = "users.tsv"
+[identity.ldap]
+url = "ldaps://ldap.example.org"
+group_base = "ou=group,dc=example,dc=org"
+people_base = "ou=people,dc=example,dc=org"
+pi_attribute = "sangerProjectPI"
+[quota]
+providers = ["lfs", "csv"]
+csv_directory = "quotas"
+[mpi]
+block_records = 100
+workers_per_volume = 2
+[[warnings.levels]]
+level = 3
+days = 3
+fraction = 0.85
+[basedirs]
+depth = 4
+[basedirs.prefixes]
+"/usr" = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "dumps").mkdir()
+    (tmp_path / "some.basedirs").touch()
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "lurge.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults(folder: Path) -> None:
+    config = load_config(write(folder, MINIMAL))
+    assert config.dumps.volumes == (Volume("scratch119", "/lustre/scratch119"),)
+    assert (config.dumps.max_days_ago, config.dumps.max_rejected_fraction) == (10, 0.01)
+    assert config.reports.directory == folder / "out"
+    assert config.database_url == f"sqlite:///{folder}/out/lurge.db"
+    assert config.filetypes == BUILT_IN_FILETYPES
+    assert (config.mpi.block_records, config.mpi.workers_per_volume) == (250, 6)
+    assert config.identity.provider == "nss"
+
+
+def test_everything(folder: Path) -> None:
+    config = load_config(write(folder, FULL))
+    assert config.dumps.volumes[1] == Volume("usr", "/usr")
+    assert config.dumps.base_directories == folder / "some.basedirs"
+    assert [filetype.name for filetype in config.filetypes] == ["BAM", "VCF (gzip)"]
+    assert config.path_aliases.apply(b"/lustre/scratch123/hgi/mdt7/teams/x") == b"/lustre/scratch123/hgi/teams/x"
+    assert config.pseudo_groups[0].gid == -1
+    assert config.basedirs.prefixes == (("/usr", 2),)
+
+
+def test_where_it_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    write(folder, MINIMAL)
+    monkeypatch.chdir(folder)
+    assert load_config().file == folder / "lurge.toml"
+    other = tmp_path_factory.mktemp("other")
+    (other / "dumps").mkdir()
+    monkeypatch.setenv("LURGE_CONFIG", str(write(other, MINIMAL)))
+    assert load_config().file.parent == other
+    assert load_config(folder / "lurge.toml").file.parent == folder
+    monkeypatch.setenv("LURGE_CONFIG", "/nowhere/lurge.toml")
+    with pytest.raises(ConfigError, match="/nowhere/lurge.toml: no such file"):
+        load_config()
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("[mpi]", "[mpi]\nnonsense = 1"), "mpi.nonsense"),
+        (("[reports]", "[reportz]\n[reports]"), "reportz"),
+        (('directory = "dumps"', 'directorry = "dumps"'), "dumps.directorry"),
+        (('directory = "dumps"', 'directory = "nowhere"'), "dumps.directory"),
+        (('directory = "dumps"', "directory = 5"), "dumps.directory"),
+        (('"some.basedirs"', '"none.basedirs"'), "dumps.base_directories"),
+        (("max_days_ago = 3", 'max_days_ago = "3"'), "dumps.max_days_ago"),
+        (("max_days_ago = 3", "max_days_ago = true"), "dumps.max_days_ago"),
+        (("max_days_ago = 3", "max_days_ago = -1"), "dumps.max_days_ago"),
+        (("max_rejected_fraction = 0", "max_rejected_fraction = nan"), "dumps.max_rejected_fraction"),
+        (('path = "/usr/"', 'path = "usr"'), "dumps.volumes[1].path"),
+        (('path = "/usr/"', 'path = "/usr", x = 1'), "dumps.volumes[1].x"),
+        (('name = "usr"', 'name = "scratch119"'), "dumps.volumes[1]"),
+        (('["scratch119", { name = "usr", path = "/usr/" }]', "[]"), "dumps.volumes"),
+        (('["scratch119", ', '["a/b", '), "dumps.volumes[0]"),
+        (('["scratch119", ', "[7, "), "dumps.volumes[0]"),
+        (('["users"]', '["users", 1]'), "reports.deep_directories"),
+        (('"sqlite:///db/x.db"', '"oracle://x"'), "database.url"),
+        (('BAM = [".bam"]', 'BAM = ".bam"'), "filetypes.BAM"),
+        (("mdt[0-9]", "mdt[0-9"), "path_aliases"),
+        (('= "/lustre/scratch123/hgi/teams"', r"= '/\9'"), "path_aliases"),
+        (('= "/lustre/scratch123/hgi/teams"', "= 1"), "path_aliases"),
+        (("gid = -1", "gid = 1.5"), "pseudo_groups[0].gid"),
+        (('name = "team113-116"', ""), "pseudo_groups[0].name"),
+        (('provider = "nss"', 'provider = "nis"'), "identity.provider"),
+        (('provider = "nss"', 'provider = "files"'), "identity.files.groups"),
+        (("block_records = 100", "block_records = 0"), "mpi.block_records"),
+        (("block_records = 100", f"block_records = {10**20}"), "mpi.block_records"),
+        (("gid = -1", f"gid = {10**20}"), "pseudo_groups[0].gid"),
+        (('"team113-116"', '""'), "pseudo_groups[0].name"),
+        (('"reports"', r'"a\u0000b"'), "reports.directory"),
+        (("fraction = 0.85", 'fraction = "x"'), "warnings.levels[0].fraction"),
+        (('"/usr" = 2', '"usr" = 2'), "basedirs.prefixes"),
+    ],
+)
+def test_every_mistake_names_its_key(folder: Path, change: tuple[str, str], key: str) -> None:
+    assert change[0] in FULL
+    path = write(folder, FULL.replace(*change, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(path) in caught.value.message
+    assert key in caught.value.message
+    assert caught.value.exit_status == 2
+
+
+def test_two_pseudo_groups_of_one_path_or_gid(folder: Path) -> None:
+    one = '[[pseudo_groups]]\npath = "{}"\ngid = {}\nname = "{}"\n'
+    assert load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + one.format("/b", -1, "x")))
+    for second in (one.format("/a", -2, "y"), one.format("/b", -1, "y")):
+        with pytest.raises(ConfigError):
+            load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + second))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=40) | st.text("[]{}=\"'#.\n x1", max_size=40))
+def test_any_text_is_read_or_refused(folder: Path, text: str) -> None:
+    path = folder / "any.toml"
+    path.write_bytes((MINIMAL + text).encode("utf-8", "surrogatepass"))
+    try:
+        load_config(path)
+    except ConfigError as error:
+        assert str(path) in error.message
+
+
+def test_aliases_are_anchored_and_by_component() -> None:
+    aliases = PathAliases.compile([("/a/mdt[0-9]+", "/A"), ("/a", "/B"), (r"/(x)/(y)", r"/\2/\1")])
+    for path, shown in [
+        (b"/a/mdt12", b"/A"),
+        (b"/a/mdt12/z", b"/A/z"),
+        (b"/a/mdt12x/z", b"/B/mdt12x/z"),
+        (b"/ab/mdt1", b"/ab/mdt1"),
+        (b"/q/a/mdt1", b"/q/a/mdt1"),
+        (b"/x/y/\xff\n", b"/y/x/\xff\n"),
+        (b"/x/yz", b"/x/yz"),
+    ]:
+        assert aliases.apply(path) == shown
