@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Annotated
 
@@ -25,7 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for command in (report, scan, basedirs, synth):
-    app.command()(command)
+    # The help of a command ends in the example that ends its docstring.
+    text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
+    app.command(help=text.strip(), epilog=f"Example: {example}")(command)
 
 
 def show_version(wanted: bool) -> None:

@@ -33,8 +33,7 @@ def test_completion() -> None:
 def example(command: str) -> list[str]:
     """The arguments of the example that ends a command's help."""
     shown = run_lurge(command, "--help").stdout
-    (line,) = re.findall(r"Example: lurge (.*)", " ".join(shown.split("Options")[0].split()).replace("  ", " "))
-    return shlex.split(line)
+    return shlex.split(shown.rpartition("Example: lurge ")[2])
 
 
 def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +98,7 @@ def test_base_directories_by_prefix(tmp_path: Path) -> None:
     assert (site.dumps / "20240131.basedirs").read_text().splitlines() == [
         "1\t/l",
         "2\t/l/deep/a",
+        "3\t/l/deep/a",
         "4\t/l/deep",
         "5\t/l",
     ]

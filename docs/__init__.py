@@ -1,0 +1,1 @@
+"""Documentation; `generate` writes what the code knows best."""

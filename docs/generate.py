@@ -1,0 +1,67 @@
+"""Writes docs/cli.md and docs/errors.md from the code; with --check, says whether they are up to date."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lurge import errors
+
+FOLDER = Path(__file__).parent
+COMMANDS = ("", "report", "scan", "basedirs", "synth")
+GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
+
+
+def cli() -> str:
+    """The help of every command."""
+    parts = ["# Commands\n", GENERATED]
+    for command in COMMANDS:
+        arguments = [*command.split(), "--help"]
+        shown = subprocess.run(
+            [sys.executable, "-m", "lurge", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100"},
+        )
+        lines = "\n".join(line.rstrip() for line in shown.stdout.strip().split("\n"))
+        parts.append(f"## `{f'lurge {command}'.strip()}`\n\n```text\n{lines}\n```\n")
+    parts.append(
+        "## Exit status\n\n| status | meaning |\n| --- | --- |\n"
+        "| 0 | everything is done, or there is nothing new to do |\n"
+        "| 1 | the command failed, or every volume that has a dump |\n"
+        "| 2 | wrong usage or configuration |\n"
+        "| 3 | some volumes failed or have no dump; the others are stored |\n"
+        "| 130 | interrupted |\n"
+    )
+    return "\n".join(parts)
+
+
+def error_page() -> str:
+    """The tree of errors, and what to do about each."""
+    tree = inspect.cleandoc(errors.__doc__ or "")
+    parts = ["# Errors\n", GENERATED, f"```text\n{tree}\n```\n", "| error | when | what to do |\n| --- | --- | --- |"]
+    for name, error in vars(errors).items():
+        if inspect.isclass(error) and issubclass(error, errors.LurgeError):
+            when = " ".join(inspect.cleandoc(error.__doc__ or "").split("\n\n")[0].split())
+            parts.append(f"| `{name}` | {when} | {error.advice} |")
+    return "\n".join(parts).replace("<", "&lt;").replace("&lt;!--", "<!--") + "\n"
+
+
+def main() -> None:
+    stale = []
+    for name, text in (("cli.md", cli()), ("errors.md", error_page())):
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        sys.exit(f"not up to date: {', '.join(stale)}; run `make docs`")
+
+
+if __name__ == "__main__":
+    main()
