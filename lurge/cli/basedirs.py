@@ -12,7 +12,7 @@ from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, set_verb
 
 
 def basedirs(
-    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Dumps: files, or the folders they are in.")],
+    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP", help="Dumps: files, or the folders they are in.")],
     depth: Annotated[
         int | None, typer.Option("--depth", min=0, help="Components below the root; else basedirs.depth, else 5.")
     ] = None,

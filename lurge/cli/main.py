@@ -49,7 +49,7 @@ def root(
 def main() -> None:
     """Run a command; expected errors become a message and an exit status, without a traceback."""
     try:
-        app()
+        app(prog_name="lurge")
     except LurgeError as error:
         print(f"lurge: {error.message}\n  -> {error.advice}", file=sys.stderr)
         sys.exit(error.exit_status)

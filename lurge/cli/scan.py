@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def scan(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Trees to scan.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Trees to scan.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to publish the dumps in.")],
     cross: Annotated[bool, typer.Option("--cross", help="Walk other file systems mounted below, too.")] = False,
     blocks: Annotated[bool, typer.Option("--blocks", help="Sizes as blocks * 512 instead of apparent.")] = False,
