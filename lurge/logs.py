@@ -19,7 +19,9 @@ def set_role(rank: int, role: str) -> None:
 
 class _Where(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.where = getattr(_here, "where", None) or threading.current_thread().name
+        thread = threading.current_thread()
+        alone = "lurge" if thread is threading.main_thread() else thread.name
+        record.where = getattr(_here, "where", alone)
         return True
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lurge.aggregate.aggregator import Aggregator
 from lurge.aggregate.reconcile import reconcile
+from lurge.aggregate.warm import compile_kernels
 from lurge.config import Config
 from lurge.enrich.identity import Names, make_identity
 from lurge.errors import DumpNotFound, LurgeError, TooManyRejected, VolumeError
@@ -131,6 +132,7 @@ def read_all(
     """Read every dump on the ranks of `comm`, or on threads; in the order of the configuration."""
     if not jobs:
         return {}
+    compile_kernels()
     if comm is None:
         comm, *members = thread_comms(2 + usable_cores())
         for member in members:
