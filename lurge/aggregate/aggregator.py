@@ -61,6 +61,8 @@ def compile_settings(rules: Rules) -> Settings:
         for number, filetype in enumerate(rules.filetypes)
         for suffix in filetype.suffixes
     ]
+    suffixes.sort(key=lambda suffix: suffix[0][-1])
+    last_bytes = [suffix[-1] for suffix, _ in suffixes]
     suffix_text, suffix_places = pack_words([suffix for suffix, _ in suffixes])
     suffix_at = [(*place, number) for place, (_, number) in zip(suffix_places, suffixes, strict=True)]
     deep_text, deep_places = pack_words([b".", *(name.encode() for name in rules.deep_directories)])
@@ -73,6 +75,7 @@ def compile_settings(rules: Rules) -> Settings:
         pseudo=compile_lookup(pseudo),
         suffixes=suffix_text,
         suffix_at=np.array(suffix_at, np.int64).reshape(-1, 3),
+        suffix_from=np.searchsorted(np.array(last_bytes, np.int64), np.arange(257)).astype(np.int64),
         deep=deep_text,
         deep_at=np.array(deep_places[1:], np.int64).reshape(-1, 2),
     )
@@ -97,6 +100,8 @@ def new_tallies(filetypes: int) -> Tallies:
         sample_text=np.zeros((reasons, SAMPLES_KEPT, SAMPLE_BYTES), np.uint8),
         path=np.zeros(SCRATCH_BYTES, np.uint8),
         joined=np.zeros(SCRATCH_BYTES, np.uint8),
+        place=np.full(7, -1, np.int64),
+        directory=np.zeros(SCRATCH_BYTES, np.uint8),
         tabs=np.zeros(16, np.int64),
         fields=np.zeros(7, np.uint64),
         matched=np.zeros(filetypes, np.bool_),

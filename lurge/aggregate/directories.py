@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.aggregate.kernel import FILE, GID, GOOD, KIND, LONGEST_LINE, NLINK, PATH_LENGTH, read_fields
+from lurge.aggregate.kernel import FILE, GID, GOOD, KIND, LONGEST_LINE, NLINK, PATH_LENGTH, read_fields, split_line
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
 from lurge.aggregate.table import Table, TableArrays, find_or_add, has_room
 from lurge.compiled import OPTIONS, ZERO
@@ -36,10 +36,8 @@ def add_directories(encoding, columns, default_depth, depths, table, buffer, sta
     while start < end:
         if not has_room(table, LONGEST_LINE):
             return start
-        newline = start
-        while newline < end and buffer[newline] != 10:
-            newline += 1
-        reason = read_fields(encoding, columns, buffer, start, newline, tabs, path, fields)
+        newline, found_columns = split_line(buffer, start, tabs)
+        reason = read_fields(encoding, columns, found_columns, buffer, start, newline, tabs, path, fields)
         start = newline + 1
         if reason != GOOD or fields[KIND] != FILE or fields[NLINK] == 0:
             continue

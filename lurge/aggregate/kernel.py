@@ -11,7 +11,7 @@ from numba import njit
 from lurge.aggregate.decode import decode_path, read_signed, read_unsigned
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
-from lurge.aggregate.vault import BAD_KEY, read_vault_path
+from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
 from lurge.compiled import ONE, OPTIONS, ZERO
 
 LONGEST_LINE = np.int64(1 << 16)
@@ -28,6 +28,11 @@ SIZE, UID, GID, MTIME, NLINK, KIND, PATH_LENGTH = range(7)
 
 DIRECTORY, FILE = ord("d"), ord("f")
 
+PARENT_LENGTH, RECORD_GID, PLACE_GID, KNOWN, OWN_ENTRY, FILES_ENTRY, IN_VAULT = range(7)
+"""What `find_place` finds; PARENT_LENGTH is -1 where it does not hold for the next record."""
+
+NOT_YET = np.int64(-1)
+
 RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
 UINT32_MAX = np.uint64(2**32 - 1)
@@ -39,7 +44,8 @@ TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
 class Settings(NamedTuple):
     """What of the rules the kernel needs for every line.
 
-    suffixes: uint8 text of all suffixes in lower case; suffix_at: int64[n, 3], start, length, filetype.
+    suffixes: uint8 text of all suffixes in lower case; suffix_at: int64[n, 3], start, length, filetype, sorted by last
+    byte; suffix_from: int64[257], the first suffix that ends in each byte or a later one.
     deep: uint8 text, `.` and the names; deep_at: int64[n, 2], start and length of the names.
     """
 
@@ -50,6 +56,7 @@ class Settings(NamedTuple):
     pseudo: LookupArrays
     suffixes: npt.NDArray[np.uint8]
     suffix_at: npt.NDArray[np.int64]
+    suffix_from: npt.NDArray[np.int64]
     deep: npt.NDArray[np.uint8]
     deep_at: npt.NDArray[np.int64]
 
@@ -59,8 +66,9 @@ class Tallies(NamedTuple):
 
     counts: int64[4]. bytes: uint64[2, 2], low and high word of the attributed and the unattributed bytes.
     reasons: int64[6]. samples: int64[6, SAMPLES_KEPT, 2], line number and length. sample_text: uint8[6, SAMPLES_KEPT,
-    SAMPLE_BYTES]. path, joined: uint8 scratch. tabs: int64[MOST_COLUMNS + 1], fields: uint64[7] and
-    matched: bool[filetypes] scratch.
+    SAMPLE_BYTES]. place: int64[7], what is known of the directory of the last record, whose path is in `directory`.
+    path, joined, directory: uint8, tabs: int64[MOST_COLUMNS + 1], fields: uint64[7] and matched: bool[filetypes] are
+    scratch.
     """
 
     counts: npt.NDArray[np.int64]
@@ -70,6 +78,8 @@ class Tallies(NamedTuple):
     sample_text: npt.NDArray[np.uint8]
     path: npt.NDArray[np.uint8]
     joined: npt.NDArray[np.uint8]
+    place: npt.NDArray[np.int64]
+    directory: npt.NDArray[np.uint8]
     tabs: npt.NDArray[np.int64]
     fields: npt.NDArray[np.uint64]
     matched: npt.NDArray[np.bool_]
@@ -153,12 +163,18 @@ def find_subdirectory(settings, path, start, length):
 @njit(**OPTIONS)
 def match_filetypes(settings, path, length, matched):
     """Set `matched` for every filetype with a suffix at the end of the base name; returns whether any is."""
+    last = path[length - 1]
+    if 65 <= last <= 90:
+        last += 32
+    first, after = settings.suffix_from[last], settings.suffix_from[last + 1]
+    if first == after:
+        return False
     matched[:] = False
     any_matched = False
     base_name = length
     while path[base_name - 1] != 47:
         base_name -= 1
-    for i in range(len(settings.suffix_at)):
+    for i in range(first, after):
         size = settings.suffix_at[i, 1]
         if size > length - base_name:
             continue
@@ -178,16 +194,76 @@ def match_filetypes(settings, path, length, matched):
 
 
 @njit(**OPTIONS)
-def add_directory(settings, reports, gid, base, below, path, length, size, mtime):
-    """Add a file to its subdirectory; `below` is where the part of the path below the base directory starts."""
-    start, name_length = find_subdirectory(settings, path, below, length)
-    name = settings.deep if name_length < 0 else path
-    entry = find_or_add(reports.directories, gid, base, name, start, abs(name_length))
+def same_parent(tallies, path, parent):
+    """Whether path[:parent] is the directory whose place is known."""
+    if tallies.place[PARENT_LENGTH] != parent:
+        return False
+    directory = tallies.directory
+    for i in range(parent):
+        if path[i] != directory[i]:
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def is_known_length(lookup, length):
+    return length < len(lookup.lengths) and lookup.lengths[length]
+
+
+@njit(**OPTIONS)
+def find_place(settings, reports, path, length, record_gid):
+    """Fill `place` for a record: to whom and what it counts, as far as its directory decides that.
+
+    Neighbours in a dump mostly share their directory, so what was found for the last record is kept. It does not hold
+    for a path that could itself be a base directory or a pseudo group's.
+    """
+    tallies = reports.tallies
+    place = tallies.place
+    parent = length - 1
+    while path[parent] != 47:
+        parent -= 1
+    is_special = is_known_length(settings.bases, length) or is_known_length(settings.pseudo, length)
+    if not is_special and place[RECORD_GID] == record_gid and same_parent(tallies, path, parent):
+        return
+    gid = record_gid
+    if len(settings.pseudo.lengths):
+        entry = find_longest(settings.pseudo, ANY_GROUP, path, find_boundaries(settings.pseudo, path, length))
+        if entry >= 0:
+            gid = settings.pseudo.value[entry]
+    known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
+    if known < 0:
+        own = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
+    else:
+        own = find_or_add(reports.groups, gid, settings.bases.value[known], path, ZERO, ZERO)
+    place[PARENT_LENGTH] = NOT_YET if is_special else parent
+    place[RECORD_GID] = record_gid
+    place[PLACE_GID] = gid
+    place[KNOWN] = known
+    place[OWN_ENTRY] = own
+    place[FILES_ENTRY] = NOT_YET
+    place[IN_VAULT] = 1 if find_mark(path, parent + 1) >= 0 else 0
+    for i in range(parent):
+        tallies.directory[i] = path[i]
+
+
+@njit(**OPTIONS)
+def add_file(settings, reports, path, length, size, mtime):
+    """Add a file to the subdirectory of its place."""
+    tallies = reports.tallies
+    place = tallies.place
+    entry = place[FILES_ENTRY]
+    if entry < 0:
+        known = place[KNOWN]
+        below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
+        start, name_length = find_subdirectory(settings, path, below, length)
+        name = settings.deep if name_length < 0 else path
+        base = settings.bases.value[known]
+        entry = find_or_add(reports.directories, place[PLACE_GID], base, name, start, abs(name_length))
+        place[FILES_ENTRY] = entry
     add_entry(reports.directories, entry, size, mtime, ONE)
-    matched = reports.tallies.matched
-    if match_filetypes(settings, path, length, matched):
-        for filetype in range(len(matched)):
-            if matched[filetype]:
+    if match_filetypes(settings, path, length, tallies.matched):
+        for filetype in range(len(tallies.matched)):
+            if tallies.matched[filetype]:
                 add_sum(reports.directories, entry, 1 + filetype, size, np.uint64(0))
 
 
@@ -220,23 +296,37 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
 
 
 @njit(**OPTIONS)
-def read_fields(encoding, columns_wanted, buffer, start, end, tabs, path, fields):
-    """Split, check and decode buffer[start:end], one line without its newline.
+def split_line(buffer, start, tabs):
+    """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
+    end = len(buffer)
+    columns = 1
+    i = start
+    while i < end:
+        byte = buffer[i]
+        if byte <= 10:
+            if byte == 10:
+                break
+            if byte == 9:
+                if columns <= MOST_COLUMNS:
+                    tabs[columns - 1] = i
+                columns += 1
+        i += 1
+    if columns <= MOST_COLUMNS:
+        tabs[columns - 1] = i
+    return i, columns
+
+
+@njit(**OPTIONS)
+def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, fields):
+    """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
 
     Fills path (its length is in fields[PATH_LENGTH]) and fields: uint64[7], the mtime reinterpreted. Returns GOOD, or
     the reason why the line is no record.
     """
     if end - start > LONGEST_LINE:
         return LONG
-    columns = 1
-    for i in range(start, end):
-        if buffer[i] == 9:
-            if columns <= MOST_COLUMNS:
-                tabs[columns - 1] = i
-            columns += 1
     if columns != columns_wanted:
         return COLUMNS
-    tabs[columns - 1] = end
     size, good = read_unsigned(buffer, tabs[0] + 1, tabs[1])
     uid, uid_good = read_unsigned(buffer, tabs[1] + 1, tabs[2])
     gid, gid_good = read_unsigned(buffer, tabs[2] + 1, tabs[3])
@@ -272,51 +362,44 @@ def read_fields(encoding, columns_wanted, buffer, start, end, tabs, path, fields
 
 
 @njit(**OPTIONS)
-def read_line(settings, reports, buffer, start, end, line_number):
-    """Read buffer[start:end], one line without its newline, into the reports; there must be room."""
+def read_line(settings, reports, buffer, start, line_number):
+    """Read the line that starts at `start` into the reports, which must have room; returns where it ends."""
     tallies = reports.tallies
     path, fields = tallies.path, tallies.fields
-    reason = read_fields(settings.encoding, settings.columns, buffer, start, end, tallies.tabs, path, fields)
+    end, columns = split_line(buffer, start, tallies.tabs)
+    reason = read_fields(settings.encoding, settings.columns, columns, buffer, start, end, tallies.tabs, path, fields)
     if reason != GOOD:
         count_reason(tallies, reason, line_number, buffer, start, end)
-        return
+        return end
     tallies.counts[RECORDS] += 1
     nlink = fields[NLINK]
     if nlink == 0:
         tallies.counts[VANISHED] += 1
-        return
+        return end
     length = np.int64(fields[PATH_LENGTH])
     is_file = fields[KIND] == FILE
     whole = fields[SIZE]
     size = whole if fields[KIND] == DIRECTORY or nlink == 1 else whole // nlink
     mtime = min(np.int64(fields[MTIME]), settings.dump_time)
-    uid, gid = np.int64(fields[UID]), np.int64(fields[GID])
-    if len(settings.pseudo.lengths):
-        boundaries = find_boundaries(settings.pseudo, path, length)
-        entry = find_longest(settings.pseudo, ANY_GROUP, path, boundaries)
-        if entry >= 0:
-            gid = settings.pseudo.value[entry]
-
+    uid = np.int64(fields[UID])
+    find_place(settings, reports, path, length, np.int64(fields[GID]))
+    place = tallies.place
+    gid = place[PLACE_GID]
     entry = find_or_add(reports.users, uid, gid, path, ZERO, ZERO)
     add_entry(reports.users, entry, size, mtime, ONE if is_file else ZERO)
-
-    known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
-    if known < 0:
+    if place[KNOWN] < 0:
         tallies.counts[UNATTRIBUTED] += 1
         add_bytes(tallies, ONE, size)
-        entry = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
-        add_entry(reports.unattributed, entry, size, mtime, ONE)
+        add_entry(reports.unattributed, place[OWN_ENTRY], size, mtime, ONE)
     else:
         tallies.counts[ATTRIBUTED] += 1
         add_bytes(tallies, ZERO, size)
-        base = settings.bases.value[known]
-        entry = find_or_add(reports.groups, gid, base, path, ZERO, ZERO)
-        add_entry(reports.groups, entry, size, mtime, ONE)
+        add_entry(reports.groups, place[OWN_ENTRY], size, mtime, ONE)
         if is_file:
-            below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
-            add_directory(settings, reports, gid, base, below, path, length, size, mtime)
-    if is_file and not add_vault_row(reports, path, length, uid, gid, whole, mtime):
+            add_file(settings, reports, path, length, size, mtime)
+    if is_file and place[IN_VAULT] and not add_vault_row(reports, path, length, uid, gid, whole, mtime):
         count_reason(tallies, KEY, line_number, buffer, start, end)
+    return end
 
 
 @njit(**OPTIONS)
@@ -325,14 +408,9 @@ def read_lines(settings, reports, buffer, start, line_number):
 
     Returns (where the first unread line starts, its number); the last line may lack its newline.
     """
-    end = len(buffer)
-    while start < end:
+    while start < len(buffer):
         if not reports_have_room(reports):
             return start, line_number
-        newline = start
-        while newline < end and buffer[newline] != 10:
-            newline += 1
-        read_line(settings, reports, buffer, start, newline, line_number)
+        start = read_line(settings, reports, buffer, start, line_number) + 1
         line_number += 1
-        start = newline + 1
     return start, line_number
