@@ -13,5 +13,8 @@ _nrt: kernels allocate nothing, so they need no reference counts; with them, eve
 each of the arrays it passes, and a pass takes five times as long.
 """
 
+INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
+"""For kernels that are called for every record: a call hands over every array of a tuple one by one."""
+
 ZERO, ONE = np.int64(0), np.int64(1)
 """Arguments that are constants: a literal would make numba compile the called kernel once for each value."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lurge.aggregate.kernel import (
     KEY,
     LONGEST_LINE,
+    MOST_COLUMNS,
     SAMPLE_BYTES,
     SAMPLES_KEPT,
     Reports,
@@ -103,7 +104,7 @@ def new_tallies(filetypes: int) -> Tallies:
         place=np.full(7, -1, np.int64),
         directory=np.zeros(SCRATCH_BYTES, np.uint8),
         tabs=np.zeros(16, np.int64),
-        fields=np.zeros(7, np.uint64),
+        fields=np.zeros(MOST_COLUMNS, np.uint64),
         matched=np.zeros(filetypes, np.bool_),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lurge.compiled import OPTIONS, ZERO
+from lurge.compiled import INLINE, OPTIONS, ZERO
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET
 
 BAD = 255
@@ -25,43 +25,27 @@ BASE64_VALUES = np.stack([_reverse(STANDARD_ALPHABET), _reverse(SORTED_ALPHABET)
 UINT64_TENTH = np.uint64(2**64 - 1) // np.uint64(10)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def read_unsigned(buffer, start, end):
     """Decimal digits in buffer[start:end] as (uint64 value, whether it is one that fits 64 bits)."""
+    digits = buffer[start:end]
     value = np.uint64(0)
-    length = end - start
-    if length <= 0:
+    if len(digits) == 0:
         return value, False
-    if length <= 19:
-        for i in range(start, end):
-            digit = buffer[i] - 48
-            if digit < 0 or digit > 9:
-                return value, False
+    good = True
+    if len(digits) <= 19:
+        for i in range(len(digits)):
+            digit = digits[i] - np.uint8(48)
+            good = good and digit <= 9
             value = value * np.uint64(10) + np.uint64(digit)
-        return value, True
-    for i in range(start, end):
-        digit = buffer[i] - 48
-        if digit < 0 or digit > 9 or value > UINT64_TENTH:
-            return value, False
+        return value, good
+    for i in range(len(digits)):
+        digit = digits[i] - np.uint8(48)
         grown = value * np.uint64(10) + np.uint64(digit)
-        if grown < np.uint64(digit):
+        if digit > 9 or value > UINT64_TENTH or grown < np.uint64(digit):
             return value, False
         value = grown
     return value, True
-
-
-@njit(**OPTIONS)
-def read_signed(buffer, start, end):
-    """Decimal digits with an optional minus as (int64 value, whether it is one that fits 64 bits)."""
-    negative = end > start and buffer[start] == 45
-    value, good = read_unsigned(buffer, start + 1 if negative else start, end)
-    if negative:
-        if value > np.uint64(2**63):
-            return np.int64(0), False
-        return np.int64(np.uint64(0) - value), good
-    if value > np.uint64(2**63 - 1):
-        return np.int64(0), False
-    return np.int64(value), good
 
 
 @njit(**OPTIONS)
@@ -71,48 +55,44 @@ def decode_base64(alphabet, buffer, start, end, out, at):
     alphabet: the row of BASE64_VALUES.
     """
     values = BASE64_VALUES[alphabet]
-    length = end - start
-    if length % 4 != 0:
+    text = buffer[start:end]
+    decoded = out[at:]
+    if len(text) % 4 != 0:
         return -1
-    if length == 0:
+    if len(text) == 0:
         return 0
     padding = 0
-    if buffer[end - 1] == 61:
-        padding = 2 if buffer[end - 2] == 61 else 1
-    whole = end - 4 if padding else end
-    i = start
-    o = at
-    while i < whole:
-        a = values[buffer[i]]
-        b = values[buffer[i + 1]]
-        c = values[buffer[i + 2]]
-        d = values[buffer[i + 3]]
-        if (a | b | c | d) == BAD:
-            return -1
+    if text[len(text) - 1] == 61:
+        padding = 2 if text[len(text) - 2] == 61 else 1
+    quads = len(text) // 4 - (1 if padding else 0)
+    bad = np.uint8(0)
+    for i in range(quads):
+        a = values[text[4 * i]]
+        b = values[text[4 * i + 1]]
+        c = values[text[4 * i + 2]]
+        d = values[text[4 * i + 3]]
+        bad |= a | b | c | d
         bits = (
             np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6) | np.uint32(d)
         )
-        out[o] = np.uint8(bits >> np.uint32(16))
-        out[o + 1] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
-        out[o + 2] = np.uint8(bits & np.uint32(255))
-        i += 4
-        o += 3
+        decoded[3 * i] = np.uint8(bits >> np.uint32(16))
+        decoded[3 * i + 1] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
+        decoded[3 * i + 2] = np.uint8(bits & np.uint32(255))
+    length = 3 * quads
     if padding:
-        a = values[buffer[i]]
-        b = values[buffer[i + 1]]
-        c = values[buffer[i + 2]] if padding == 1 else np.uint8(0)
-        if (a | b | c) == BAD:
-            return -1
+        a = values[text[4 * quads]]
+        b = values[text[4 * quads + 1]]
+        c = values[text[4 * quads + 2]] if padding == 1 else np.uint8(0)
+        bad |= a | b | c
         bits = np.uint32(a) << np.uint32(18) | np.uint32(b) << np.uint32(12) | np.uint32(c) << np.uint32(6)
-        out[o] = np.uint8(bits >> np.uint32(16))
-        o += 1
+        decoded[length] = np.uint8(bits >> np.uint32(16))
         if padding == 1:
-            out[o] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
-            o += 1
-    return o - at
+            decoded[length + 1] = np.uint8((bits >> np.uint32(8)) & np.uint32(255))
+        length += 3 - padding
+    return length if bad < 64 else -1
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def hex_value(byte):
     if 48 <= byte <= 57:
         return byte - 48
@@ -159,7 +139,7 @@ def write_rune(rune, out, at):
     return 4
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def simple_escape(byte):
     r"""The byte that a backslash and `byte` stand for: one of a b f n r t v \ "; -1 for none."""
     if byte == 110:
@@ -225,7 +205,7 @@ def decode_quoted(buffer, start, end, out, at):
     return o - at
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def decode_path(encoding, buffer, start, end, out):
     """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 where it is malformed.
 

@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.aggregate.kernel import FILE, GID, GOOD, KIND, LONGEST_LINE, NLINK, PATH_LENGTH, read_fields, split_line
+from lurge.aggregate.kernel import (
+    FILE,
+    GID,
+    GOOD,
+    KIND,
+    LONGEST_LINE,
+    MOST_COLUMNS,
+    NLINK,
+    PATH_LENGTH,
+    read_fields,
+    split_line,
+)
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
 from lurge.aggregate.table import Table, TableArrays, find_or_add, has_room
 from lurge.compiled import OPTIONS, ZERO
@@ -65,7 +76,7 @@ class DirectoryFinder:
         self._scratch = (
             np.zeros(16, np.int64),
             np.zeros(SCRATCH_BYTES, np.uint8),
-            np.zeros(7, np.uint64),
+            np.zeros(MOST_COLUMNS, np.uint64),
         )
 
     def add(self, era: Era, lines: npt.NDArray[np.uint8]) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.aggregate.decode import decode_path, read_signed, read_unsigned
+from lurge.aggregate.decode import decode_path, read_unsigned
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
 from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
-from lurge.compiled import ONE, OPTIONS, ZERO
+from lurge.compiled import INLINE, ONE, OPTIONS, ZERO
 
 LONGEST_LINE = np.int64(1 << 16)
 MOST_COLUMNS = 12
@@ -23,8 +23,11 @@ LONG, COLUMNS, NUMBER, TYPE, PATH, KEY = (np.int64(reason) for reason in range(6
 """Rows of `Tallies.reasons` and `Tallies.samples`: model.report.REASONS and VAULT_KEY."""
 
 GOOD = np.int64(-1)
-SIZE, UID, GID, MTIME, NLINK, KIND, PATH_LENGTH = range(7)
-"""What `read_fields` finds."""
+PATH_LENGTH, SIZE, UID, GID, ATIME, MTIME, CTIME, KIND, INODE, NLINK, DEVICE, APPARENT = range(MOST_COLUMNS)
+"""What `read_fields` finds: the columns of a dump, the first as its length when decoded."""
+
+LARGEST = np.array([0, *[2**63 - 1], *[2**32 - 1] * 2, *[2**63 - 1] * 3, 0, *[2**64 - 1] * 3, 2**63 - 1], np.uint64)
+"""The largest number in each column; the least of a negative one is one more."""
 
 DIRECTORY, FILE = ord("d"), ord("f")
 
@@ -35,8 +38,6 @@ NOT_YET = np.int64(-1)
 
 RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
-UINT32_MAX = np.uint64(2**32 - 1)
-INT64_MAX = np.uint64(2**63 - 1)
 TYPES = np.zeros(256, np.bool_)
 TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
 
@@ -67,7 +68,7 @@ class Tallies(NamedTuple):
     counts: int64[4]. bytes: uint64[2, 2], low and high word of the attributed and the unattributed bytes.
     reasons: int64[6]. samples: int64[6, SAMPLES_KEPT, 2], line number and length. sample_text: uint8[6, SAMPLES_KEPT,
     SAMPLE_BYTES]. place: int64[7], what is known of the directory of the last record, whose path is in `directory`.
-    path, joined, directory: uint8, tabs: int64[MOST_COLUMNS + 1], fields: uint64[7] and matched: bool[filetypes] are
+    path, joined, directory: uint8, tabs: int64[MOST_COLUMNS + 1], fields: uint64[12] and matched: bool[filetypes] are
     scratch.
     """
 
@@ -109,7 +110,7 @@ class Reports(NamedTuple):
     tallies: Tallies
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def reports_have_room(reports):
     return (
         has_room(reports.groups, ZERO)
@@ -133,7 +134,7 @@ def count_reason(tallies, reason, line_number, buffer, start, end):
             tallies.sample_text[reason, kept, i] = buffer[start + i]
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def find_subdirectory(settings, path, start, length):
     """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
 
@@ -160,7 +161,7 @@ def find_subdirectory(settings, path, start, length):
     return start, first - start
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def match_filetypes(settings, path, length, matched):
     """Set `matched` for every filetype with a suffix at the end of the base name; returns whether any is."""
     last = path[length - 1]
@@ -193,7 +194,7 @@ def match_filetypes(settings, path, length, matched):
     return any_matched
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def same_parent(tallies, path, parent):
     """Whether path[:parent] is the directory whose place is known."""
     if tallies.place[PARENT_LENGTH] != parent:
@@ -205,12 +206,12 @@ def same_parent(tallies, path, parent):
     return True
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def is_known_length(lookup, length):
     return length < len(lookup.lengths) and lookup.lengths[length]
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def find_place(settings, reports, path, length, record_gid):
     """Fill `place` for a record: to whom and what it counts, as far as its directory decides that.
 
@@ -246,7 +247,7 @@ def find_place(settings, reports, path, length, record_gid):
         tallies.directory[i] = path[i]
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def add_file(settings, reports, path, length, size, mtime):
     """Add a file to the subdirectory of its place."""
     tallies = reports.tallies
@@ -267,7 +268,7 @@ def add_file(settings, reports, path, length, size, mtime):
                 add_sum(reports.directories, entry, 1 + filetype, size, np.uint64(0))
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def add_bytes(tallies, row, size):
     total = tallies.bytes[row, 0] + size
     if total < size:
@@ -295,73 +296,61 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
     return True
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def split_line(buffer, start, tabs):
     """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
-    end = len(buffer)
+    rest = buffer[start:]
     columns = 1
-    i = start
-    while i < end:
-        byte = buffer[i]
+    length = len(rest)
+    for i in range(len(rest)):
+        byte = rest[i]
         if byte <= 10:
             if byte == 10:
+                length = i
                 break
             if byte == 9:
                 if columns <= MOST_COLUMNS:
-                    tabs[columns - 1] = i
+                    tabs[columns - 1] = start + i
                 columns += 1
-        i += 1
     if columns <= MOST_COLUMNS:
-        tabs[columns - 1] = i
-    return i, columns
+        tabs[columns - 1] = start + length
+    return start + length, columns
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, fields):
     """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
 
-    Fills path (its length is in fields[PATH_LENGTH]) and fields: uint64[7], the mtime reinterpreted. Returns GOOD, or
+    Fills path and fields: uint64[MOST_COLUMNS], times reinterpreted. Returns GOOD, or
     the reason why the line is no record.
     """
     if end - start > LONGEST_LINE:
         return LONG
     if columns != columns_wanted:
         return COLUMNS
-    size, good = read_unsigned(buffer, tabs[0] + 1, tabs[1])
-    uid, uid_good = read_unsigned(buffer, tabs[1] + 1, tabs[2])
-    gid, gid_good = read_unsigned(buffer, tabs[2] + 1, tabs[3])
-    _, atime_good = read_signed(buffer, tabs[3] + 1, tabs[4])
-    mtime, mtime_good = read_signed(buffer, tabs[4] + 1, tabs[5])
-    _, ctime_good = read_signed(buffer, tabs[5] + 1, tabs[6])
-    _, inode_good = read_unsigned(buffer, tabs[7] + 1, tabs[8])
-    nlink, nlink_good = read_unsigned(buffer, tabs[8] + 1, tabs[9])
-    _, device_good = read_unsigned(buffer, tabs[9] + 1, tabs[10])
-    if columns == MOST_COLUMNS:
-        apparent, apparent_good = read_unsigned(buffer, tabs[10] + 1, tabs[11])
-        good = good and apparent_good and apparent <= INT64_MAX
-    good = good and uid_good and gid_good and atime_good and mtime_good and ctime_good
-    good = good and inode_good and nlink_good and device_good
-    if not good or size > INT64_MAX or uid > UINT32_MAX or gid > UINT32_MAX:
-        return NUMBER
-    kind = buffer[tabs[6] + 1]
-    if tabs[7] - tabs[6] != 2 or not TYPES[kind]:
+    for column in range(1, columns):
+        if column == KIND:
+            continue
+        first, after = tabs[column - 1] + 1, tabs[column]
+        negative = ATIME <= column <= CTIME and first < after and buffer[first] == 45
+        value, good = read_unsigned(buffer, first + 1 if negative else first, after)
+        if not good or value > LARGEST[column] + np.uint64(negative):
+            return NUMBER
+        fields[column] = np.uint64(0) - value if negative else value
+    kind = buffer[tabs[KIND - 1] + 1]
+    if tabs[KIND] - tabs[KIND - 1] != 2 or not TYPES[kind]:
         return TYPE
     length = decode_path(encoding, buffer, start, tabs[0], path)
     if length < 0:
         return PATH
     if kind == DIRECTORY and length > 1 and path[length - 1] == 47:
         length -= 1
-    fields[SIZE] = size
-    fields[UID] = uid
-    fields[GID] = gid
-    fields[MTIME] = np.uint64(mtime)
-    fields[NLINK] = nlink
     fields[KIND] = kind
     fields[PATH_LENGTH] = np.uint64(length)
     return GOOD
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def read_line(settings, reports, buffer, start, line_number):
     """Read the line that starts at `start` into the reports, which must have room; returns where it ends."""
     tallies = reports.tallies

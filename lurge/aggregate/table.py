@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lurge.compiled import OPTIONS, ZERO
+from lurge.compiled import INLINE, OPTIONS, ZERO
 
 ENTRIES, NAME_BYTES, LATEST = range(3)
 HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)
@@ -58,13 +58,13 @@ def hash_key(a, b, name, start, length):
     return value ^ (value >> np.uint64(32))
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def has_room(table, name_bytes):
     """Whether one more entry with a name of `name_bytes` fits."""
     return table.used[ENTRIES] < len(table.rows) and table.used[NAME_BYTES] + name_bytes <= len(table.text)
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def same_key(table, entry, a, b, name, start, length):
     rows = table.rows
     if rows[entry, A] != np.uint64(a) or rows[entry, B] != np.uint64(b) or rows[entry, LENGTH] != np.uint64(length):
@@ -118,7 +118,7 @@ def find_or_add(table, a, b, name, start, length):
     return entry
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def add_sum(table, entry, number, low, high):
     """Add the 128-bit number (high, low) to one sum."""
     column = SUMS + 2 * number
@@ -128,7 +128,7 @@ def add_sum(table, entry, number, low, high):
     table.rows[entry, column + 1] += high + carry
 
 
-@njit(**OPTIONS)
+@njit(**INLINE)
 def add_entry(table, entry, size, mtime, count):
     """Add to the first sum and the count of an entry, and raise its newest mtime."""
     add_sum(table, entry, ZERO, size, np.uint64(0))

@@ -16,8 +16,9 @@ from lurge.errors import StreamError
 
 MAGIC = b"\x1f\x8b"
 DEFLATE = 8
-READ_BYTES = 1 << 18
-INFLATED_BYTES = 1 << 21
+READ_BYTES = 1 << 19
+INFLATED_BYTES = 1 << 19
+"""Larger pieces are slower: their memory is fetched from the system and given back each time."""
 LONGEST_HEADER = 1 << 17
 TRAILER_BYTES = 8
 HEADER_CRC, EXTRA, NAME, COMMENT, RESERVED = 2, 4, 8, 16, 0xE0

@@ -12,7 +12,7 @@ from numba import njit
 from lurge.aggregate.kernel import LONGEST_LINE
 from lurge.compiled import OPTIONS
 
-STRIDE = 4096
+STRIDE = 1024
 BLOCKS_PER_MESSAGE = 32
 
 
@@ -25,26 +25,32 @@ class Batch(NamedTuple):
 
 
 @njit(**OPTIONS)
+def count_newlines(text):
+    """How many newlines are in at most STRIDE bytes."""
+    count = np.uint16(0)
+    for i in range(len(text)):
+        count += np.uint16(text[i] == 10)
+    return np.int64(count)
+
+
+@njit(**OPTIONS)
 def find_block_ends(text, block_lines, ends):
     """Fill `ends` (int64) with the place after every `block_lines`-th newline; returns how many there are."""
     found = lines = start = 0
-    length = len(text)
-    while start < length and found < len(ends):
-        stop = min(start + STRIDE, length)
-        here = 0
-        for i in range(start, stop):
-            here += 1 if text[i] == 10 else 0
+    while start < len(text):
+        part = text[start : start + STRIDE]
+        here = count_newlines(part)
         if lines + here < block_lines:
             lines += here
         else:
-            for i in range(start, stop):
-                if text[i] == 10:
+            for i in range(len(part)):
+                if part[i] == 10:
                     lines += 1
                     if lines == block_lines:
-                        ends[found] = i + 1
+                        ends[found] = start + i + 1
                         found += 1
                         lines = 0
-        start = stop
+        start += STRIDE
     return found
 
 
@@ -64,7 +70,9 @@ def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESS
             if newline < 0:
                 continue
             chunk, skipping = chunk[newline:], False
-        text = np.frombuffer(bytearray(rest) + chunk, np.uint8)
+        text = np.empty(len(rest) + len(chunk), np.uint8)
+        text[: len(rest)] = np.frombuffer(rest, np.uint8)
+        text[len(rest) :] = np.frombuffer(chunk, np.uint8)
         ends = np.empty(len(text) // block_lines + 1, np.int64)
         ends = ends[: find_block_ends(text, block_lines, ends)]
         start = 0

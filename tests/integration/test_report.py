@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -274,3 +276,37 @@ def test_names_of_two_numbers_stay_two(site: Site) -> None:
     site.dump(Entry("/p/a", 1, gid=10), Entry("/p/a", 2, gid=11), Entry("/p/a", 4, gid=12))
     site.run()
     assert [(row[1], row[3]) for row in site.rows(GROUPS)] == [("12", 4), ("same (11)", 2), ("same", 1)]
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        "Batch.lines = property(lambda self: self[1] + 1)",
+        "counts = Aggregator._counts\n"
+        "Aggregator._counts = lambda self, lines: replace(counts(self, lines), vanished=1)",
+        "rows = Table.rows\n"
+        "Table.rows = lambda self: [row._replace(sums=(row.sums[0] + 1, *row.sums[1:])) for row in rows(self)]",
+        "insert = swap.insert_rows\n"
+        "swap.insert_rows = lambda one, table, columns, rows: insert(one, table, columns, list(rows)[1:])",
+    ],
+    ids=["lines", "counters", "tables", "database"],
+)
+def test_a_volume_that_does_not_add_up_is_not_stored(site: Site, defect: str) -> None:
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/a", 5), Entry("/p/b", 6), Entry("/q", 7))
+    defective = site.folder / "defective.py"
+    defective.write_text(
+        "from dataclasses import replace\n"
+        "from lurge.aggregate.aggregator import Aggregator\n"
+        "from lurge.aggregate.table import Table\n"
+        "from lurge.cli.main import main\n"
+        "from lurge.store import swap\n"
+        "from lurge.stream.blocks import Batch\n"
+        f"{defect}\nmain()\n"
+    )
+    command = [sys.executable, str(defective), "report", "--config", str(site.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search("does not add up|were counted|were reported", done.stdout)
+    assert site.rows("select * from volume_summary") == []
+    assert site.rows("select * from directory") == []

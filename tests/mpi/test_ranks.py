@@ -31,7 +31,8 @@ def alone(world: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ob
 
 def report(world: Path, folder: Path, ranks: int) -> dict[str, object]:
     """Everything that a number of ranks stores and writes."""
-    shutil.copytree(world, folder, dirs_exist_ok=True)
+    if folder != world:
+        shutil.copytree(world, folder, dirs_exist_ok=True)
     done = run_lurge("report", "--config", str(folder / "lurge.toml"), "-n", str(ranks), "--quiet")
     assert done.returncode == 0, done.stderr
     site = Site.__new__(Site)
@@ -45,6 +46,14 @@ def test_equal_on_any_number_of_ranks(world: Path, alone: dict[str, object], tmp
     assert found.keys() == alone.keys()
     for name, content in found.items():
         assert content == alone[name], name
+
+
+def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
+    """Three controllers with a worker or two each; as they finish, their workers go over to the others."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "lurge.toml").open("a") as file:
+        file.write("[mpi]\nworkers_per_volume = 1\nblock_records = 20\n")
+    assert report(tmp_path, tmp_path, 8) == alone
 
 
 def test_started_by_mpiexec_itself(site: Site) -> None:
