@@ -6,6 +6,7 @@ import logging
 import socket
 import sys
 import threading
+from typing import TextIO
 
 FORMAT = "%(asctime)s %(levelname)-7s %(where)s: %(message)s"
 
@@ -25,9 +26,17 @@ class _Where(logging.Filter):
         return True
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error now: progress bars put themselves in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def set_up_logs(verbosity: int) -> None:
     """Log to standard error. verbosity: -1 warnings only, 0 what happens, 1 every detail with the host's name."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.addFilter(_Where())
     host = f"{socket.gethostname()} " if verbosity > 0 else ""
     handler.setFormatter(logging.Formatter(f"{host}{FORMAT}"))

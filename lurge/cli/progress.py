@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lurge.stream.coordinator import Watcher
+from lurge.stream.launch import TERMINAL_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -74,10 +77,18 @@ class BarWatcher:
             self._progress.stop_task(self._tasks[volume])
 
 
+def terminal_width() -> int:
+    """How many columns the terminal has on which standard error is shown, also through mpiexec; 0 without one."""
+    if sys.stderr.isatty():
+        return shutil.get_terminal_size().columns
+    return int(os.environ.get(TERMINAL_VARIABLE, "0"))
+
+
 @contextmanager
 def watch(quiet: bool) -> Iterator[Watcher]:
     """The watcher that fits standard error."""
-    if quiet or not sys.stderr.isatty():
+    width = terminal_width()
+    if quiet or not width:
         yield LogWatcher()
         return
     from rich.console import Console
@@ -90,5 +101,5 @@ def watch(quiet: bool) -> Iterator[Watcher]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True, force_terminal=True, width=width)) as progress:
         yield BarWatcher(progress)

