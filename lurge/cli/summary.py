@@ -10,7 +10,7 @@ from typing import Any
 
 from lurge.export.tsv import human_size
 from lurge.model.report import VAULT_KEY
-from lurge.model.stored import DirectoryRow, GroupRow, NewestReports
+from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, SummaryRow
 from lurge.pipeline.report import Outcome, State, VolumeOutcome
 from lurge.store.database import Database
 from lurge.store.newest import newest_reports
@@ -22,7 +22,8 @@ def summary_text(database: Database, outcome: Outcome) -> str:
     """Per volume what was read and that it adds up, the largest groups and directories, where everything lies."""
     with database.reading() as connection:
         newest = newest_reports(connection, [volume.volume for volume in outcome.volumes])
-        lines = [line for volume in outcome.volumes for line in volume_lines(volume)]
+        stored = {row.volume: row for row in newest.summaries}
+        lines = [line for volume in outcome.volumes for line in volume_lines(volume, stored.get(volume.volume))]
         if all(volume.state is State.KNOWN for volume in outcome.volumes):
             lines.append("Everything is stored already; --force replaces it.")
         lines += ["", *largest_lines(newest)]
@@ -31,8 +32,8 @@ def summary_text(database: Database, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def volume_lines(volume: VolumeOutcome) -> Iterator[str]:
-    """What became of one volume."""
+def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[str]:
+    """What became of one volume, and what is stored of its newest date."""
     yield f"{volume.volume}  {volume.state.value}" + (f", {volume.record_date}" if volume.record_date else "")
     if volume.error:
         yield f"  {volume.error.message}"
@@ -49,16 +50,17 @@ def volume_lines(volume: VolumeOutcome) -> Iterator[str]:
     for sample in volume.samples[:LARGEST]:
         what = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
         yield f"              line {sample.line}: {what}: {sample.text[:100]!r}"
-    if counts and volume.state is State.STORED:
-        both = counts.attributed_bytes + counts.unattributed_bytes
+    if stored and volume.state in (State.STORED, State.KNOWN):
+        both = stored.attributed_bytes + stored.unattributed_bytes
+        lines = stored.records + stored.rejected
         yield (
-            f"  adds up     {counts.lines:,} lines = {counts.records:,} records + {counts.rejected:,} rejected;"
-            f" {counts.records:,} records = {counts.attributed:,} attributed + {counts.unattributed:,} unattributed"
-            f" + {counts.vanished:,} vanished"
+            f"  adds up     {lines:,} lines = {stored.records:,} records + {stored.rejected:,} rejected;"
+            f" {stored.records:,} records = {stored.attributed:,} attributed + {stored.unattributed:,} unattributed"
+            f" + {stored.vanished:,} vanished"
         )
         yield (
-            f"              {both:,} bytes of the users = {counts.attributed_bytes:,} of the groups"
-            f" + {counts.unattributed_bytes:,} unattributed"
+            f"              {both:,} bytes of the users = {stored.attributed_bytes:,} of the groups"
+            f" + {stored.unattributed_bytes:,} unattributed"
         )
 
 

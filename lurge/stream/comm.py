@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SPIN_SECONDS = 50e-6
 SHORTEST_SLEEP, LONGEST_SLEEP = 20e-6, 1e-3
 PIECE_BYTES = 1 << 30
-SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
+RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+"""What MPICH, Open MPI, Intel MPI and srun tell the processes that they start."""
 
 
 class Comm(ABC):
@@ -148,8 +150,11 @@ class MpiComm(Comm):
 
 
 def started_ranks() -> int:
-    """How many ranks an mpiexec says it started; 1 without one."""
-    return max((int(os.environ[name]) for name in SIZE_VARIABLES if os.environ.get(name, "").isdigit()), default=1)
+    """How many ranks an mpiexec says it started; 1 where it does not say, 0 without one."""
+    if not any(name in os.environ for name in RANK_VARIABLES):
+        return 0
+    sizes = [os.environ.get(name, "") for name in SIZE_VARIABLES]
+    return max((int(size) for size in sizes if size.isdigit()), default=1)
 
 
 def connect() -> MpiComm | None:
@@ -158,15 +163,17 @@ def connect() -> MpiComm | None:
     Raises MpiError where mpiexec started several ranks that do not find each other: each would do the whole job.
     """
     expected = started_ranks()
-    if expected == 1:
+    if expected == 0:
         return None
     try:
         comm = MpiComm()
     except (ImportError, RuntimeError) as error:
+        if expected == 1:
+            return None
         raise MpiError(f"started as {expected} ranks, but mpi4py cannot be used: {error}") from error
-    if comm.size == 1:
+    if comm.size == 1 < expected:
         raise MpiError(f"started as {expected} ranks, but mpi4py belongs to another MPI and sees one")
-    return comm
+    return comm if comm.size > 1 else None
 
 
 def run_rank(comm: MpiComm, role: Callable[[], int]) -> int:

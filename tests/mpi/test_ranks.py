@@ -77,6 +77,16 @@ def test_every_rank_exits_with_the_status_of_the_job(site: Site) -> None:
     assert done.stderr.count("nonsense") == 1
 
 
+def test_ranks_of_another_mpi_do_not_all_do_the_job(site: Site) -> None:
+    """As if an mpiexec that mpi4py knows nothing of had started three processes."""
+    site.base_directories((10, "/a"))
+    site.dump(Entry("/a/b", 3))
+    done = site.run(status=1, env={"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "3"})
+    assert "started as 3 ranks" in done.stderr
+    assert not site.database.exists()
+    site.run(env={"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"})
+
+
 def test_more_ranks_than_work_sleep(site: Site) -> None:
     """Eight ranks wait for three seconds, and use a small part of a core more than eight that do not wait."""
     site.base_directories((10, "/a"))
