@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import settings
 
 from tests.site import Site
 
-settings.register_profile("lurge", deadline=None, max_examples=200)
+# A longer hunt: LURGE_EXAMPLES=5000 pytest tests/property
+settings.register_profile("lurge", deadline=None, max_examples=int(os.environ.get("LURGE_EXAMPLES", "200")))
 settings.load_profile("lurge")
 
 
