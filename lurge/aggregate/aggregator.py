@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 from lurge.aggregate.kernel import (
     KEY,
-    LONGEST_LINE,
     MOST_COLUMNS,
-    SAMPLE_BYTES,
-    SAMPLES_KEPT,
+    SCRATCH_BYTES,
     Reports,
     Settings,
     Tallies,
@@ -24,7 +22,10 @@ from lurge.aggregate.lookup import ANY_GROUP, compile_lookup
 from lurge.aggregate.table import Table
 from lurge.model.paths import shown
 from lurge.model.report import (
+    LONGEST_LINE,
     REASONS,
+    SAMPLE_BYTES,
+    SAMPLES_KEPT,
     VAULT_KEY,
     VAULT_STATES,
     Counts,
@@ -39,10 +40,9 @@ from lurge.model.report import (
 )
 from lurge.model.rules import Rules
 
-Arrays = dict[str, npt.NDArray[Any]]
+FEWEST_VAULT_ROWS = 256
 
-LONGEST = int(LONGEST_LINE)
-SCRATCH_BYTES = LONGEST + 8
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 def pack_words(words: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], list[tuple[int, int]]]:
@@ -127,7 +127,7 @@ class Aggregator:
             "users": Table(),
             "unattributed": Table(),
         }
-        self._vault = new_vault(rows=256, text=1 << 18)
+        self._vault = new_vault(rows=FEWEST_VAULT_ROWS, text=1 << 18)
         self._tallies = new_tallies(len(rules.filetypes))
 
     def add(self, lines: npt.NDArray[np.uint8], first_line: int) -> None:
@@ -151,11 +151,11 @@ class Aggregator:
 
     def _grow(self) -> None:
         for name, table in self._tables.items():
-            table.make_room(LONGEST if name == "directories" else 0)
+            table.make_room(LONGEST_LINE if name == "directories" else 0)
         old = self._vault
         rows, text = int(old.used[0]), int(old.used[1])
-        if rows == len(old.size) or text + 2 * LONGEST > len(old.text):
-            new = new_vault(max(len(old.size), 2 * rows), max(len(old.text), 2 * (text + 2 * LONGEST)))
+        if rows == len(old.size) or text + 2 * LONGEST_LINE > len(old.text):
+            new = new_vault(max(FEWEST_VAULT_ROWS, 2 * rows), max(len(old.text), 2 * (text + 2 * LONGEST_LINE)))
             new.used[:] = old.used
             new.fields[:rows] = old.fields[:rows]
             new.size[:rows] = old.size[:rows]

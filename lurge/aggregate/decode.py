@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from lurge.compiled import INLINE, OPTIONS, ZERO
+from lurge.compiled import ZERO, compiled, inlined
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET
 
 BAD = 255
@@ -25,7 +24,7 @@ BASE64_VALUES = np.stack([_reverse(STANDARD_ALPHABET), _reverse(SORTED_ALPHABET)
 UINT64_TENTH = np.uint64(2**64 - 1) // np.uint64(10)
 
 
-@njit(**INLINE)
+@inlined
 def read_unsigned(buffer, start, end):
     """Decimal digits in buffer[start:end] as (uint64 value, whether it is one that fits 64 bits)."""
     digits = buffer[start:end]
@@ -48,7 +47,7 @@ def read_unsigned(buffer, start, end):
     return value, True
 
 
-@njit(**OPTIONS)
+@compiled
 def decode_base64(alphabet, buffer, start, end, out, at):
     """Padded base64 into out[at:]; returns the number of bytes, -1 where it is malformed.
 
@@ -92,7 +91,7 @@ def decode_base64(alphabet, buffer, start, end, out, at):
     return length if bad < 64 else -1
 
 
-@njit(**INLINE)
+@inlined
 def hex_value(byte):
     if 48 <= byte <= 57:
         return byte - 48
@@ -103,7 +102,7 @@ def hex_value(byte):
     return -1
 
 
-@njit(**OPTIONS)
+@compiled
 def read_hex(buffer, start, end):
     """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 where one is none."""
     value = 0
@@ -115,7 +114,7 @@ def read_hex(buffer, start, end):
     return value
 
 
-@njit(**OPTIONS)
+@compiled
 def write_rune(rune, out, at):
     """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 where it is none."""
     if rune < 0x80:
@@ -139,7 +138,7 @@ def write_rune(rune, out, at):
     return 4
 
 
-@njit(**INLINE)
+@inlined
 def simple_escape(byte):
     r"""The byte that a backslash and `byte` stand for: one of a b f n r t v \ "; -1 for none."""
     if byte == 110:
@@ -161,7 +160,7 @@ def simple_escape(byte):
     return -1
 
 
-@njit(**OPTIONS)
+@compiled
 def decode_quoted(buffer, start, end, out, at):
     """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 where it is malformed."""
     if end - start < 2 or buffer[start] != 34 or buffer[end - 1] != 34:
@@ -205,7 +204,7 @@ def decode_quoted(buffer, start, end, out, at):
     return o - at
 
 
-@njit(**INLINE)
+@inlined
 def decode_path(encoding, buffer, start, end, out):
     """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 where it is malformed.
 

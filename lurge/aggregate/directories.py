@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lurge.aggregate.kernel import (
     FILE,
@@ -17,18 +16,17 @@ from lurge.aggregate.kernel import (
     MOST_COLUMNS,
     NLINK,
     PATH_LENGTH,
+    SCRATCH_BYTES,
     read_fields,
     split_line,
 )
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
 from lurge.aggregate.table import Table, TableArrays, find_or_add, has_room
-from lurge.compiled import OPTIONS, ZERO
+from lurge.compiled import ZERO, compiled
 from lurge.model.era import Era
 
-SCRATCH_BYTES = int(LONGEST_LINE) + 8
 
-
-@njit(**OPTIONS)
+@compiled
 def length_at_depth(path, length, depth):
     """How much of path[:length] is the directory `depth` components below the root, -1 where it is not that deep."""
     slashes = 0
@@ -40,7 +38,7 @@ def length_at_depth(path, length, depth):
     return -1
 
 
-@njit(**OPTIONS)
+@compiled
 def add_directories(encoding, columns, default_depth, depths, table, buffer, start, tabs, path, fields):
     """Add the directories of the files in buffer[start:]; returns where the first line starts that found no room."""
     end = len(buffer)

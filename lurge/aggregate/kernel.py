@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lurge.aggregate.decode import decode_path, read_unsigned
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
 from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
-from lurge.compiled import INLINE, ONE, OPTIONS, ZERO
+from lurge.compiled import ONE, ZERO, compiled, inlined
+from lurge.model.report import LONGEST_LINE as LONGEST
+from lurge.model.report import SAMPLE_BYTES, SAMPLES_KEPT
 
-LONGEST_LINE = np.int64(1 << 16)
+LONGEST_LINE = np.int64(LONGEST)
 MOST_COLUMNS = 12
-SAMPLES_KEPT = 5
-SAMPLE_BYTES = 200
+SCRATCH_BYTES = LONGEST + 8
 
 LONG, COLUMNS, NUMBER, TYPE, PATH, KEY = (np.int64(reason) for reason in range(6))
 """Rows of `Tallies.reasons` and `Tallies.samples`: model.report.REASONS and VAULT_KEY."""
@@ -110,7 +110,7 @@ class Reports(NamedTuple):
     tallies: Tallies
 
 
-@njit(**INLINE)
+@inlined
 def reports_have_room(reports):
     return (
         has_room(reports.groups, ZERO)
@@ -122,7 +122,7 @@ def reports_have_room(reports):
     )
 
 
-@njit(**OPTIONS)
+@compiled
 def count_reason(tallies, reason, line_number, buffer, start, end):
     kept = tallies.reasons[reason]
     tallies.reasons[reason] += 1
@@ -134,7 +134,7 @@ def count_reason(tallies, reason, line_number, buffer, start, end):
             tallies.sample_text[reason, kept, i] = buffer[start + i]
 
 
-@njit(**INLINE)
+@inlined
 def find_subdirectory(settings, path, start, length):
     """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
 
@@ -161,7 +161,7 @@ def find_subdirectory(settings, path, start, length):
     return start, first - start
 
 
-@njit(**INLINE)
+@inlined
 def match_filetypes(settings, path, length, matched):
     """Set `matched` for every filetype with a suffix at the end of the base name; returns whether any is."""
     last = path[length - 1]
@@ -194,7 +194,7 @@ def match_filetypes(settings, path, length, matched):
     return any_matched
 
 
-@njit(**INLINE)
+@inlined
 def same_parent(tallies, path, parent):
     """Whether path[:parent] is the directory whose place is known."""
     if tallies.place[PARENT_LENGTH] != parent:
@@ -206,12 +206,12 @@ def same_parent(tallies, path, parent):
     return True
 
 
-@njit(**INLINE)
+@inlined
 def is_known_length(lookup, length):
     return length < len(lookup.lengths) and lookup.lengths[length]
 
 
-@njit(**INLINE)
+@inlined
 def find_place(settings, reports, path, length, record_gid):
     """Fill `place` for a record: to whom and what it counts, as far as its directory decides that.
 
@@ -247,7 +247,7 @@ def find_place(settings, reports, path, length, record_gid):
         tallies.directory[i] = path[i]
 
 
-@njit(**INLINE)
+@inlined
 def add_file(settings, reports, path, length, size, mtime):
     """Add a file to the subdirectory of its place."""
     tallies = reports.tallies
@@ -268,7 +268,7 @@ def add_file(settings, reports, path, length, size, mtime):
                 add_sum(reports.directories, entry, 1 + filetype, size, np.uint64(0))
 
 
-@njit(**INLINE)
+@inlined
 def add_bytes(tallies, row, size):
     total = tallies.bytes[row, 0] + size
     if total < size:
@@ -276,7 +276,7 @@ def add_bytes(tallies, row, size):
     tallies.bytes[row, 0] = total
 
 
-@njit(**OPTIONS)
+@compiled
 def add_vault_row(reports, path, length, uid, gid, size, mtime):
     """Add the file that a vault key stands for; returns whether the path is no undecodable key."""
     vault = reports.vault
@@ -296,7 +296,7 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
     return True
 
 
-@njit(**INLINE)
+@inlined
 def split_line(buffer, start, tabs):
     """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
     rest = buffer[start:]
@@ -317,7 +317,7 @@ def split_line(buffer, start, tabs):
     return start + length, columns
 
 
-@njit(**INLINE)
+@inlined
 def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, fields):
     """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
 
@@ -350,7 +350,7 @@ def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, pat
     return GOOD
 
 
-@njit(**INLINE)
+@inlined
 def read_line(settings, reports, buffer, start, line_number):
     """Read the line that starts at `start` into the reports, which must have room; returns where it ends."""
     tallies = reports.tallies
@@ -391,7 +391,7 @@ def read_line(settings, reports, buffer, start, line_number):
     return end
 
 
-@njit(**OPTIONS)
+@compiled
 def read_lines(settings, reports, buffer, start, line_number):
     """Read the lines of buffer[start:] until one finds no room.
 

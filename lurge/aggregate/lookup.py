@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
-from lurge.compiled import OPTIONS, ZERO
+from lurge.compiled import ZERO, compiled
 
 ANY_GROUP = ZERO
 
@@ -45,7 +44,7 @@ def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays
     return LookupArrays(table.arrays, value, lengths, np.zeros(longest + 2, np.int64))
 
 
-@njit(**OPTIONS)
+@compiled
 def find_boundaries(lookup, path, length):
     """Fill `boundaries` with the lengths of the prefixes worth looking up, shortest first; returns how many."""
     found = 0
@@ -56,7 +55,7 @@ def find_boundaries(lookup, path, length):
     return found
 
 
-@njit(**OPTIONS)
+@compiled
 def find_longest(lookup, gid, path, boundaries):
     """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
     for i in range(boundaries - 1, -1, -1):

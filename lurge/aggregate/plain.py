@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET, Encoding
 from lurge.model.paths import shown
 from lurge.model.report import (
+    LONGEST_LINE,
     REASONS,
+    SAMPLE_BYTES,
+    SAMPLES_KEPT,
     VAULT_KEY,
     VAULT_STATES,
     Counts,
@@ -30,9 +33,6 @@ from lurge.model.report import (
 )
 from lurge.model.rules import Rules
 
-LONGEST_LINE = 65536
-SAMPLES_KEPT = 5
-SAMPLE_BYTES = 200
 BRANCHES = dict(zip((b"keep", b"archive", b".staged", b".limbo", b".stash"), VAULT_STATES, strict=True))
 
 TO_STANDARD = {

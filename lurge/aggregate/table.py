@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from lurge.compiled import INLINE, OPTIONS, ZERO
+from lurge.compiled import ZERO, compiled, inlined
 
 ENTRIES, NAME_BYTES, LATEST = range(3)
 HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)
@@ -47,7 +46,7 @@ def new_arrays(width: int, entries: int, text: int) -> TableArrays:
     )
 
 
-@njit(**OPTIONS)
+@compiled
 def hash_key(a, b, name, start, length):
     """64 bits from a whole key; FNV-1a over the name, finished with a multiply-xorshift."""
     value = np.uint64(14695981039346656037) ^ np.uint64(a)
@@ -58,13 +57,13 @@ def hash_key(a, b, name, start, length):
     return value ^ (value >> np.uint64(32))
 
 
-@njit(**INLINE)
+@inlined
 def has_room(table, name_bytes):
     """Whether one more entry with a name of `name_bytes` fits."""
     return table.used[ENTRIES] < len(table.rows) and table.used[NAME_BYTES] + name_bytes <= len(table.text)
 
 
-@njit(**INLINE)
+@inlined
 def same_key(table, entry, a, b, name, start, length):
     rows = table.rows
     if rows[entry, A] != np.uint64(a) or rows[entry, B] != np.uint64(b) or rows[entry, LENGTH] != np.uint64(length):
@@ -76,7 +75,7 @@ def same_key(table, entry, a, b, name, start, length):
     return True
 
 
-@njit(**OPTIONS)
+@compiled
 def find(table, a, b, name, start, length, key_hash):
     """The entry of a key, or where there is none, -1 minus the slot where it belongs."""
     mask = len(table.slots) - 1
@@ -90,7 +89,7 @@ def find(table, a, b, name, start, length, key_hash):
         slot = (slot + 1) & mask
 
 
-@njit(**OPTIONS)
+@compiled
 def find_or_add(table, a, b, name, start, length):
     """The entry of the key (a, b, name[start:start+length]); there must be room for a new one."""
     latest = table.used[LATEST]
@@ -118,7 +117,7 @@ def find_or_add(table, a, b, name, start, length):
     return entry
 
 
-@njit(**INLINE)
+@inlined
 def add_sum(table, entry, number, low, high):
     """Add the 128-bit number (high, low) to one sum."""
     column = SUMS + 2 * number
@@ -128,7 +127,7 @@ def add_sum(table, entry, number, low, high):
     table.rows[entry, column + 1] += high + carry
 
 
-@njit(**INLINE)
+@inlined
 def add_entry(table, entry, size, mtime, count):
     """Add to the first sum and the count of an entry, and raise its newest mtime."""
     add_sum(table, entry, ZERO, size, np.uint64(0))
@@ -137,7 +136,7 @@ def add_entry(table, entry, size, mtime, count):
     table.rows[entry, COUNT] += np.uint64(count)
 
 
-@njit(**OPTIONS)
+@compiled
 def refill_slots(slots, rows, entries):
     mask = len(slots) - 1
     for entry in range(entries):
@@ -147,7 +146,7 @@ def refill_slots(slots, rows, entries):
         slots[slot] = entry
 
 
-@njit(**OPTIONS)
+@compiled
 def merge_entries(table, rows, text, first):
     """Add another table's entries from `first` on; returns the first entry that found no room."""
     for i in range(first, len(rows)):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from lurge.aggregate.decode import VAULT, decode_base64, read_hex
-from lurge.compiled import OPTIONS
+from lurge.compiled import compiled
 
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 MARK = b"/.vault/"
@@ -13,7 +11,7 @@ NO_KEY, BAD_KEY = -1, -2
 LONGEST_INODE = 16
 
 
-@njit(**OPTIONS)
+@compiled
 def find_mark(path, length):
     """Where the last `/.vault/` in path[:length] begins, -1 where there is none."""
     i = length - len(MARK)
@@ -28,7 +26,7 @@ def find_mark(path, length):
     return -1
 
 
-@njit(**OPTIONS)
+@compiled
 def same_bytes(path, start, end, word):
     if end - start != len(word):
         return False
@@ -38,7 +36,7 @@ def same_bytes(path, start, end, word):
     return True
 
 
-@njit(**OPTIONS)
+@compiled
 def find_branch(path, start, end):
     """The number of the branch that path[start:end] names, NO_KEY where it names none."""
     if same_bytes(path, start, end, b"keep"):
@@ -54,7 +52,7 @@ def find_branch(path, start, end):
     return NO_KEY
 
 
-@njit(**OPTIONS)
+@compiled
 def decode_key(path, start, end, joined, out, at):
     """The relative path of the key in path[start:end] into out[at:]; returns its length, BAD_KEY where it is none.
 
@@ -77,7 +75,7 @@ def decode_key(path, start, end, joined, out, at):
     return decoded if decoded > 0 else BAD_KEY
 
 
-@njit(**OPTIONS)
+@compiled
 def read_vault_path(path, length, joined, out, at):
     """The file that a path in a vault stands for: (branch, length of its path in out[at:]).
 

@@ -10,6 +10,13 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
 
+LONGEST_LINE = 1 << 16
+"""Bytes; a longer line is rejected."""
+
+SAMPLES_KEPT = 5
+SAMPLE_BYTES = 200
+"""Of every reason the first lines are kept, up to so many bytes of each."""
+
 REASONS = ("long", "columns", "number", "type", "path")
 """Why a line is rejected, in the order of the checks."""
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from lurge.aggregate.kernel import LONGEST_LINE
-from lurge.compiled import OPTIONS
+from lurge.compiled import compiled
+from lurge.model.report import LONGEST_LINE
 
 STRIDE = 1024
 BLOCKS_PER_MESSAGE = 32
@@ -24,7 +23,7 @@ class Batch(NamedTuple):
     text: npt.NDArray[np.uint8]
 
 
-@njit(**OPTIONS)
+@compiled
 def count_newlines(text):
     """How many newlines are in at most STRIDE bytes."""
     count = np.uint16(0)
@@ -33,7 +32,7 @@ def count_newlines(text):
     return np.int64(count)
 
 
-@njit(**OPTIONS)
+@compiled
 def find_block_ends(text, block_lines, ends):
     """Fill `ends` (int64) with the place after every `block_lines`-th newline; returns how many there are."""
     found = lines = start = 0

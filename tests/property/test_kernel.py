@@ -50,6 +50,13 @@ paths = st.builds(
     st.sampled_from([[b"p", b"foo"], [b"p"], [b"mdt1", b"t"], [b"mdt2", b"t"], []]),
     st.lists(names, max_size=6),
 ) | st.binary(max_size=12)
+neighbours = st.sampled_from(
+    [b"/", b"/p", b"/p/foo", b"/p/foo/", b"/p/foo/a.bam", b"/p/foo/b.gz", b"/p/foo/users", b"/p/foo/users/x",
+     b"/p/foo/users/y", b"/p/foo/users/x/y", b"/p/foo/q", b"/p/foo/q/r", b"/p/foo/q/s", b"/p/foo/q/r/t",
+     b"/p/foo/.vault/keep/07-YQ==", b"/p/foo/.vault/keep/08-!", b"/p/foo/.vault/x", b"/mdt1/t/a", b"/mdt2/t/a"]
+)  # fmt: skip
+"""Paths of few directories, some of which are base directories or pseudo groups' themselves."""
+
 numbers = st.one_of(
     st.integers(0, 5).map(lambda number: b"%d" % number),
     st.sampled_from(
@@ -65,24 +72,26 @@ types = st.sampled_from([bytes([kind]) for kind in b"ffffddlsbcFX"])
 
 
 @st.composite
-def good_lines(draw: st.DrawFn, era: Era) -> bytes:
-    fields = [encode(draw(paths), ENCODINGS[era.encoding])]
-    fields += [draw(st.one_of(small, numbers)) for _ in range(6)]
-    fields += [draw(types)]
-    fields += [draw(st.one_of(small, numbers)) for _ in range(era.columns - 8)]
-    return b"\t".join(fields)
+def valid_fields(draw: st.DrawFn, era: Era) -> list[bytes]:
+    fields = [encode(draw(st.one_of(neighbours, paths)), ENCODINGS[era.encoding])]
+    fields += [b"%d" % draw(st.sampled_from([0, 1, 7, 1000, 2**62, 2**63 - 1]))]
+    fields += [draw(small), b"%d" % draw(st.sampled_from([1, 2, 3, 4294967295]))]
+    times = st.sampled_from([0, -5, 1706659200, DUMP_TIME, DUMP_TIME + 1, 2**63 - 1, -(2**63)])
+    fields += [b"%d" % draw(times) for _ in range(3)]
+    fields += [draw(types), b"%d" % draw(st.integers(0, 2**64 - 1)), draw(small), b"0", b"1"][: era.columns - 7]
+    return fields
+
+
+def valid_lines(era: Era) -> st.SearchStrategy[bytes]:
+    return valid_fields(era).map(b"\t".join)
 
 
 @st.composite
-def valid_lines(draw: st.DrawFn, era: Era) -> bytes:
-    fields = [encode(draw(paths), ENCODINGS[era.encoding])]
-    fields += [b"%d" % draw(st.sampled_from([0, 1, 7, 1000, 2**62, 2**63 - 1]))]
-    fields += [draw(small), b"%d" % draw(st.sampled_from([1, 2, 3, 4294967295]))]
-    fields += [
-        b"%d" % draw(st.sampled_from([0, -5, 1706659200, DUMP_TIME, DUMP_TIME + 1, 2**63 - 1])) for _ in range(3)
-    ]
-    fields += [draw(types), b"%d" % draw(st.integers(0, 2**64 - 1)), draw(small), b"0", b"1"][: era.columns - 7]
-    return b"\t".join(fields)
+def changed_lines(draw: st.DrawFn, era: Era) -> bytes:
+    """A line of which one column is anything."""
+    fields = draw(valid_fields(era))
+    fields[draw(st.integers(0, era.columns - 1))] = draw(numbers | st.binary(max_size=3))
+    return b"\t".join(fields).replace(b"\n", b"")
 
 
 @st.composite
@@ -97,7 +106,7 @@ def cut_lines(draw: st.DrawFn, era: Era) -> bytes:
 def any_lines(era: Era) -> st.SearchStrategy[bytes]:
     return st.one_of(
         valid_lines(era),
-        good_lines(era),
+        changed_lines(era),
         cut_lines(era),
         valid_lines(era).map(lambda line: line + b"\r"),
         st.binary(max_size=80).map(lambda line: line.replace(b"\n", b"")),

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from lurge.compiled import OPTIONS
+from lurge.compiled import compiled
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET
 
 ALPHABETS = np.stack([np.frombuffer(alphabet, np.uint8) for alphabet in (STANDARD_ALPHABET, SORTED_ALPHABET)])
@@ -50,7 +49,7 @@ class Words(NamedTuple):
         return cls(np.frombuffer(bytearray(b"".join(words)) or bytearray(1), np.uint8), at)
 
 
-@njit(**OPTIONS)
+@compiled
 def put_word(out, o, words, number):
     for i in range(words.at[number], words.at[number + 1]):
         out[o] = words.text[i]
@@ -58,7 +57,7 @@ def put_word(out, o, words, number):
     return o
 
 
-@njit(**OPTIONS)
+@compiled
 def put_number(out, o, value, digits):
     """A decimal number of at least so many digits."""
     if value < 0:
@@ -76,7 +75,7 @@ def put_number(out, o, value, digits):
     return o + length
 
 
-@njit(**OPTIONS)
+@compiled
 def put_base64(alphabet, path, length, out, o):
     for i in range(0, length, 3):
         left = length - i
@@ -93,7 +92,7 @@ def put_base64(alphabet, path, length, out, o):
     return o
 
 
-@njit(**OPTIONS)
+@compiled
 def write_lines(encoding, columns, device, places, suffixes, files, path, out, ends):
     """Write a line for each of `files`, which are in the order of their places, into out, which must be long enough.
 
