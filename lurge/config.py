@@ -152,9 +152,9 @@ class Table:
         """A path, relative to the file."""
         return self.file.parent / (self.text(key) if self.has(key) or default is None else default)
 
-    def existing(self, key: str, default: str | None, test: Callable[[Path], bool], what: str) -> Path:
+    def existing(self, key: str, default: str | None, test: Callable[[str], bool], what: str) -> Path:
         path = self.path(key, default)
-        if not test(path):
+        if not test(str(path)):
             raise self.error(key, f"{path} is no {what}")
         return path
 
@@ -179,7 +179,7 @@ def find_file(given: Path | None) -> Path:
     """The configuration file: the given one, else $LURGE_CONFIG, else ./lurge.toml."""
     named = given or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
     file = named or Path(DEFAULT_FILE)
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise ConfigError(
             file, "", "no such file", f"Give --config FILE, set ${FILE_VARIABLE}, or write {DEFAULT_FILE} here."
         )
@@ -238,10 +238,10 @@ def _dumps(table: Table) -> DumpsConfig:
         volumes[volume.name] = volume
     if not volumes:
         raise table.error("volumes", "names no volume")
-    directory = table.existing("directory", None, Path.is_dir, "directory")
+    directory = table.existing("directory", None, os.path.isdir, "directory")
     base_directories = None
     if table.has("base_directories"):
-        base_directories = table.existing("base_directories", None, Path.is_file, "file")
+        base_directories = table.existing("base_directories", None, os.path.isfile, "file")
     return DumpsConfig(
         directory=directory,
         volumes=tuple(volumes.values()),
@@ -326,8 +326,8 @@ def _identity(table: Table) -> IdentityConfig:
     for key in ldap_keys:
         ldap.take(key, str, "")
     if provider == "files":
-        groups = files.existing("groups", None, Path.is_file, "file")
-        users = files.existing("users", None, Path.is_file, "file")
+        groups = files.existing("groups", None, os.path.isfile, "file")
+        users = files.existing("users", None, os.path.isfile, "file")
     elif provider == "nss":
         for key in ("groups", "users"):
             files.take(key, str, "")
@@ -338,7 +338,7 @@ def _identity(table: Table) -> IdentityConfig:
 
 def _mpi(table: Table) -> MpiConfig:
     return MpiConfig(
-        block_records=table.number("block_records", int, 250, 1),
+        block_records=table.number("block_records", int, 250, 1, 100_000),
         workers_per_volume=table.number("workers_per_volume", int, 6, 1),
     )
 

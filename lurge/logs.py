@@ -13,9 +13,9 @@ FORMAT = "%(asctime)s %(levelname)-7s %(where)s: %(message)s"
 _here = threading.local()
 
 
-def set_role(rank: int, role: str) -> None:
-    """Name this thread's rank and role in its log lines."""
-    _here.where = f"rank {rank} {role}"
+def set_role(rank: str, role: str) -> None:
+    """Name this thread's rank, in words, and its role in its log lines."""
+    _here.where = f"{rank} {role}"
 
 
 class _Where(logging.Filter):

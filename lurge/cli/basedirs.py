@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, set_verbosity
+from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, say, set_verbosity
 
 
 def basedirs(
@@ -39,4 +39,4 @@ def basedirs(
     chosen = configured.depth if depth is None else depth
     path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
     if not quiet:
-        typer.echo(f"{lines:,} base directories: {path}")
+        say(f"{lines:,} base directories: {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
 from typing import Annotated
 
@@ -13,9 +14,7 @@ from lurge.cli.basedirs import basedirs
 from lurge.cli.report import report
 from lurge.cli.scan import scan
 from lurge.cli.synth import synth
-from lurge.errors import LurgeError
-
-INTERRUPTED = 130
+from lurge.errors import LurgeError, VolumeError
 
 app = typer.Typer(
     name="lurge",
@@ -48,11 +47,14 @@ def root(
 
 def main() -> None:
     """Run a command; expected errors become a message and an exit status, without a traceback."""
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app(prog_name="lurge")
     except LurgeError as error:
         print(f"lurge: {error.message}\n  -> {error.advice}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("lurge: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(1 if isinstance(error, VolumeError) else error.exit_status)
+
+
+def terminate(number: int, _: object) -> None:
+    """Leave by way of everything that cleans up."""
+    sys.exit(128 + number)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lurge.errors import UsageError
+from lurge.errors import OutputError, UsageError
 from lurge.logs import set_up_logs
 
 ConfigOption = Annotated[
@@ -16,6 +18,17 @@ ConfigOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every detail.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def say(text: str) -> None:
+    """Print a result; where nobody reads it any more, what was done is done all the same. Raises OutputError."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # What is left in the buffer must not fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError.at("standard output", error) from error
 
 
 def set_verbosity(quiet: bool, verbose: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
 from lurge.errors import LurgeError
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def coordinate(comm: Comm | None, config_file: Path | None, force: bool, json: b
             outcome = run_report(config, database, comm, watcher, force)
         status = outcome.exit_status
         if json:
-            typer.echo(summary_json(database, outcome))
+            say(summary_json(database, outcome))
         elif not quiet:
-            typer.echo(summary_text(database, outcome))
+            say(summary_text(database, outcome))
     except LurgeError as error:
         status = error.exit_status
         raise

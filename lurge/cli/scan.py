@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from lurge.cli.options import JsonOption, QuietOption, VerboseOption, set_verbosity
+from lurge.cli.options import JsonOption, QuietOption, VerboseOption, say, set_verbosity
 
 SECONDS_BETWEEN_LINES = 30
 PROBLEMS_SHOWN = 5
@@ -52,12 +52,12 @@ def scan(
         results.append(result)
         if not json and not quiet:
             rate = result.entries / max(result.seconds, 0.001)
-            typer.echo(
+            say(
                 f"{path}: {result.entries:,} entries in {result.seconds:.1f} s ({rate:,.0f}/s),"
                 f" {result.unreadable:,} unreadable, {result.vanished:,} vanished: {result.dump}"
             )
     if json:
-        typer.echo(json_format.dumps([dataclasses.asdict(result) for result in results], indent=2, default=str))
+        say(json_format.dumps([dataclasses.asdict(result) for result in results], indent=2, default=str))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lurge.cli.options import QuietOption, VerboseOption, set_verbosity
+from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
 from lurge.errors import UsageError
 
 
@@ -53,8 +53,8 @@ def synth(
     for path, written in make_world(world, output):
         total += written
         if not quiet:
-            typer.echo(f"{written:,} records: {path}")
+            say(f"{written:,} records: {path}")
     if not quiet:
         seconds = time.monotonic() - started
-        typer.echo(f"{total:,} records in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
-        typer.echo(f"  lurge report --config {output / 'lurge.toml'}")
+        say(f"{total:,} records in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
+        say(f"  lurge report --config {output / 'lurge.toml'}")

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import date
-from itertools import chain
 from pathlib import Path
 
 from lurge.aggregate.directories import DirectoryFinder
-from lurge.aggregate.era import detect_era
 from lurge.errors import UsageError
 from lurge.export.atomic import whole_file
 from lurge.source.finding import dump_of
-from lurge.source.inflate import DumpReader
-from lurge.stream.blocks import cut
+from lurge.stream.blocks import OpenDump
 
 BLOCK_RECORDS = 1000
 
@@ -33,12 +30,16 @@ def make_base_directories(
     published = [locate(dump) for dump in dumps]
     for file, *_ in published:
         log.info("reading %s", file)
-        read_into(finder, file)
+        dump = OpenDump(file)
+        for batch in dump.batches(BLOCK_RECORDS):
+            finder.add(dump.era, batch.text)
     newest = max(day for *_, day in published)
     target = output or published[0][1]
     if target.is_dir():
         target = target / f"{newest:%Y%m%d}.basedirs"
     found = finder.found()
+    if not found:
+        log.warning("no directory of the depth holds a file: the base directories are empty")
     lines = [b"%d\t%b\n" % pair for pair in found if b"\n" not in pair[1]]
     if skipped := len(found) - len(lines):
         log.warning("%d directories with a newline in their names cannot be base directories", skipped)
@@ -55,12 +56,3 @@ def locate(path: Path) -> tuple[Path, Path, date]:
     if not found:
         raise UsageError(f"{path}: no dump by its name", "Name dumps as wrstat does; docs/formats.md has the names.")
     return found[2], entry.parent, found[1]
-
-
-def read_into(finder: DirectoryFinder, file: Path) -> None:
-    """Read a dump into the finder."""
-    chunks = iter(DumpReader(file))
-    first = next(chunks, b"")
-    era = detect_era(first)
-    for batch in cut(chain([first], chunks), BLOCK_RECORDS):
-        finder.add(era, batch.text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from lurge.aggregate.aggregator import Aggregator
@@ -26,9 +26,10 @@ from lurge.store.newest import newest_reports
 from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
 from lurge.stream.comm import Comm, thread_comms
 from lurge.stream.coordinator import Coordinator, Watcher
-from lurge.stream.member import run_member, usable_cores
-from lurge.stream.plan import COORDINATOR, make_plan
+from lurge.stream.member import run_member
+from lurge.stream.plan import make_plan
 from lurge.stream.protocol import Arrived, Job, unpack_object
+from lurge.stream.threads import start_thread, usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def run_report(config: Config, database: Database, comm: Comm | None, watcher: W
 
     A volume's error is in its outcome; any other raises LurgeError.
     """
-    set_role(COORDINATOR, "coordinator")
+    set_role("rank 0", "coordinator")
     names = Names(make_identity(config.identity), config.pseudo_groups)
     database.upgrade()
     outcomes = {}
@@ -123,7 +124,9 @@ def find_work(config: Config, database: Database, volume: Volume, force: bool) -
         log.error("%s: %s", volume.name, error.message)
         return VolumeOutcome(volume.name, State.FAILED, error=error)
     except OSError as error:
-        return VolumeOutcome(volume.name, State.FAILED, error=VolumeError(f"{error.filename}: {error.strerror}"))
+        problem = VolumeError(f"{volume.name}: {error.filename}: {error.strerror}", "Correct its permissions.")
+        log.error("%s", problem.message)
+        return VolumeOutcome(volume.name, State.FAILED, error=problem)
 
 
 def read_all(
@@ -133,15 +136,20 @@ def read_all(
     if not jobs:
         return {}
     compile_kernels()
+    network = comm or start_members(2 + usable_cores())
+    plan = make_plan(network.size, len(jobs), config.mpi.workers_per_volume)
+    results = Coordinator(network, plan, jobs, watcher).run()
     if comm is None:
-        comm, *members = thread_comms(2 + usable_cores())
-        for member in members:
-            threading.Thread(target=run_member, args=(member,), daemon=True, name=f"rank {member.rank}").start()
-        results = read_all(config, comm, jobs, watcher)
-        comm.stop_others(0)
-        return results
-    plan = make_plan(comm.size, len(jobs), config.mpi.workers_per_volume)
-    return dict(sorted(Coordinator(comm, plan, jobs, watcher).run().items()))
+        network.stop_others(0)
+    return dict(sorted(results.items()))
+
+
+def start_members(size: int) -> Comm:
+    """Threads as ranks; returns the coordinator's end of their network."""
+    coordinator, *members = thread_comms(size)
+    for member in members:
+        start_thread(partial(run_member, member), member.name)
+    return coordinator
 
 
 def finish_volume(
@@ -157,6 +165,8 @@ def finish_volume(
         report = report_of(arrived)
         outcome.counts, outcome.samples = report.counts, report.samples
         reconcile(dump.volume.name, report)
+        if not report.counts.lines:
+            log.warning("%s has no records: the volume is stored as empty", dump.path)
         check_rejected(config, dump, report)
         started = time.monotonic()
         store_volume(database, name_report(config, names, dump, report))

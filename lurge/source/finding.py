@@ -6,7 +6,9 @@ The names of dumps and of .basedirs files: docs/formats.md.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import stat
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -36,16 +38,17 @@ def folder_mount(mount: str) -> str:
 
 
 def dump_of(path: Path) -> tuple[str, date, Path] | None:
-    """(volume name or mount, record date, file) of one entry of the dump directory; None where it is no dump."""
+    """(volume name or mount, record date, file) that the name of an entry of the dump directory says.
+
+    None where it is no dump's name; the file need not be there.
+    """
     found = FLAT_NAME.fullmatch(path.name)
     file = path
     if not found:
         found = FOLDER_NAME.fullmatch(path.name)
         file = path / "stats.gz"
-    if not found or path.name.startswith("."):
-        return None
-    record_date = parse_date(found[1])
-    return (found[2], record_date, file) if record_date and file.is_file() else None
+    record_date = parse_date(found[1]) if found else None
+    return (found[2], record_date, file) if found and record_date else None
 
 
 def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
@@ -56,13 +59,27 @@ def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
     names = {volume.name, folder_mount(volume.mount)}
     found = []
     for path in directory.iterdir():
-        dump = dump_of(path)
-        if dump and dump[0] in names:
-            _, record_date, file = dump
-            status = file.stat()
-            found.append((record_date, status.st_mtime_ns, str(file), Dump(volume, file, record_date, status.st_size)))
+        named = dump_of(path)
+        if named and named[0] in names:
+            _, record_date, file = named
+            status = status_of(file)
+            if status:
+                dump = Dump(volume, file, record_date, status.st_size)
+                found.append((record_date, status.st_mtime_ns, str(file), dump))
     for *_, newest in sorted(found, key=lambda item: item[:3], reverse=True):
         yield newest
+
+
+def status_of(file: Path) -> os.stat_result | None:
+    """The status of a regular file, None of anything else; with a warning where it may not be looked at."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("%s is left alone: %s", file, error.strerror)
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def from_the_future(dump: Dump, today: date) -> bool:
@@ -92,11 +109,12 @@ def find_base_directories(directory: Path, record_date: date) -> Path:
     """
     candidates = []
     for path in directory.glob("*.basedirs"):
-        if path.name.startswith("."):
+        status = status_of(path)
+        if path.name.startswith(".") or not status:
             continue
         found = DATE_BEFORE.match(path.name)
         day = (parse_date(found[1]) if found else None) or date.min
-        candidates.append((day > date.min, day <= record_date, day, path.stat().st_mtime_ns, path))
+        candidates.append((day > date.min, day <= record_date, day, status.st_mtime_ns, path))
     if not candidates:
         raise BaseDirectoriesError(
             f"no .basedirs file in {directory}", "Make one with `lurge basedirs`, or set dumps.base_directories."

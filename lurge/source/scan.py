@@ -7,15 +7,18 @@ interpreter is the limit, and on a slow network file system a waiting process co
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import multiprocessing
 import os
-import shutil
+import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from isal import isal_zlib
@@ -28,6 +31,7 @@ from lurge.source.walk import PROBLEMS_KEPT, Hole, Terms, Walked, Walker, format
 COMPRESSION_LEVEL = 1
 GZIP = 31
 MOST_PROCESSES = 32
+MOST_TEXT_WAITING = 1 << 28
 BUSY_ENOUGH = 0.7
 """Where walking processes compute for a smaller share of their time, they wait for the file system: more may walk."""
 
@@ -79,9 +83,15 @@ class _Text:
                 piece.pieces = []
 
 
-def _serve(connection: Connection, terms: Terms) -> None:
-    """A walking process: units in, results out, until the other end closes."""
-    with contextlib.suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
+def _serve(connection: Connection, others: list[Connection], terms: Terms) -> None:
+    """A walking process: units in, results out, until the other end closes.
+
+    others: the parent's ends, of which a forked process has copies that would keep them open.
+    """
+    for other in others:
+        other.close()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
         while True:
             connection.send(Walker(terms).walk(connection.recv()))
 
@@ -90,29 +100,43 @@ class _Crew:
     """Processes that walk; only as many of them get work as keep the machine busy."""
 
     def __init__(self, terms: Terms, processes: int) -> None:
-        context = multiprocessing.get_context("fork")
         self._idle: list[Connection] = []
-        self._processes = []
+        self._processes: list[ForkProcess] = []
         self.working: dict[Connection, _Place] = {}
         for _ in range(processes):
-            mine, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, terms), daemon=True)
-            process.start()
-            theirs.close()
-            self._idle.append(mine)
-            self._processes.append(process)
-        self._most = min(processes, len(os.sched_getaffinity(0)))
-        self._processes_made = processes
+            try:
+                self._add(terms)
+            except OSError as error:
+                if not self._processes:
+                    raise ScanError(f"cannot start a process: {error.strerror}") from error
+                log.debug("no more than %d processes: %s", len(self._processes), error)
+                break
+        self._most = min(len(self._processes), len(os.sched_getaffinity(0)))
         self._seconds = self._busy = 0.0
+
+    def _add(self, terms: Terms) -> None:
+        context = multiprocessing.get_context("fork")
+        mine, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, [*self._idle, mine], terms), daemon=True)
+        try:
+            process.start()
+        except OSError:
+            mine.close()
+            raise
+        finally:
+            theirs.close()
+        self._idle.append(mine)
+        self._processes.append(process)
 
     @property
     def used(self) -> int:
         """How many processes may walk at once by now."""
         return self._most
 
-    def give(self, waiting: list[_Place]) -> None:
-        """Hand out units, the next in the text first."""
-        while waiting and self._idle and len(self.working) < self._most:
+    def give(self, waiting: list[_Place], text_waiting: int) -> None:
+        """Hand out units, the next in the text first; one at a time where much text waits for what is before it."""
+        most = self._most if text_waiting < MOST_TEXT_WAITING else 1
+        while waiting and self._idle and len(self.working) < most:
             connection, place = self._idle.pop(), waiting.pop()
             connection.send(place.hole)
             self.working[connection] = place
@@ -123,7 +147,7 @@ class _Crew:
             assert isinstance(connection, Connection)
             try:
                 walked: Walked = connection.recv()
-            except EOFError as error:
+            except (EOFError, ConnectionError) as error:
                 raise ScanError("a scanning process died", "Look for its reason in the system's log.") from error
             self._idle.append(connection)
             self._grow(walked)
@@ -134,7 +158,7 @@ class _Crew:
         self._busy += walked.busy
         if self._seconds > 0.1 * self._most:
             if self._busy < BUSY_ENOUGH * self._seconds and len(self.working) + 1 >= self._most:
-                self._most = min(2 * self._most, self._processes_made)
+                self._most = min(2 * self._most, len(self._processes))
             self._seconds = self._busy = 0.0
 
     def dismiss(self) -> None:
@@ -161,35 +185,32 @@ def scan_tree(
     read, OutputError where the dump cannot be written.
     """
     started = time.monotonic()
-    top = os.path.abspath(os.fsencode(root))
+    top = b"/" + os.path.abspath(os.fsencode(root)).lstrip(b"/")
     try:
         status = os.stat(top)
         os.scandir(top).close()
     except OSError as error:
         raise ScanError(f"cannot scan {root}: {error.strerror}") from error
-    now = datetime.now(UTC)
-    name = f"{now:%Y%m%d-%H%M%S}_{folder_mount(os.fsdecode(top))}"
-    unfinished, published = directory / f".{name}", directory / name
     terms = Terms(None if cross else status.st_dev, blocks)
-    place = _Place(Hole(top))
+    mount = folder_mount(os.fsdecode(top))
+    result = ScanResult(directory, entries=1)
     crew = _Crew(terms, processes)
-    result = ScanResult(published / "stats.gz", entries=1)
     try:
-        unfinished.mkdir(parents=True)
-        with (unfinished / "stats.gz").open("wb") as file:
-            packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
-            file.write(packer.compress(format_line(quote_inside(top.rstrip(b"/") + b"/"), status, blocks)))
-            for text in _walk_all(crew, place, result, advanced):
-                file.write(packer.compress(text))
-            file.write(packer.flush())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(published)
-    except BaseException as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise OutputError.at(published, error) from error
-        raise
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".unfinished.", dir=directory) as temporary:
+            folder = Path(temporary) / "dump"
+            folder.mkdir()
+            with (folder / "stats.gz").open("wb") as file:
+                packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
+                file.write(packer.compress(format_line(quote_inside(top.rstrip(b"/") + b"/"), status, blocks)))
+                for text in _walk_all(crew, _Place(Hole(top)), result, advanced):
+                    file.write(packer.compress(text))
+                file.write(packer.flush())
+                file.flush()
+                os.fsync(file.fileno())
+            result.dump = publish(folder, directory, mount) / "stats.gz"
+    except OSError as error:
+        raise OutputError.at(error.filename or directory, error) from error
     finally:
         crew.dismiss()
     result.processes = crew.used
@@ -197,18 +218,35 @@ def scan_tree(
     return result
 
 
+def publish(folder: Path, directory: Path, mount: str) -> Path:
+    """Give a finished dump its name: that of this second, or of the first later one that is free."""
+    now = datetime.now(UTC)
+    while True:
+        published = directory / f"{now:%Y%m%d-%H%M%S}_{mount}"
+        try:
+            return folder.rename(published)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        now += timedelta(seconds=1)
+
+
 def _walk_all(crew: _Crew, root: _Place, result: ScanResult, advanced: Callable[[int], None]) -> Iterator[bytes]:
     """The text of the whole tree, in order."""
     waiting = [root]
+    received = written = 0
     text = _Text(root)
     while waiting or crew.working:
-        crew.give(waiting)
+        crew.give(waiting, received - written)
         for place, walked in crew.finished():
             place.pieces = [_Place(piece) if isinstance(piece, Hole) else piece for piece in walked.pieces]
+            received += sum(len(piece) for piece in walked.pieces if isinstance(piece, bytes))
             waiting += [piece for piece in reversed(place.pieces) if isinstance(piece, _Place)]
             result.entries += walked.entries
             result.vanished += walked.vanished
             result.unreadable += walked.unreadable
             result.problems += walked.problems[: PROBLEMS_KEPT - len(result.problems)]
         advanced(result.entries)
-        yield from text.ready()
+        for piece in text.ready():
+            written += len(piece)
+            yield piece

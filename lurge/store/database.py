@@ -9,6 +9,7 @@ from typing import Any
 
 import alembic.command
 import alembic.config
+import alembic.util
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,17 +28,16 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = sa.URL.create("sqlite", database=url.removeprefix("sqlite:///"))
-        if self.url.database and self.url.get_backend_name() == "sqlite":
-            try:
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(f"cannot make the directory of {self}: {error.strerror}") from error
+        try:
+            Path(str(self)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the directory of {self}: {error.strerror}") from error
         self._engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(self._engine, "connect", _no_implicit_transactions)
         sa.event.listen(self._engine, "begin", _begin)
 
     def __str__(self) -> str:
-        return self.url.database or self.url.render_as_string(hide_password=True)
+        return str(self.url.database)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -71,7 +71,12 @@ class Database:
                     f"database {self} has tables, but lurge did not make them", "Give database.url a new file."
                 )
             config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            try:
+                alembic.command.upgrade(config, "head")
+            except alembic.util.CommandError as error:
+                raise StoreError(
+                    f"database {self}: {error}", "A newer lurge made it: use that, or a new file."
+                ) from error
 
     def close(self) -> None:
         self._engine.dispose()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from lurge.aggregate.era import detect_era
 from lurge.compiled import compiled
 from lurge.model.report import LONGEST_LINE
+from lurge.source.inflate import DumpReader
 
 STRIDE = 1024
 BLOCKS_PER_MESSAGE = 32
+SAMPLE_BYTES = 1 << 20
 
 
 class Batch(NamedTuple):
@@ -88,3 +92,31 @@ def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESS
     if rest:
         lines = rest.count(b"\n") + (not rest.endswith(b"\n"))
         yield Batch(first_line, lines, np.frombuffer(bytearray(rest), np.uint8))
+
+
+class OpenDump:
+    """A dump whose era was told from its beginning, ready to be cut."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the first SAMPLE_BYTES. Raises StreamError."""
+        self._reader = DumpReader(path)
+        self._chunks = iter(self._reader)
+        self._first: list[bytes] = []
+        while sum(map(len, self._first)) < SAMPLE_BYTES and (chunk := next(self._chunks, None)) is not None:
+            self._first.append(chunk)
+        sample = b"".join(self._first)[:SAMPLE_BYTES]
+        self.era = detect_era(sample[: sample.rfind(b"\n") + 1] or sample)
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file that were read."""
+        return self._reader.position
+
+    def batches(self, block_lines: int) -> Iterator[Batch]:
+        """The whole dump, once. Raises StreamError."""
+        return cut(self._all_chunks(), block_lines)
+
+    def _all_chunks(self) -> Iterator[bytes]:
+        while self._first:
+            yield self._first.pop(0)
+        yield from self._chunks

@@ -36,6 +36,8 @@ class Comm(ABC):
 
     rank: int
     size: int
+    name: str
+    """The rank in words."""
 
     @abstractmethod
     def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
@@ -54,8 +56,9 @@ class Comm(ABC):
 class ThreadComm(Comm):
     """A rank that is a thread."""
 
-    def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Message]]) -> None:
+    def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Message]], name: str) -> None:
         self.rank = rank
+        self.name = name
         self.size = len(boxes)
         self._boxes = boxes
 
@@ -69,10 +72,10 @@ class ThreadComm(Comm):
             return None
 
 
-def thread_comms(size: int) -> list[ThreadComm]:
-    """The ends of a network of `size` threads."""
+def thread_comms(size: int, name: str = "rank") -> list[ThreadComm]:
+    """The ends of a network of `size` threads, named by `name` and their number."""
     boxes: list[queue.SimpleQueue[Message]] = [queue.SimpleQueue() for _ in range(size)]
-    return [ThreadComm(rank, boxes) for rank in range(size)]
+    return [ThreadComm(rank, boxes, f"{name} {rank}") for rank in range(size)]
 
 
 class MpiComm(Comm):
@@ -90,6 +93,7 @@ class MpiComm(Comm):
         self._data = MPI.COMM_WORLD.Dup()
         self.rank = self._headers.Get_rank()
         self.size = self._headers.Get_size()
+        self.name = f"rank {self.rank}"
         self._sending: deque[tuple[list[MPI.Request], Any]] = deque()
 
     def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
@@ -138,10 +142,16 @@ class MpiComm(Comm):
             pause = min(2 * pause, LONGEST_SLEEP)
 
     def finish(self) -> None:
-        """Wait until everything sent has left."""
-        while self._sending:
+        """Wait until everything that any rank sent has arrived; what still comes to this one is not wanted any more.
+
+        A rank that sends to one that has gone would wait for ever.
+        """
+        everyone_is_done = None
+        while everyone_is_done is None or not everyone_is_done.Test():
+            self.receive(LONGEST_SLEEP)
             self._release()
-            time.sleep(SHORTEST_SLEEP)
+            if everyone_is_done is None and not self._sending:
+                everyone_is_done = self._headers.Ibarrier()
 
     def abort(self, status: int) -> None:
         """End every rank of the job at once."""
@@ -188,7 +198,8 @@ def run_rank(comm: MpiComm, role: Callable[[], int]) -> int:
         comm.finish()
         raise
     except BaseException as error:
-        traceback.print_exception(error)
+        if isinstance(error, Exception):
+            traceback.print_exception(error)
         comm.abort(1)
         raise
     comm.finish()

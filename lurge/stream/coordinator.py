@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
+from itertools import count
 from typing import Protocol
 
 from lurge.errors import VolumeError
 from lurge.stream.comm import Comm
 from lurge.stream.plan import Plan, share
-from lurge.stream.protocol import Arrived, Job, Message, Role, Tag, pack_object, unpack_arrays, unpack_object
+from lurge.stream.protocol import Arrived, Job, Message, Tag, pack_object, unpack_arrays, unpack_object
 
 WAIT_SECONDS = 0.5
 
@@ -36,22 +37,17 @@ class Coordinator:
         self._jobs = jobs
         self._watcher = watcher
         by_size = sorted(jobs, key=lambda number: (-jobs[number].dump.size, number))
-        self._plan = plan
         self._waiting = deque(by_size)
         self._idle = deque(plan.controllers)
         shares = share(plan.workers, len(plan.controllers))
         self._crews = dict(zip(plan.controllers, shares, strict=True))
+        self._assignments = count()
         self._reading: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._results: dict[int, Arrived | VolumeError] = {}
 
     def run(self) -> dict[int, Arrived | VolumeError]:
         """Read every job's dump; returns by job number what came of it."""
-        for rank in self._plan.controllers:
-            role = Role.LOCAL_CONTROLLER if self._plan.local else Role.CONTROLLER
-            self._comm.send(rank, Tag.ROLE, role)
-        for rank in self._plan.workers:
-            self._comm.send(rank, Tag.ROLE, Role.WORKER)
         self._hand_out()
         while self._reading:
             message = self._comm.receive(WAIT_SECONDS)
@@ -67,7 +63,7 @@ class Coordinator:
             self._started[number] = time.monotonic()
             self._watcher.started(job.dump.volume.name, job.dump.size)
             crew = self._crews[controller]
-            self._comm.send(controller, Tag.VOLUME, number, data=pack_object((job, crew)))
+            self._comm.send(controller, Tag.VOLUME, number, next(self._assignments), data=pack_object((job, crew)))
         if not self._waiting:
             self._lend()
 
@@ -79,7 +75,7 @@ class Coordinator:
                 number, controller = min(self._reading.items(), key=lambda item: (len(self._crews[item[1]]), item))
                 worker = crew.pop()
                 self._crews[controller].append(worker)
-                self._comm.send(controller, Tag.LEND, number, worker)
+                self._comm.send(controller, Tag.LEND, number, next(self._assignments), worker)
 
     def _handle(self, message: Message) -> None:
         number = message.numbers[0]

@@ -49,8 +49,22 @@ def start_ranks(ranks: int, arguments: Sequence[str]) -> int:
     environment = {**ONE_MACHINE, **os.environ}
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = str(shutil.get_terminal_size().columns)
-    with subprocess.Popen(command, env=environment) as process:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda received, _: process.send_signal(received))
+    received: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _: object) -> None:
+        received.append(number)
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
+    # In a session of its own, so that an interrupt from the keyboard reaches mpiexec once.
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+        started.append(process)
+        if received:
+            forward(received[0], None)
         status = process.wait()
+    if received:
+        return 128 + received[0]
     return status if status >= 0 else 128 - status

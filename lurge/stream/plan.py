@@ -11,14 +11,10 @@ COORDINATOR = 0
 
 @dataclass(frozen=True)
 class Plan:
-    """The roles of a job's ranks. Rank 0 is the coordinator.
-
-    local: the controllers have no worker ranks and read with threads of their own process.
-    """
+    """The roles of a job's ranks. Rank 0 is the coordinator; a controller without workers reads with threads."""
 
     controllers: tuple[int, ...]
     workers: tuple[int, ...]
-    local: bool = False
 
 
 def make_plan(ranks: int, volumes: int, workers_per_volume: int) -> Plan:
@@ -31,7 +27,7 @@ def make_plan(ranks: int, volumes: int, workers_per_volume: int) -> Plan:
         raise ValueError("a plan needs a coordinator and another rank")
     others = ranks - 1
     if others == 1:
-        return Plan(controllers=(1,), workers=(), local=True)
+        return Plan(controllers=(1,), workers=())
     wanted = math.ceil(others / (1 + workers_per_volume))
     controllers = max(1, min(volumes, wanted, others // 2))
     return Plan(tuple(range(1, 1 + controllers)), tuple(range(1 + controllers, ranks)))

@@ -1,10 +1,13 @@
 """What ranks say to each other.
 
-    coordinator -> everyone     ROLE    (role)                   what you are in this job
-    coordinator -> controller   VOLUME  (volume; job, workers)   read this volume with these workers
-                                LEND    (volume, worker)         one more worker for it
+    coordinator -> controller   VOLUME  (volume, assignment; job, workers)
+                                                                 read this volume with these workers, or, without any,
+                                                                 with threads of your own
+                                LEND    (volume, assignment, worker)
+                                                                 one more worker for it
     coordinator -> everyone     STOP    (exit status)            the job is over
-    controller  -> worker       RULES   (volume; rules)          prepare for the blocks of a volume
+    controller  -> worker       RULES   (volume, assignment; rules)
+                                                                 prepare for the blocks of a volume
                                 BLOCKS  (volume, first line; text)
                                 DONE    (volume)                 hand over what you have
     worker      -> controller   ASK     (volume)                 I can take blocks
@@ -13,7 +16,9 @@
     controller  -> coordinator  PROGRESS (volume, bytes, lines)
                                 REPORT  (volume, lines; arrays, among them the rules)
 
-Every message names its volume, so that what is late for one is never taken for another.
+The first message that a rank gets decides what it is: a controller (VOLUME) or a worker (RULES). Every message names
+its volume, so that what is late for one is never taken for another. Messages of different senders may overtake each
+other, so assignments are numbered: a worker ignores rules that are older than those it has.
 """
 
 from __future__ import annotations
@@ -54,15 +59,6 @@ class Tag(IntEnum):
     REPORT = 8
     FAILED = 9
     PROGRESS = 10
-    ROLE = 11
-
-
-class Role(IntEnum):
-    """What a rank other than the coordinator can be; a local controller works with threads of its own process."""
-
-    WORKER = 0
-    CONTROLLER = 1
-    LOCAL_CONTROLLER = 2
 
 
 class Message(NamedTuple):
@@ -97,14 +93,14 @@ class Problem:
     error: VolumeError
 
     @classmethod
-    def of(cls, error: Exception, rank: int) -> Problem:
-        """The problem that an exception in this process means for its volume."""
+    def of(cls, error: Exception, who: str) -> Problem:
+        """The problem that an exception in this process means for its volume. who: the rank, in words."""
         if isinstance(error, VolumeError):
             return cls(error)
         reason = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
         where = traceback.extract_tb(error.__traceback__)[-1:]
         place = f" ({Path(where[0].filename).name}:{where[0].lineno})" if where else ""
-        return cls(RankError(f"rank {rank} on {socket.gethostname()}: {reason}{place}"))
+        return cls(RankError(f"{who} on {socket.gethostname()}: {reason}{place}"))
 
 
 @dataclass(frozen=True)

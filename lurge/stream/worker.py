@@ -19,13 +19,13 @@ class Worker:
 
     def __init__(self, comm: Comm) -> None:
         self._comm = comm
-        self._volume = -1
+        self._volume = self._assignment = -1
         self._aggregator: Aggregator | None = None
 
-    def run(self) -> int:
-        """Work until STOP; returns the job's exit status."""
+    def run(self, message: Message | None = None) -> int:
+        """Work until STOP, beginning with `message`; returns the job's exit status."""
         while True:
-            message = self._comm.receive()
+            message = message or self._comm.receive()
             if message is None:
                 continue
             if message.tag is Tag.STOP:
@@ -35,13 +35,16 @@ class Worker:
             except Exception as error:
                 log.exception("volume %d failed here", self._volume)
                 self._aggregator = None
-                problem = pack_object(Problem.of(error, self._comm.rank))
+                problem = pack_object(Problem.of(error, self._comm.name))
                 self._comm.send(message.source, Tag.FAILED, self._volume, data=problem)
+            message = None
 
     def _handle(self, message: Message) -> None:
         volume = message.numbers[0]
         if message.tag is Tag.RULES:
-            self._volume = volume
+            if message.numbers[1] < self._assignment:
+                return
+            self._volume, self._assignment = message.numbers
             self._aggregator = Aggregator(unpack_object(message.data))
             for _ in range(ASKS_IN_FLIGHT):
                 self._comm.send(message.source, Tag.ASK, volume)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,67 @@ def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[s
 
     command = [sys.executable, "-B", "-m", "lurge", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+
+
+def test_a_database_of_a_newer_lurge(good: Site) -> None:
+    good.run()
+    connection = sqlite3.connect(good.database)
+    connection.execute("update alembic_version set version_num = '9999'")
+    connection.commit()
+    connection.close()
+    check(good.run(status=1), 1, "9999", "newer lurge")
+
+
+def test_output_that_nobody_reads_or_that_has_no_room(good: Site) -> None:
+    for ranks in ("1", "3"):
+        command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config), "--force", "-n", ranks]
+        reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+        reader.wait()
+        done = subprocess.run(command, stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 0 or ranks == "3"
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([*command[:-2]], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1
+        assert "cannot write standard output" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert good.rows("select used from lustre_usage") == [(5,)]
+
+
+def test_the_callers_input_is_left_to_it(good: Site) -> None:
+    command = f"{sys.executable} -m lurge report --config {good.config} -n 2 >&2; wc -l"
+    done = subprocess.run(["sh", "-c", command], input="a\nb\n", capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "2"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_places_that_may_not_be_looked_at(good: Site, tmp_path: Path) -> None:
+    """As another user: a folder that may not be searched, around the configuration, the dumps and one foreign dump."""
+
+    def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-B", "-m", "lurge", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=lambda: os.setuid(65534))
+
+    for folder in (good.folder, *good.folder.parents):
+        if folder != Path("/") and str(folder).startswith("/tmp"):
+            folder.chmod(0o755)
+    (good.folder / "out").mkdir()
+    (good.folder / "out").chmod(0o777)
+    foreign = good.dumps / "20240131-000000_／other"
+    foreign.mkdir(mode=0)
+    done = as_nobody("report", "--config", str(good.config))
+    if "Permission denied" in done.stderr and "site-packages" in done.stderr:
+        pytest.skip("another user may not read this Python")
+    assert done.returncode == 0, done.stdout + done.stderr
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    check(as_nobody("report", "--config", str(locked / "lurge.toml")), 2, "locked")
+    good.config.write_text(good.config.read_text().replace('"dumps"', f'"{locked}/dumps"'))
+    check(as_nobody("report", "--config", str(good.config)), 2, "dumps.directory")
+    check(as_nobody("basedirs", str(locked / "20240131_x.a.b.stats.gz")), 1, "Permission denied")
+    good.dumps.chmod(0o711)
+    good.configure()
+    check(as_nobody("report", "--config", str(good.config), "--quiet", "--force"), 1, "Permission denied")
 
 
 def test_a_full_disk_under_the_database(good: Site) -> None:

@@ -1,8 +1,8 @@
 """Runs `lurge` with one rank sabotaged; started by mpiexec in the tests of this folder.
 
-$SABOTAGE is `DEED WHO WHEN`: DEED raise or kill; WHO coordinator, controller or worker; WHEN start (it learns its
-role), middle (some blocks were read) or storing (the coordinator is in the middle of its transaction). The time of a
-kill is written to $SABOTAGE_TIME.
+$SABOTAGE is `DEED WHO WHEN`: DEED raise or kill; WHO coordinator, controller or worker; WHEN start (it begins to play
+its role), middle (some blocks were read), handing (a worker is to hand over its report) or storing (the coordinator is
+in the middle of its transaction). The time of a kill is written to $SABOTAGE_TIME.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lurge.aggregate import aggregator
 from lurge.cli.main import main
 from lurge.store import swap
 from lurge.stream import controller, coordinator, member
-from lurge.stream.protocol import Role, Tag
+from lurge.stream.protocol import Tag
 
 DEED, WHO, WHEN = os.environ["SABOTAGE"].split()
 CLOCK = Path(os.environ["SABOTAGE_TIME"])
@@ -71,20 +71,8 @@ def wait_for_storing() -> None:
 
 
 def at_start() -> None:
-    if WHO == "coordinator":
-        before(coordinator.Coordinator, "run", lambda *_: do_it())
-    else:
-        wanted = Role.CONTROLLER if WHO == "controller" else Role.WORKER
-
-        class Watched:
-            def __new__(cls, number: int) -> Any:
-                if Role(number) == wanted:
-                    do_it()
-                return Role(number)
-
-        member.Role = Watched  # type: ignore[misc,assignment]
-        for role in Role:
-            setattr(Watched, role.name, role)
+    owner = {"coordinator": coordinator.Coordinator, "controller": controller.Controller, "worker": member.Worker}[WHO]
+    before(owner, "run", lambda *_: do_it())
 
 
 def in_the_middle() -> None:
@@ -115,5 +103,16 @@ def while_storing() -> None:
         before(owner, "run", lambda *_: threading.Thread(target=wait_for_storing, daemon=True).start())
 
 
-{"start": at_start, "middle": in_the_middle, "storing": while_storing}[WHEN]()
+def while_handing_over() -> None:
+    """One worker fails with its report in hand; the others hand over theirs when the volume has long failed."""
+
+    def deed(_: Any, message: Any) -> None:
+        if message.tag is Tag.DONE:
+            do_it()
+            time.sleep(2)
+
+    before(member.Worker, "_handle", deed)
+
+
+{"handing": while_handing_over, "start": at_start, "middle": in_the_middle, "storing": while_storing}[WHEN]()
 main()

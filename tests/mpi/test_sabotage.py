@@ -83,6 +83,13 @@ def test_an_exception_fails_the_volume_and_the_rest_goes_on(two_volumes: Site, w
     assert len(stored) == 1
 
 
+def test_late_reports_of_a_failed_volume_hold_nobody_up(two_volumes: Site) -> None:
+    started = time.monotonic()
+    status, said, _ = run_sabotaged(two_volumes, "raise worker handing", ranks=5)
+    assert status == 3, said
+    assert time.monotonic() - started < 60
+
+
 def test_an_unexpected_exception_of_the_coordinator_ends_the_job(two_volumes: Site) -> None:
     before = two_volumes.sql()
     status, said, _ = run_sabotaged(two_volumes, "raise coordinator middle")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -87,6 +89,34 @@ def test_published_whole_or_not_at_all(tree: Path, tmp_path: Path) -> None:
     assert list(target.iterdir()) == []
 
 
+def test_scans_in_one_second_get_names_of_their_own(tree: Path, tmp_path: Path) -> None:
+    found = {scan_tree(tree, tmp_path / "dumps", processes=1).dump for _ in range(3)}
+    assert len(found) == 3
+    assert {path.parent for path in found} == set((tmp_path / "dumps").iterdir())
+
+
+def test_a_killed_scan_leaves_no_process(tmp_path: Path) -> None:
+    marker = f"lurge-{os.getpid()}-killed"
+    for number, wanted in ((signal.SIGKILL, None), (signal.SIGTERM, [])):
+        target = tmp_path / f"{marker}-{number}"
+        scan = subprocess.Popen([sys.executable, "-m", "lurge", "scan", "/usr", "-o", str(target), "-q"])
+        while not target.exists():
+            time.sleep(0.01)
+        scan.send_signal(number)
+        scan.wait()
+        deadline = time.monotonic() + 5
+        while left := running(str(target)):
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+        assert wanted is None or list(target.iterdir()) == wanted
+
+
+def running(word: str) -> list[str]:
+    """The processes with a word in their command lines."""
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return [line.decode(errors="replace") for line in lines if word.encode() in line]
+
+
 def test_a_target_that_cannot_be_written(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
@@ -125,8 +155,8 @@ def test_directories_that_vanish(tmp_path: Path) -> None:
 def test_unreadable_directories_are_counted(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
-    def refuse(path: bytes) -> object:
-        if path.endswith(b"/a/b/"):
+    def refuse(path: bytes | int) -> object:
+        if isinstance(path, bytes) and path.endswith(b"/a/b/"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
