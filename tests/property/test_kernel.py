@@ -50,12 +50,14 @@ paths = st.builds(
     st.sampled_from([[b"p", b"foo"], [b"p"], [b"mdt1", b"t"], [b"mdt2", b"t"], []]),
     st.lists(names, max_size=6),
 ) | st.binary(max_size=12)
-neighbours = st.sampled_from(
+NEIGHBOURS = (
     [b"/", b"/p", b"/p/foo", b"/p/foo/", b"/p/foo/a.bam", b"/p/foo/b.gz", b"/p/foo/users", b"/p/foo/users/x",
      b"/p/foo/users/y", b"/p/foo/users/x/y", b"/p/foo/q", b"/p/foo/q/r", b"/p/foo/q/s", b"/p/foo/q/r/t",
      b"/p/foo/.vault/keep/07-YQ==", b"/p/foo/.vault/keep/08-!", b"/p/foo/.vault/x", b"/mdt1/t/a", b"/mdt2/t/a"]
 )  # fmt: skip
 """Paths of few directories, some of which are base directories or pseudo groups' themselves."""
+
+neighbours = st.sampled_from(NEIGHBOURS)
 
 numbers = st.one_of(
     st.integers(0, 5).map(lambda number: b"%d" % number),
@@ -137,6 +139,19 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
 def test_kernel_equals_twin(era: Era, data: st.DataObject, last_newline: bool, block_lines: int, workers: int) -> None:
     lines = data.draw(st.lists(any_lines(era), max_size=12))
     compare(RULES[era], lines, last_newline, block_lines, workers)
+
+
+def test_every_pair_of_neighbours() -> None:
+    """What is kept of one record's directory must hold for the next record."""
+    lines = [
+        encode(path, "quoted") + b"\t5\t1\t%d\t1\t1\t1\t%c\t1\t1\t1" % (gid, kind)
+        for gids in ((1, 1), (1, 2), (3, 3))
+        for kind in b"fd"
+        for first in NEIGHBOURS
+        for second in NEIGHBOURS
+        for path, gid in zip((first, second), gids, strict=True)
+    ]
+    compare(RULES[QUOTED_11], lines, True, 250, 1)
 
 
 @given(text=st.text(alphabet=st.sampled_from('abfnrtvxuU0123456789abcdefDF\\"/é\t'), max_size=24))
