@@ -14,7 +14,8 @@ CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 
 def find_cache() -> None:
     """Name a place for compiled kernels where neither this package's nor the home directory can be written."""
-    usual = (Path(__file__).parent, Path.home() / ".cache", Path.home())
+    home = os.path.expanduser("~")
+    usual = (Path(__file__).parent, Path(home, ".cache"), Path(home))
     if os.environ.get(CACHE_VARIABLE) or any(os.access(place, os.W_OK) for place in usual):
         return
     place = Path(tempfile.gettempdir()) / f"lurge-{os.getuid()}"
