@@ -184,7 +184,7 @@ def scan_tree(
     most that walk at once. advanced: told how many entries were met so far. Raises ScanError where the root cannot be
     read, OutputError where the dump cannot be written.
     """
-    started = time.monotonic()
+    started, now = time.monotonic(), datetime.now(UTC)
     top = b"/" + os.path.abspath(os.fsencode(root)).lstrip(b"/")
     try:
         status = os.stat(top)
@@ -208,7 +208,7 @@ def scan_tree(
                 file.write(packer.flush())
                 file.flush()
                 os.fsync(file.fileno())
-            result.dump = publish(folder, directory, mount) / "stats.gz"
+            result.dump = publish(folder, directory, mount, now) / "stats.gz"
     except OSError as error:
         raise OutputError.at(error.filename or directory, error) from error
     finally:
@@ -218,17 +218,16 @@ def scan_tree(
     return result
 
 
-def publish(folder: Path, directory: Path, mount: str) -> Path:
-    """Give a finished dump its name: that of this second, or of the first later one that is free."""
-    now = datetime.now(UTC)
+def publish(folder: Path, directory: Path, mount: str, started: datetime) -> Path:
+    """Give a finished dump its name: that of the second it was started in, or of the first later one that is free."""
     while True:
-        published = directory / f"{now:%Y%m%d-%H%M%S}_{mount}"
+        published = directory / f"{started:%Y%m%d-%H%M%S}_{mount}"
         try:
             return folder.rename(published)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        now += timedelta(seconds=1)
+        started += timedelta(seconds=1)
 
 
 def _walk_all(crew: _Crew, root: _Place, result: ScanResult, advanced: Callable[[int], None]) -> Iterator[bytes]:

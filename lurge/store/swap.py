@@ -75,7 +75,10 @@ def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
 def recover(database: Database, volume_name: str) -> None:
     """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are."""
     with database.writing() as connection:
-        (volume_id,) = ids_of(connection, schema.volume, [volume_name]).values()
+        known = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
+        volume_id = connection.execute(known).scalar()
+        if volume_id is None:
+            return
         mine = directories_of(volume_id)
         counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
         rows, tagged = connection.execute(counts.select_from(schema.directory)).one()

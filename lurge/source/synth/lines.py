@@ -12,28 +12,22 @@ from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET
 
 ALPHABETS = np.stack([np.frombuffer(alphabet, np.uint8) for alphabet in (STANDARD_ALPHABET, SORTED_ALPHABET)])
 QUOTED = 2
+MOST_COLUMNS, TYPE_COLUMN = 12, 7
 DIGITS_OF_A_NUMBER = 7
 LONGEST_NUMBER = 20
 
 
 class FileArrays(NamedTuple):
-    """Columns of made-up files, all int64[n] but for the types, uint8[n].
+    """Made-up files.
 
-    place: which directory; number: of the file in it; suffix: which of the suffixes; size and so on as in a dump.
+    place, number, suffix: int64[n], which directory, the file's number in it, which of the suffixes. columns:
+    int64[n, MOST_COLUMNS], the numbers of a dump's line by column; the type as its letter's code, the path's unused.
     """
 
     place: npt.NDArray[np.int64]
     number: npt.NDArray[np.int64]
     suffix: npt.NDArray[np.int64]
-    size: npt.NDArray[np.int64]
-    uid: npt.NDArray[np.int64]
-    gid: npt.NDArray[np.int64]
-    atime: npt.NDArray[np.int64]
-    mtime: npt.NDArray[np.int64]
-    ctime: npt.NDArray[np.int64]
-    inode: npt.NDArray[np.int64]
-    nlink: npt.NDArray[np.int64]
-    kind: npt.NDArray[np.uint8]
+    columns: npt.NDArray[np.int64]
 
 
 class Words(NamedTuple):
@@ -93,14 +87,14 @@ def put_base64(alphabet, path, length, out, o):
 
 
 @compiled
-def write_lines(encoding, columns, device, places, suffixes, files, path, out, ends):
+def write_lines(encoding, columns, places, suffixes, files, path, out, ends):
     """Write a line for each of `files`, which are in the order of their places, into out, which must be long enough.
 
     places: what each file's path begins with, already quoted where encoding is QUOTED. path: uint8 scratch. ends:
     int64[places], becomes where the lines of each place end in out.
     """
     o = 0
-    for i in range(len(files.size)):
+    for i in range(len(files.place)):
         if encoding == QUOTED:
             out[o] = 34
             o = put_word(out, o + 1, places, files.place[i])
@@ -116,28 +110,11 @@ def write_lines(encoding, columns, device, places, suffixes, files, path, out, e
         for column in range(1, columns):
             out[o] = 9
             o += 1
-            if column == 7:
-                out[o] = files.kind[i]
+            if column == TYPE_COLUMN:
+                out[o] = files.columns[i, column]
                 o += 1
-                continue
-            value = files.size[i]
-            if column == 2:
-                value = files.uid[i]
-            elif column == 3:
-                value = files.gid[i]
-            elif column == 4:
-                value = files.atime[i]
-            elif column == 5:
-                value = files.mtime[i]
-            elif column == 6:
-                value = files.ctime[i]
-            elif column == 8:
-                value = files.inode[i]
-            elif column == 9:
-                value = files.nlink[i]
-            elif column == 10:
-                value = device
-            o = put_number(out, o, value, 1)
+            else:
+                o = put_number(out, o, files.columns[i, column], 1)
         out[o] = 10
         o += 1
         ends[files.place[i]] = o

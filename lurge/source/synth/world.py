@@ -7,7 +7,6 @@ without sorting its lines: items are sorted by what their paths begin with.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -21,6 +20,7 @@ FILES_A_DIRECTORY = 90.0
 FEWEST_FILES = 4
 SECONDS_A_YEAR = 31_557_600
 DIRECTORY_BYTES = 4096
+DEVICE = 2_031_616_119
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 FIRST_INODE = 144_115_205_255_725_057
 """Lustre's inodes are far beyond 32 bits."""
@@ -214,27 +214,15 @@ def make_files(random: np.random.Generator, bunches: list[Bunch], dump: Dump) ->
     for values in (size, mtime, inode):
         values[first + 1] = values[first]
     nlink[first] = nlink[first + 1] = 2
-    kind = np.full(total, ord("f"), np.uint8)
+    kind = np.full(total, ord("f"))
     links = (random.random(total) < SYMBOLIC) & (nlink == 1)
     kind[links] = ord("l")
     size[links] = 40
     nlink[random.random(total) < GONE] = 0
-    return FileArrays(
-        place=of_bunch,
-        number=number,
-        suffix=random.integers(0, len(SUFFIXES), total),
-        size=size,
-        uid=np.array([bunch.uid for bunch in bunches], np.int64)[of_bunch],
-        gid=np.array([bunch.gid for bunch in bunches], np.int64)[of_bunch],
-        atime=mtime + SECONDS_A_YEAR // 12,
-        mtime=mtime,
-        ctime=mtime,
-        inode=inode,
-        nlink=nlink,
-        kind=kind,
-    )
-
-
-def groups_of(volume: Volume) -> Iterator[tuple[int, bytes]]:
-    """(gid, path) of every base directory, sorted."""
-    yield from sorted(set(volume.bases))
+    suffix = random.integers(0, len(SUFFIXES), total)
+    uid = np.array([bunch.uid for bunch in bunches], np.int64)[of_bunch]
+    gid = np.array([bunch.gid for bunch in bunches], np.int64)[of_bunch]
+    atime = mtime + SECONDS_A_YEAR // 12
+    device = np.full(total, DEVICE)
+    columns = (number, size, uid, gid, atime, mtime, mtime, kind, inode, nlink, device, size)
+    return FileArrays(of_bunch, number, suffix, np.column_stack(columns))

@@ -29,12 +29,11 @@ from lurge.source.finding import folder_mount
 from lurge.source.quote import quote_inside
 from lurge.source.synth.lines import Words, write_lines
 from lurge.source.synth.people import SUFFIXES, Person, Team, make_people
-from lurge.source.synth.world import Bunch, Single, Volume, groups_of, make_files, plan_volume
+from lurge.source.synth.world import DEVICE, Bunch, Single, Volume, make_files, plan_volume
 
 FILES_AT_ONCE = 100_000
 COMPRESSION_LEVEL = 1
 GZIP = 31
-DEVICE = 2_031_616_119
 GROWTH_A_DAY = 0.01
 SUFFIX_WORDS = Words.of(list(SUFFIXES))
 LONGEST_REST = 200
@@ -177,10 +176,10 @@ class DumpWriter:
         quoted = era.encoding is Encoding.QUOTED
         prefixes = [quote_inside(bunch.prefix) if quoted else bunch.prefix for bunch in bunches]
         files = make_files(self._random, bunches, self._dump)
-        out = np.empty(len(files.size) * (2 * max(map(len, prefixes)) + LONGEST_REST), np.uint8)
+        out = np.empty(len(files.place) * (2 * max(map(len, prefixes)) + LONGEST_REST), np.uint8)
         ends = np.zeros(len(bunches), np.int64)
         places = Words.of(prefixes)
-        write_lines(int(era.encoding), era.columns, DEVICE, places, SUFFIX_WORDS, files, self._scratch, out, ends)
+        write_lines(int(era.encoding), era.columns, places, SUFFIX_WORDS, files, self._scratch, out, ends)
         start = 0
         for end in ends.tolist():
             yield out[start:end].data
@@ -197,7 +196,7 @@ def sort_key(item: Single | Bunch) -> bytes:
 def write_site(world: World, directory: Path, teams: list[Team], people: list[Person], plans: list[Volume]) -> None:
     """Base directories, names, quotas and a configuration that fits them."""
     oldest = world.newest - timedelta(days=world.dates - 1)
-    bases = [pair for plan in plans for pair in groups_of(plan)]
+    bases = [pair for plan in plans for pair in sorted(set(plan.bases))]
     (directory / "dumps" / f"{oldest:%Y%m%d}.basedirs").write_bytes(b"".join(b"%d\t%b\n" % pair for pair in bases))
     groups = [f"{team.gid}\t{team.name}\t{team.pi or ''}\n" for team in teams if team.name]
     (directory / "groups.tsv").write_text("".join(groups), encoding="utf-8")
