@@ -11,7 +11,10 @@ from pathlib import Path
 from lurge import errors
 
 FOLDER = Path(__file__).parent
-COMMANDS = ("", "report", "scan", "basedirs", "synth")
+COMMANDS = (
+    "", "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db upgrade", "db check",
+    "ticket list", "ticket show", "ticket monitor",
+)  # fmt: skip
 GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
 
 
@@ -32,7 +35,7 @@ def cli() -> str:
     parts.append(
         "## Exit status\n\n| status | meaning |\n| --- | --- |\n"
         "| 0 | everything is done, or there is nothing new to do |\n"
-        "| 1 | the command failed, or every volume that has a dump |\n"
+        "| 1 | the command failed, or every volume that has a dump; `lurge doctor` and `lurge db check` found something |\n"
         "| 2 | wrong usage or configuration |\n"
         "| 3 | some volumes failed or have no dump; the others are stored |\n"
         "| 130 | interrupted |\n"

@@ -13,7 +13,12 @@
     │   ├── ReconciliationError   3   the independent counters do not add up
     │   └── RankError             3   an unexpected exception in a process that works for the volume
     ├── IdentityError             1   names of groups and users cannot be read
+    ├── QuotaError                1   one source of quotas does not answer; the next one is asked
     ├── StoreError                1   the database cannot be read or written
+    │   ├── StoreUnavailable      1   the database went away, and stayed away for as long as was waited
+    │   └── LockHeld              1   another run works on the database
+    ├── TicketError               1   a ticket cannot be read or written
+    ├── SplitError                1   the dumps cannot be split by group, or the result not be uploaded
     └── MpiError                  1   the MPI installation does not fit the way lurge was started
 
 The number is the exit status (for a volume's error: where other volumes succeeded; 1 where none did).
@@ -116,15 +121,45 @@ class RankError(VolumeError):
 
 
 class IdentityError(LurgeError):
-    """Names of groups and users cannot be read; names the file and line."""
+    """Names of groups and users cannot be read: names the file and line, or the LDAP server and its answer."""
 
     advice = "Correct the file: gid<TAB>name<TAB>PI a line for groups, uid<TAB>name for users."
+
+
+class QuotaError(LurgeError):
+    """A source of quotas does not answer; the next one is asked, and the job goes on."""
+
+    advice = "See that lfs can be run here, or write DIRECTORY/<volume>.csv with a header of group,limit (KiB)."
 
 
 class StoreError(LurgeError):
     """The database cannot be read or written; what was stored before stands as it was."""
 
     advice = "Check database.url, the permissions and the free space of its disk, then run again."
+
+
+class StoreUnavailable(StoreError):
+    """The database went away (lost connection, deadlock, restart), and stayed away for as long as was waited."""
+
+    advice = "See whether the server runs and can be reached, then run again: it goes on where it stopped."
+
+
+class LockHeld(StoreError):
+    """Another run works on the database; says who and since when."""
+
+    advice = "Wait for it. The lock ends with its process: if that hangs, end it."
+
+
+class TicketError(LurgeError):
+    """A ticket cannot be read or written."""
+
+    advice = "See `lurge ticket list`; check tickets.directory and $JOB_DATA_BASEDIR."
+
+
+class SplitError(LurgeError):
+    """The dumps cannot be split by group, or the result cannot be uploaded."""
+
+    advice = "What was published before stands as it was. Correct the cause and run `lurge split` again."
 
 
 class MpiError(LurgeError):

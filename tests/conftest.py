@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from lurge.config.settings import DatabaseConfig
+from lurge.store.database import Database
+from lurge.store.upgrade import upgrade
+from tests.services.mariadb import MariaDb, started
 from tests.site import Site
 
 # A longer hunt: LURGE_EXAMPLES=5000 pytest tests/property
@@ -18,3 +23,28 @@ settings.load_profile("lurge")
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MariaDb]:
+    """A MariaDB server for all tests."""
+    running = started()
+    yield running
+    running.remove()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return DatabaseConfig(f"sqlite:///{tmp_path}/lurge.db")
+    return DatabaseConfig(request.getfixturevalue("server").new_database("lurge_test"))
+
+
+@pytest.fixture
+def database(database_config: DatabaseConfig) -> Iterator[Database]:
+    """A database of each kind, with the tables in it."""
+    database = Database(database_config)
+    upgrade(database)
+    yield database
+    database.close()

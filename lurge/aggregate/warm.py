@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lurge.aggregate.aggregator import Aggregator
 from lurge.aggregate.kernel import read_lines
+from lurge.aggregate.split import Splitter, write_records
 from lurge.model.era import QUOTED_12
 from lurge.model.paths import PathAliases
 from lurge.model.rules import Rules
@@ -17,14 +19,23 @@ from lurge.model.rules import Rules
 log = logging.getLogger(__name__)
 
 
-def compile_kernels() -> None:
-    """Compile what reading and merging need, unless it was compiled here before."""
-    if any(Path(read_lines.stats.cache_path).glob("kernel.read_lines-*.nbi")):
+def is_compiled(kernel: Any, name: str) -> bool:
+    """Whether a kernel was compiled here before."""
+    return any(Path(kernel.stats.cache_path).glob(f"{name}-*.nbi"))
+
+
+def compile_kernels(splits: bool) -> None:
+    """Compile what reading and merging need, and, for a split, splitting, unless it was compiled here before."""
+    reads = is_compiled(read_lines, "kernel.read_lines")
+    if reads and (not splits or is_compiled(write_records, "split.write_records")):
         return
     started = time.monotonic()
     log.info("compiling, once for this installation")
     rules = Rules(QUOTED_12, 0, (), (), (), (), PathAliases())
+    line = np.frombuffer(bytearray(b"\n"), np.uint8)
     aggregator = Aggregator(rules)
-    aggregator.add(np.frombuffer(bytearray(b"\n"), np.uint8), 1)
+    aggregator.add(line, 1)
     aggregator.merge(aggregator.export())
+    if splits:
+        Splitter(rules).split(line, 1)
     log.info("compiled in %.1f s", time.monotonic() - started)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import inspect
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 import lurge
 from lurge.cli.basedirs import basedirs
-from lurge.cli.report import report
+from lurge.cli.db import check, db, upgrade
+from lurge.cli.doctor import doctor
+from lurge.cli.plan import plan
+from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
 from lurge.cli.synth import synth
+from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.errors import LurgeError, VolumeError
 
 app = typer.Typer(
@@ -24,10 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (report, scan, basedirs, synth):
-    # The help of a command ends in the example that ends its docstring.
+
+
+def add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
+    """Add a command; its help ends in the example that ends its docstring."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
-    app.command(help=text.strip(), epilog=f"Example: {example}")(command)
+    group.command(name, help=text.strip(), epilog=f"Example: {example}")(command)
+
+
+for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):
+    add(app, command)
+add(db, upgrade)
+add(db, check)
+add(ticket, list_tickets, "list")
+add(ticket, show)
+add(ticket, monitor)
+app.add_typer(db, name="db")
+app.add_typer(ticket, name="ticket")
 
 
 def show_version(wanted: bool) -> None:

@@ -1,27 +1,32 @@
-"""`lurge report`."""
+"""`lurge report`, `lurge split` and `lurge backfill`: the jobs that read dumps."""
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
-from lurge.errors import LurgeError
+from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
 
 if TYPE_CHECKING:
+    from lurge.config import Config
+    from lurge.pipeline.outcome import Outcome
+    from lurge.store.database import Database
     from lurge.stream.comm import Comm
+    from lurge.stream.coordinator import Watcher
 
 
 def report(
     config: ConfigOption = None,
-    ranks: Annotated[
-        int | None, typer.Option("-n", "--ranks", min=1, help="Start mpiexec with so many ranks on this machine.")
-    ] = None,
+    ranks: RanksOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="Split the dumps by group, too, as `lurge split` does.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -33,52 +38,99 @@ def report(
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
-    from lurge.stream.comm import connect, run_rank
-    from lurge.stream.launch import start_ranks
-
-    if ranks and ranks > 1:
-        arguments = ["report", *given(config, force, json, quiet, verbose)]
-        sys.exit(start_ranks(ranks, arguments))
-    comm = connect()
-    if comm is None:
-        raise typer.Exit(coordinate(None, config, force, json, quiet))
-    if comm.rank == 0:
-        sys.exit(run_rank(comm, lambda: coordinate(comm, config, force, json, quiet)))
-    from lurge.stream.member import run_member
-
-    sys.exit(run_rank(comm, lambda: run_member(comm)))
-
-
-def given(config: Path | None, force: bool, json: bool, quiet: bool, verbose: bool) -> list[str]:
-    """The options as arguments again."""
-    flags = {"--force": force, "--json": json, "--quiet": quiet, "--verbose": verbose}
-    chosen = [flag for flag, is_set in flags.items() if is_set]
-    return chosen + (["--config", os.path.abspath(config)] if config else [])
-
-
-def coordinate(comm: Comm | None, config_file: Path | None, force: bool, json: bool, quiet: bool) -> int:
-    """The coordinator's part: run the job, print what came of it, send the other ranks home; returns the status."""
-    from lurge.cli.progress import watch
-    from lurge.cli.summary import summary_json, summary_text
-    from lurge.config import load_config
     from lurge.pipeline.report import run_report
+
+    command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
+    run_on_ranks(
+        command,
+        ranks,
+        lambda comm: show_stored(
+            config, json, quiet, lambda site, database, watcher: run_report(site, database, comm, watcher, force, split)
+        ),
+    )
+
+
+def backfill(
+    config: ConfigOption = None,
+    ranks: RanksOption = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Leave out dumps that are older.")
+    ] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, help="Read so many dates at most.")] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Store the history of older dumps, oldest first: all but the newest of each volume that are not stored yet.
+
+    What was stored before an interruption is not read again. Quotas are those of today, marked so.
+
+    Example: lurge backfill --config lurge.toml --since 2024-01-01
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.pipeline.backfill import run_backfill
+
+    day = since.date() if since else None
+    command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
+    run_on_ranks(
+        command,
+        ranks,
+        lambda comm: show_stored(
+            config, json, quiet, lambda site, database, watcher: run_backfill(site, database, comm, watcher, day, most)
+        ),
+    )
+
+
+def split(
+    config: ConfigOption = None,
+    ranks: RanksOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write the lines of every group over all volumes into a file of its own, for TreeServe; copy them to S3 if asked.
+
+    Example: lurge split --config lurge.toml -n 4
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.cli.summary import outcome_json, split_text
+    from lurge.pipeline.split import run_split
+
+    command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
+
+    def coordinate(comm: Comm | None) -> int:
+        from lurge.cli.progress import watch
+        from lurge.config import load_config
+
+        with watch(quiet) as watcher:
+            outcome = run_split(load_config(config), comm, watcher)
+        if json:
+            say(outcome_json(outcome))
+        elif not quiet:
+            say(split_text(outcome))
+        return outcome.exit_status
+
+    run_on_ranks(command, ranks, coordinate)
+
+
+def show_stored(
+    config_file: Path | None,
+    json: bool,
+    quiet: bool,
+    recipe: Callable[[Config, Database, Watcher], Outcome],
+) -> int:
+    """Run a recipe that stores, print what came of it; returns the exit status."""
+    from lurge.cli.progress import watch
+    from lurge.cli.summary import outcome_json, summary_text
+    from lurge.config import load_config
     from lurge.store.database import Database
 
-    status = LurgeError.exit_status
-    try:
-        config = load_config(config_file)
-        database = Database(config.database_url)
-        with watch(quiet) as watcher:
-            outcome = run_report(config, database, comm, watcher, force)
-        status = outcome.exit_status
-        if json:
-            say(summary_json(database, outcome))
-        elif not quiet:
-            say(summary_text(database, outcome))
-    except LurgeError as error:
-        status = error.exit_status
-        raise
-    finally:
-        if comm:
-            comm.stop_others(status)
-    return status
+    config = load_config(config_file)
+    database = Database(config.database)
+    with watch(quiet) as watcher:
+        outcome = recipe(config, database, watcher)
+    if json:
+        say(outcome_json(outcome, str(database)))
+    elif not quiet:
+        say(database.retrying(lambda: summary_text(database, outcome)))
+    return outcome.exit_status

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import date
 
-from lurge.export.tsv import human_size
+from lurge.export.tsv import MISSING, human_size
 from lurge.model.report import VAULT_KEY
-from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, SummaryRow
-from lurge.pipeline.report import Outcome, State, VolumeOutcome
+from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
+from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.store.database import Database
-from lurge.store.newest import newest_reports
+from lurge.store.newest import largest_directories, newest_reports
 
 LARGEST = 8
 
@@ -21,14 +20,17 @@ LARGEST = 8
 def summary_text(database: Database, outcome: Outcome) -> str:
     """Per volume what was read and that it adds up, the largest groups and directories, where everything lies."""
     with database.reading() as connection:
-        newest = newest_reports(connection, [volume.volume for volume in outcome.volumes])
+        names = list(dict.fromkeys(volume.volume for volume in outcome.volumes))
+        newest = newest_reports(connection, names)
         stored = {row.volume: row for row in newest.summaries}
         lines = [line for volume in outcome.volumes for line in volume_lines(volume, stored.get(volume.volume))]
         if all(volume.state is State.KNOWN for volume in outcome.volumes):
             lines.append("Everything is stored already; --force replaces it.")
-        lines += ["", *largest_lines(newest)]
+        directories = largest_directories(connection, newest.dates, LARGEST)
+        lines += ["", *largest_lines(newest.groups, directories), *quota_lines(newest.quotas)]
     lines += ["", f"Database  {database}"]
     lines += [f"{'TSVs' if i == 0 else '':10}{path}" for i, path in enumerate(outcome.tsvs)]
+    lines += ending_lines(outcome)
     return "\n".join(lines)
 
 
@@ -50,7 +52,7 @@ def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[s
     for sample in volume.samples[:LARGEST]:
         what = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
         yield f"              line {sample.line}: {what}: {sample.text[:100]!r}"
-    if stored and volume.state in (State.STORED, State.KNOWN):
+    if stored and volume.state in (State.STORED, State.KNOWN) and volume.record_date == stored.record_date:
         both = stored.attributed_bytes + stored.unattributed_bytes
         lines = stored.records + stored.rejected
         yield (
@@ -64,49 +66,62 @@ def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[s
         )
 
 
-def largest_lines(newest: NewestReports) -> Iterator[str]:
-    """The largest groups and directories over all volumes."""
+def largest_lines(groups: Iterable[GroupRow], directories: Iterable[DirectoryRow]) -> Iterator[str]:
+    """The largest groups and directories over all volumes; directories: the largest, sorted."""
 
-    def group_size(row: GroupRow) -> tuple[int, str, str]:
-        return row.used, row.base, row.group
+    def size(row: GroupRow) -> tuple[int, str, str]:
+        return row.used, row.base, row.group or MISSING
 
-    def directory_size(row: DirectoryRow) -> tuple[int, str, str, str]:
-        return row.size, row.base, row.path, row.group
-
-    groups = heapq.nlargest(LARGEST, newest.groups, key=group_size)
-    if groups:
+    largest = heapq.nlargest(LARGEST, groups, key=size)
+    if largest:
         yield "Largest groups"
-    for group in groups:
-        yield f"  {human_size(group.used):>12}  {group.group:<16} {group.base}  ({group.last_modified} days)"
-    directories = heapq.nlargest(LARGEST, newest.directories, key=directory_size)
-    if directories:
-        yield "Largest directories"
-    for row in directories:
+    for group in largest:
+        name = group.group or MISSING
+        yield f"  {human_size(group.used):>12}  {name:<16} {group.base}  ({group.last_modified} days)"
+    for number, row in enumerate(directories):
+        if number == 0:
+            yield "Largest directories"
         place = f"{row.base.rstrip('/')}/{row.path}"
-        yield f"  {human_size(row.size):>12}  {row.group:<16} {place}  ({row.files:,} files)"
+        yield f"  {human_size(row.size):>12}  {row.group or MISSING:<16} {place}  ({row.files:,} files)"
 
 
-def summary_json(database: Database, outcome: Outcome) -> str:
-    """The outcome of every volume, and where everything lies."""
-    volumes: list[dict[str, Any]] = []
-    for volume in outcome.volumes:
-        counts = volume.counts
-        volumes.append(
-            {
-                "volume": volume.volume,
-                "state": volume.state.value,
-                "record_date": volume.record_date.isoformat() if volume.record_date else None,
-                "error": volume.error.message if volume.error else None,
-                "advice": volume.error.advice if volume.error else None,
-                "seconds": round(volume.seconds, 3),
-                "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
-                "samples": [sample._asdict() for sample in volume.samples],
-            }
+def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[str]:
+    """The groups that should worry about their quotas, the worst first."""
+    worried = [row for row in rows if row.warning_id > 1]
+    worried.sort(key=lambda row: (-row.warning_id, row.quota_reached or date.max, row.volume, row.group))
+    if worried:
+        yield f"Close to their quotas: {len(worried)} groups"
+    for row in worried[:LARGEST]:
+        reached = f", reached {row.quota_reached}" if row.quota_reached else ""
+        yield (
+            f"  {row.warning:<9} {row.group:<16} {row.volume}  {human_size(row.used)} of {human_size(row.quota or 0)};"
+            f" in 3 days {human_size(row.in_3_days or 0)}, in 7 days {human_size(row.in_7_days or 0)}{reached}"
         )
+
+
+def split_text(outcome: Outcome) -> str:
+    """Per volume what was read, and where the lines of each group lie."""
+    lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
+    return "\n".join([*lines, *ending_lines(outcome)])
+
+
+def ending_lines(outcome: Outcome) -> Iterator[str]:
+    """Where the groups' files lie, or why they do not."""
+    if outcome.groups:
+        yield f"Groups    {outcome.groups}"
+    if outcome.error:
+        yield f"  {outcome.error.message}"
+        yield f"  -> {outcome.error.advice}"
+
+
+def outcome_json(outcome: Outcome, database: str | None = None) -> str:
+    """The outcome of every volume, and where everything lies."""
     result = {
-        "volumes": volumes,
-        "database": str(database),
+        "volumes": [volume.as_json() for volume in outcome.volumes],
+        "database": database,
         "tsvs": [str(path) for path in outcome.tsvs],
+        "groups": str(outcome.groups) if outcome.groups else None,
+        "error": outcome.error.message if outcome.error else None,
         "exit_status": outcome.exit_status,
     }
     return json.dumps(result, indent=2)

@@ -1,18 +1,22 @@
-"""Names of groups and users, and the PIs of groups, from the machine or from files."""
+"""Names of groups and users, and the PIs of groups: from the machine, from files, from LDAP."""
 
 from __future__ import annotations
 
 import grp
+import logging
 import pwd
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lurge.config import IdentityConfig
+from lurge.config.settings import IdentityConfig, LdapConfig
+from lurge.enrich.last_names import age, keep, recall
 from lurge.errors import IdentityError
 from lurge.model.names import Group
 from lurge.model.rules import PseudoGroup
+
+log = logging.getLogger(__name__)
 
 
 class Identity(Protocol):
@@ -59,18 +63,14 @@ class NssIdentity:
             return None
 
 
-class FileIdentity:
-    """Two TSV files: gid, name, PI (may be empty or missing), and uid, name. A number's first line counts."""
+class TableIdentity:
+    """Names that were all read before."""
 
-    def __init__(self, groups: Path, users: Path) -> None:
-        self._groups: dict[int, Group] = {}
-        for number, name, *pi in read_names(groups, most_columns=3):
-            self._groups.setdefault(int(number), Group(name, pi[0] or None if pi else None))
-        self._users: dict[int, str] = {}
-        for number, name in read_names(users, most_columns=2):
-            self._users.setdefault(int(number), name)
-        self._gids = invert({gid: group.name for gid, group in self._groups.items()})
-        self._uids = invert(self._users)
+    def __init__(self, groups: Mapping[int, Group], users: Mapping[int, str]) -> None:
+        self._groups = groups
+        self._users = users
+        self._gids = invert({gid: group.name for gid, group in groups.items()})
+        self._uids = invert(users)
 
     def group(self, gid: int) -> Group | None:
         return self._groups.get(gid)
@@ -88,6 +88,17 @@ class FileIdentity:
 def invert(names: Mapping[int, str]) -> dict[str, int]:
     """Which number each name stands for: the lowest of several."""
     return {name: number for number, name in sorted(names.items(), reverse=True)}
+
+
+def read_files(groups_file: Path, users_file: Path) -> TableIdentity:
+    """Two TSV files: gid, name, PI (may be empty or missing), and uid, name. A number's first line counts."""
+    groups: dict[int, Group] = {}
+    for number, name, *pi in read_names(groups_file, most_columns=3):
+        groups.setdefault(int(number), Group(name, pi[0] or None if pi else None))
+    users: dict[int, str] = {}
+    for number, name in read_names(users_file, most_columns=2):
+        users.setdefault(int(number), name)
+    return TableIdentity(groups, users)
 
 
 def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
@@ -112,9 +123,32 @@ def is_number(text: str) -> bool:
 
 def make_identity(config: IdentityConfig) -> Identity:
     """The configured provider. Raises IdentityError where its names cannot be read."""
-    if config.groups and config.users:
-        return FileIdentity(config.groups, config.users)
+    if config.provider == "ldap" and config.ldap:
+        return ask_ldap(config, config.ldap)
+    if config.provider == "files" and config.groups and config.users:
+        return read_files(config.groups, config.users)
     return NssIdentity()
+
+
+def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
+    """The names that the server gives, or, where the configuration lets it go on without, the last that it gave."""
+    try:
+        from lurge.enrich.ldap import read_ldap
+    except ImportError as error:
+        raise IdentityError(f"identity.provider is ldap: {error}", "Install lurge[ldap].") from error
+    try:
+        groups, users = read_ldap(ldap)
+    except IdentityError as error:
+        if config.on_failure == "fail":
+            raise
+        try:
+            (groups, users), written = recall(config.cache, ldap.url)
+        except IdentityError as second:
+            raise IdentityError(f"{error.message}; {second.message}", error.advice) from error
+        log.warning("%s; going on with the names of %s ago (%s)", error.message, age(written), config.cache)
+    else:
+        keep(config.cache, ldap.url, groups, users)
+    return TableIdentity(groups, users)
 
 
 @dataclass(frozen=True)
@@ -133,6 +167,12 @@ class Names:
         if known is None:
             return Group(self._distinct(str(gid), gid, self._gid_of), None)
         return Group(self._distinct(known.name, gid, self._gid_of), known.pi)
+
+    def known_as(self, gid: int) -> str:
+        """What other sources call a group: its own name, which may not be the distinct one; its number without one."""
+        pseudo = next((pseudo.name for pseudo in self.pseudo_groups if pseudo.gid == gid), None)
+        known = self.identity.group(gid)
+        return pseudo or (known.name if known else str(gid))
 
     def user(self, uid: int) -> str:
         """The name of a uid."""

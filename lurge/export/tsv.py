@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from lurge.export.atomic import whole_file
-from lurge.model.stored import DirectoryRow, NewestReports, UserRow
+from lurge.atomic import whole_file
+from lurge.model.stored import DirectoryRow, NewestReports, QuotaRow, UserRow
 
 MISSING = "-"
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MIB = 2**20
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+QUOTA_COLUMNS = (
+    "Volume", "PI", "Group", "Usage (bytes)", "Quota (bytes)", "Quota Known", "Warning",
+    "Expected in 3 Days (bytes)", "Expected in 7 Days (bytes)", "Quota Reached",
+)  # fmt: skip
 
 Value = str | int | float | date | None
 
@@ -46,7 +51,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Value
 def write_reports(
     newest: NewestReports, directory: Path, volumes: Sequence[str], filetypes: Iterable[str]
 ) -> list[Path]:
-    """Write the four reports of every volume at its newest date, dated by the newest of these.
+    """Write the reports of every volume at its newest date, dated by the newest of these.
 
     Returns the files; none where nothing is stored. Raises OutputError.
     """
@@ -59,6 +64,11 @@ def write_reports(
             directory / "report-output-files" / f"report-{day:%Y%m%d}.tsv",
             ("Top Level Path", "PI", "Group", "Usage (bytes)", "Quota (bytes)", "Last Modified (days)"),
             newest.groups,
+        ),
+        write_table(
+            directory / "quota-reports" / f"{day}.tsv",
+            QUOTA_COLUMNS,
+            quota_lines(newest.quotas),
         ),
         write_table(
             directory / "inspector-reports" / f"{day}.tsv",
@@ -78,6 +88,14 @@ def write_reports(
     ]
 
 
+def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[tuple[Value, ...]]:
+    """A line for each group and volume."""
+    for row in rows:
+        of_today = None if row.quota is None else "later" if row.backfilled else "of the day"
+        expected = (row.in_3_days, row.in_7_days, row.quota_reached)
+        yield (row.volume, row.pi, row.group, row.used, row.quota, of_today, row.warning, *expected)
+
+
 def inspector_lines(rows: Iterable[DirectoryRow], filetypes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
     """A line for each directory."""
     for row in rows:
@@ -88,7 +106,7 @@ def inspector_lines(rows: Iterable[DirectoryRow], filetypes: Sequence[str]) -> I
 
 def user_lines(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
     """Two lines for each user and group: sizes in MiB, and dates of the newest mtime, one column a volume."""
-    found: dict[tuple[str, str], dict[str, UserRow]] = {}
+    found: dict[tuple[str | None, str | None], dict[str, UserRow]] = {}
     for row in rows:
         found.setdefault((row.user, row.group), {})[row.volume] = row
     for (user, group), by_volume in found.items():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 class GroupRow(NamedTuple):
     base: str
     pi: str | None
-    group: str
+    group: str | None
     used: int
     quota: int | None
     last_modified: int
@@ -25,12 +25,28 @@ class DirectoryRow(NamedTuple):
     files: int
     last_modified: int
     pi: str | None
+    group: str | None
+
+
+class QuotaRow(NamedTuple):
+    """A group's use of a volume beside its quota, both in bytes, and what is expected of it."""
+
+    volume: str
+    pi: str | None
     group: str
+    used: int
+    quota: int | None
+    warning_id: int
+    warning: str
+    in_3_days: int | None
+    in_7_days: int | None
+    quota_reached: date | None
+    backfilled: bool
 
 
 class UserRow(NamedTuple):
-    user: str
-    group: str
+    user: str | None
+    group: str | None
     volume: str
     size: int
     last_modified: date
@@ -40,8 +56,8 @@ class VaultRow(NamedTuple):
     path: str
     state: str
     size: int
-    owner: str
-    group: str
+    owner: str | None
+    group: str | None
     last_modified: date
     volume: str
 
@@ -67,6 +83,7 @@ class NewestReports:
 
     dates: dict[str, date]
     groups: Iterable[GroupRow]
+    quotas: Iterable[QuotaRow]
     directories: Iterable[DirectoryRow]
     users: Iterable[UserRow]
     vaults: Iterable[VaultRow]

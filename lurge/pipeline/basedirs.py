@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from lurge.aggregate.directories import DirectoryFinder
+from lurge.atomic import whole_file
 from lurge.errors import UsageError
-from lurge.export.atomic import whole_file
 from lurge.source.finding import dump_of
 from lurge.stream.blocks import OpenDump
 

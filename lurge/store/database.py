@@ -1,43 +1,58 @@
-"""Opening the database: connections, transactions, the schema brought up to date."""
+"""Opening the database: connections, transactions, what to do when it goes away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import alembic.command
-import alembic.config
-import alembic.util
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from lurge.errors import StoreError
+from lurge.config.settings import DatabaseConfig
+from lurge.errors import StoreError, StoreUnavailable
 
 BUSY_SECONDS = 60
+CONNECT_SECONDS = 10
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 WRITING = "lurge_writing"
-VERSION_TABLE = "alembic_version"
+MYSQL_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 604800"
+)
+"""Nothing is cut or guessed silently, and a connection that waits for a long reading is kept."""
+
+TRANSIENT = frozenset(
+    {
+        1040, 1053, 1077, 1078, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1205, 1213, 1317, 1927, 2002, 2003, 2005,
+        2006, 2012, 2013, 2026, 2055,
+    }
+)  # fmt: skip
+"""MySQL's numbers of what may pass: too many connections, shutting down, lost connections, deadlocks and lock waits."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Database:
-    """The database of one site. Every method raises StoreError where the database refuses.
+    """The database of one site, SQLite or MySQL/MariaDB.
 
-    url: sqlite:///PATH; the path is taken as it is, whatever is in it.
+    Every method raises StoreError where the database refuses, StoreUnavailable where trying again may help.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = sa.URL.create("sqlite", database=url.removeprefix("sqlite:///"))
-        try:
-            Path(str(self)).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make the directory of {self}: {error.strerror}") from error
-        self._engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
-        sa.event.listen(self._engine, "connect", _no_implicit_transactions)
-        sa.event.listen(self._engine, "begin", _begin)
+    def __init__(self, config: DatabaseConfig) -> None:
+        self._retry_seconds = config.retry_seconds
+        sqlite_path = config.url.removeprefix("sqlite:///")
+        self.is_sqlite = sqlite_path != config.url
+        self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
 
     def __str__(self) -> str:
-        return str(self.url.database)
+        url = self.engine.url
+        if self.is_sqlite:
+            return str(url.database)
+        return f"{url.database} on {url.host or 'this host'}" + (f":{url.port}" if url.port else "")
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -53,33 +68,85 @@ class Database:
 
     @contextmanager
     def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
+        with (
+            self.translated(),
+            self.engine.connect().execution_options(**{WRITING: writing}) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """What the driver raises, as our own errors."""
         try:
-            with self._engine.connect().execution_options(**{WRITING: writing}) as connection, connection.begin():
-                yield connection
+            yield
         except (SQLAlchemyError, OverflowError) as error:
             cause = getattr(error, "orig", None) or error
-            raise StoreError(f"database {self}: {cause}") from error
+            kind = StoreUnavailable if may_pass(error) else StoreError
+            raise kind(f"database {self}: {cause}") from error
 
-    def upgrade(self) -> None:
-        """Create the tables, or bring an older schema up to date."""
-        config = alembic.config.Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self.writing() as connection:
-            tables = set(sa.inspect(connection).get_table_names())
-            if tables and VERSION_TABLE not in tables:
-                raise StoreError(
-                    f"database {self} has tables, but lurge did not make them", "Give database.url a new file."
-                )
-            config.attributes["connection"] = connection
+    def retrying(self, work: Callable[[], T]) -> T:
+        """What `work` returns; done again, after longer and longer waits, while the database is unavailable."""
+        ends = time.monotonic() + self._retry_seconds
+        pause = FIRST_PAUSE
+        while True:
             try:
-                alembic.command.upgrade(config, "head")
-            except alembic.util.CommandError as error:
-                raise StoreError(
-                    f"database {self}: {error}", "A newer lurge made it: use that, or a new file."
-                ) from error
+                return work()
+            except StoreUnavailable as error:
+                if time.monotonic() + pause > ends:
+                    raise
+                log.warning("%s; trying again in %g s", error.message, pause)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def grants(self) -> list[str]:
+        """What the user of a MySQL server may do, in its words."""
+        with self.reading() as connection:
+            return [str(grant) for grant in connection.exec_driver_sql("SHOW GRANTS").scalars()]
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same work may succeed later: a connection was lost, another transaction was in the way."""
+    cause = getattr(error, "orig", None)
+    number = cause.args[0] if cause is not None and cause.args else None
+    return bool(getattr(error, "connection_invalidated", False)) or number in TRANSIENT
+
+
+def sqlite_engine(path: str) -> sa.Engine:
+    """An engine for a file, whose path is taken as it is, whatever is in it. Raises StoreError."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the directory of {path}: {error.strerror}") from error
+    engine = sa.create_engine(sa.URL.create("sqlite", database=path), connect_args={"timeout": BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _no_implicit_transactions)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def mysql_engine(config: DatabaseConfig) -> sa.Engine:
+    """An engine for a server. Raises StoreError where mysqlclient is missing or the URL is none."""
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "local_infile": 1, "charset": "utf8mb4"}
+    if config.option_file:
+        arguments |= {"read_default_file": str(config.option_file), "read_default_group": "client"}
+    if config.password:
+        arguments["password"] = config.password.reveal()
+    try:
+        engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
+    except ImportError as error:
+        raise StoreError(f"database.url needs mysqlclient: {error}", "Install lurge[mysql].") from error
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(f"database.url is no URL of a database: {error}") from error
+    sa.event.listen(engine, "connect", _prepare_session)
+    return engine
+
+
+def _prepare_session(connection: Any, _: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MYSQL_SESSION)
 
 
 def _no_implicit_transactions(connection: Any, _: object) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, SummaryRow, UserRow, VaultRow
+from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, QuotaRow, SummaryRow, UserRow, VaultRow
 from lurge.store import schema
 from lurge.store.swap import stored_dates
 
@@ -22,6 +23,7 @@ def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestR
     return NewestReports(
         dates=dates,
         groups=group_rows(connection, dates),
+        quotas=quota_rows(connection, dates),
         directories=directory_rows(connection, dates),
         users=user_rows(connection, dates),
         vaults=vault_rows(connection, dates),
@@ -43,7 +45,7 @@ def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
         )
         .join_from(usage, base)
         .join(schema.volume)
-        .join(group)
+        .join(group, isouter=True)
         .join(pi, isouter=True)
     )
     for name, day in volumes.items():
@@ -51,45 +53,96 @@ def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
         yield from (GroupRow(*row) for row in rows)
 
 
-def directory_rows(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryRow]:
-    """The directories of every volume; they hold only the newest date."""
-    directory, base, group, pi = schema.directory, schema.base_directory, schema.unix_group, schema.pi
-    in_gib = sa.func.round(directory.c.size * 2**30)
-    directories = (
+def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
+    """Every group's use of each volume at its newest date, with its quota and what is expected of it."""
+    usage, warning = schema.lustre_usage, schema.warning
+    same_for_a_group = ("quota", "warning_id", "expected_in_3_days", "expected_in_7_days", "quota_reached")
+    of_group = {name: sa.func.max(usage.c[name]).label(name) for name in same_for_a_group}
+    totals = (
+        sa.select(
+            schema.volume.c.scratch_disk,
+            sa.func.max(schema.pi.c.pi_name).label("pi_name"),
+            schema.unix_group.c.group_name,
+            sa.func.sum(usage.c.used).label("used"),
+            *of_group.values(),
+            sa.func.max(sa.cast(usage.c.quota_backfilled, sa.Integer)).label("backfilled"),
+        )
+        .join_from(usage, schema.base_directory)
+        .join(schema.volume)
+        .join(schema.unix_group)
+        .join(schema.pi, isouter=True)
+        .group_by(schema.volume.c.scratch_disk, schema.unix_group.c.group_name)
+    )
+    for name, day in volumes.items():
+        found = totals.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day).subquery()
+        query = sa.select(
+            found.c.scratch_disk,
+            found.c.pi_name,
+            found.c.group_name,
+            found.c.used,
+            found.c.quota,
+            found.c.warning_id,
+            warning.c.warning,
+            found.c.expected_in_3_days,
+            found.c.expected_in_7_days,
+            found.c.quota_reached,
+            found.c.backfilled,
+        ).join_from(found, warning, warning.c.warning_id == found.c.warning_id)
+        for volume, pi, group, used, *rest, backfilled in connection.execute(query):
+            yield QuotaRow._make((volume, pi, group, int(used), *rest, bool(backfilled)))
+
+
+def directories_query() -> sa.Select[Any]:
+    """Directories with their keys, exact sizes and names."""
+    directory, base = schema.directory, schema.base_directory
+    return (
         sa.select(
             directory.c.directory_id,
             base.c.directory_path,
             directory.c.directory_path,
-            sa.func.coalesce(directory.c.size_bytes, in_gib),
+            exact_size(directory).label("exact"),
             directory.c.num_files,
             directory.c.last_modified,
-            pi.c.pi_name,
-            group.c.group_name,
+            schema.pi.c.pi_name,
+            schema.unix_group.c.group_name,
         )
         .join_from(directory, base)
         .join(schema.volume)
-        .join(group)
-        .join(pi, isouter=True)
+        .join(schema.unix_group, isouter=True)
+        .join(schema.pi, isouter=True)
     )
+
+
+def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
+    """Bytes; what the older tool stored is known only in GiB."""
+    return sa.func.coalesce(table.c.size_bytes, sa.func.round(table.c.size * 2**30))
+
+
+def directory_rows(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryRow]:
+    """The directories of every volume; they hold only the newest date."""
     file_size, filetype = schema.file_size, schema.filetype
     sizes = (
-        sa.select(
-            file_size.c.directory_id,
-            filetype.c.filetype_name,
-            sa.func.coalesce(file_size.c.size_bytes, sa.func.round(file_size.c.size * 2**30)),
-        )
+        sa.select(file_size.c.directory_id, filetype.c.filetype_name, exact_size(file_size))
         .join_from(file_size, filetype)
-        .join(directory)
-        .join(base)
+        .join(schema.directory)
+        .join(schema.base_directory)
         .join(schema.volume)
     )
     for name in volumes:
         mine = schema.volume.c.scratch_disk == name
         by_directory: dict[int, dict[str, int]] = {}
         for number, filetype_name, size in connection.execute(sizes.where(mine)):
-            by_directory.setdefault(number, {})[filetype_name] = int(size)
-        for number, base_path, path, size, *rest in connection.execute(directories.where(mine)):
-            yield DirectoryRow(base_path, path, int(size), by_directory.get(number, {}), *rest)
+            by_directory.setdefault(number, {})[filetype_name] = int(size or 0)
+        for number, base_path, path, size, *rest in connection.execute(directories_query().where(mine)):
+            yield DirectoryRow(base_path, path, int(size or 0), by_directory.get(number, {}), *rest)
+
+
+def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:
+    """The largest directories over some volumes, without their filetypes."""
+    query = directories_query().where(schema.volume.c.scratch_disk.in_(list(volumes)))
+    paths = (schema.base_directory.c.directory_path, schema.directory.c.directory_path)
+    rows = connection.execute(query.order_by(sa.desc("exact"), *paths).limit(most))
+    return [DirectoryRow(base, path, int(size or 0), {}, *rest) for _, base, path, size, *rest in rows]
 
 
 def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
@@ -103,9 +156,9 @@ def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
             usage.c.size,
             usage.c.last_modified,
         )
-        .join_from(usage, schema.user)
-        .join(schema.unix_group)
-        .join(schema.volume)
+        .join_from(usage, schema.volume)
+        .join(schema.user, isouter=True)
+        .join(schema.unix_group, isouter=True)
     )
     for name, day in volumes.items():
         rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day))
@@ -125,10 +178,10 @@ def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
             vault.c.last_modified,
             schema.volume.c.scratch_disk,
         )
-        .join_from(vault, schema.vault_actions)
-        .join(schema.user)
-        .join(schema.unix_group)
-        .join(schema.volume)
+        .join_from(vault, schema.volume)
+        .join(schema.vault_actions, isouter=True)
+        .join(schema.user, isouter=True)
+        .join(schema.unix_group, isouter=True)
     )
     for name, day in volumes.items():
         rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, vault.c.record_date == day))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A key; SQLite counts up by itself only in a column of exactly INTEGER."""
+
+Path = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
+"""A path: a line's length of bytes, each of which may be shown as four characters."""
+
+OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
+    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
+)}  # fmt: skip
+"""Transactions, every character, and names that differ in case or accents are different names."""
 
 metadata = sa.MetaData(
     naming_convention={
@@ -24,6 +35,7 @@ def lookup_table(table: str, prefix: str, name: str | None = None, length: int =
         metadata,
         sa.Column(f"{prefix}_id", BigId, primary_key=True),
         sa.Column(name or f"{prefix}_name", sa.String(length), nullable=False, unique=True),
+        **OPTIONS,
     )
 
 
@@ -36,7 +48,7 @@ vault_actions = lookup_table("vault_actions", "vault_action", "action_name")
 warning = lookup_table("warning", "warning", "warning")
 
 
-def reference(name: str, column: sa.Column[int], nullable: bool = False, index: bool = False) -> sa.Column[int]:
+def reference(name: str, column: sa.Column[int], nullable: bool = True, index: bool = False) -> sa.Column[int]:
     """A column that refers to a key."""
     return sa.Column(name, BigId, sa.ForeignKey(column), nullable=nullable, index=index)
 
@@ -45,39 +57,51 @@ base_directory = sa.Table(
     "base_directory",
     metadata,
     sa.Column("base_directory_id", BigId, primary_key=True),
-    sa.Column("directory_path", sa.Text, nullable=False),
-    reference("volume_id", volume.c.volume_id, index=True),
-    sa.UniqueConstraint("directory_path", "volume_id"),
+    sa.Column("directory_path", Path, nullable=False),
+    reference("volume_id", volume.c.volume_id, nullable=False, index=True),
+    # MySQL has no unique texts: there a hash of the path, which the server computes, takes its place.
+    sa.UniqueConstraint("directory_path", "volume_id").ddl_if(dialect="sqlite"),
+    **OPTIONS,
 )
+
+# What the older tool did not know, its rows hold as NULL: hence columns that may be missing.
 
 lustre_usage = sa.Table(
     "lustre_usage",
     metadata,
     sa.Column("record_id", BigId, primary_key=True),
-    sa.Column("used", sa.BigInteger, nullable=False),
+    sa.Column("used", sa.BigInteger),
     sa.Column("quota", sa.BigInteger),
-    sa.Column("record_date", sa.Date, nullable=False),
-    sa.Column("last_modified", sa.BigInteger, nullable=False),
-    reference("pi_id", pi.c.pi_id, nullable=True),
+    sa.Column("record_date", sa.Date),
+    sa.Column("last_modified", sa.BigInteger),
+    reference("pi_id", pi.c.pi_id),
     reference("unix_id", unix_group.c.group_id),
     reference("warning_id", warning.c.warning_id),
     reference("base_directory_id", base_directory.c.base_directory_id),
+    sa.Column("expected_in_3_days", sa.BigInteger),
+    sa.Column("expected_in_7_days", sa.BigInteger),
+    sa.Column("quota_reached", sa.Date),
+    sa.Column("quota_backfilled", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
     sa.Index(None, "base_directory_id", "record_date"),
+    sa.Index(None, "unix_id", "base_directory_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
 )
 
 directory = sa.Table(
     "directory",
     metadata,
     sa.Column("directory_id", BigId, primary_key=True),
-    sa.Column("directory_path", sa.Text, nullable=False),
-    sa.Column("num_files", sa.BigInteger, nullable=False),
-    sa.Column("size", sa.Double, nullable=False),
-    sa.Column("last_modified", sa.BigInteger, nullable=False),
-    reference("pi_id", pi.c.pi_id, nullable=True),
+    sa.Column("directory_path", Path),
+    sa.Column("num_files", sa.BigInteger),
+    sa.Column("size", sa.Double),
+    sa.Column("last_modified", sa.BigInteger),
+    reference("pi_id", pi.c.pi_id),
     reference("group_id", unix_group.c.group_id),
     reference("base_directory_id", base_directory.c.base_directory_id),
     sa.Column("size_bytes", sa.BigInteger),
     sa.Index(None, "base_directory_id", "group_id"),
+    **OPTIONS,
 )
 
 file_size = sa.Table(
@@ -86,37 +110,42 @@ file_size = sa.Table(
     sa.Column("file_size_id", BigId, primary_key=True),
     reference("directory_id", directory.c.directory_id, index=True),
     reference("filetype_id", filetype.c.filetype_id),
-    sa.Column("size", sa.Double, nullable=False),
+    sa.Column("size", sa.Double),
     sa.Column("size_bytes", sa.BigInteger),
+    **OPTIONS,
 )
 
 user_usage = sa.Table(
     "user_usage",
     metadata,
     sa.Column("record_id", BigId, primary_key=True),
-    sa.Column("record_date", sa.Date, nullable=False),
+    sa.Column("record_date", sa.Date),
     reference("user_id", user.c.user_id),
     reference("group_id", unix_group.c.group_id),
     reference("volume_id", volume.c.volume_id),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("last_modified", sa.Date, nullable=False),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("last_modified", sa.Date),
     sa.Column("num_files", sa.BigInteger),
     sa.Index(None, "volume_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
 )
 
 vault = sa.Table(
     "vault",
     metadata,
     sa.Column("record_id", BigId, primary_key=True),
-    sa.Column("record_date", sa.Date, nullable=False),
-    sa.Column("filepath", sa.Text, nullable=False),
+    sa.Column("record_date", sa.Date),
+    sa.Column("filepath", Path),
     reference("group_id", unix_group.c.group_id),
     reference("vault_action_id", vault_actions.c.vault_action_id),
-    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger),
     reference("user_id", user.c.user_id),
-    sa.Column("last_modified", sa.Date, nullable=False),
+    sa.Column("last_modified", sa.Date),
     reference("volume_id", volume.c.volume_id),
     sa.Index(None, "volume_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
 )
 
 volume_summary = sa.Table(
@@ -136,6 +165,7 @@ volume_summary = sa.Table(
             "unattributed_bytes",
         )
     ),
+    **OPTIONS,
 )
 
 unattributed_usage = sa.Table(
@@ -146,4 +176,15 @@ unattributed_usage = sa.Table(
     sa.Column("group_id", BigId, sa.ForeignKey(unix_group.c.group_id), primary_key=True, autoincrement=False),
     sa.Column("used", sa.BigInteger, nullable=False),
     sa.Column("num_records", sa.BigInteger, nullable=False),
+    **OPTIONS,
 )
+
+job_lock = sa.Table(
+    "job_lock",
+    metadata,
+    sa.Column("lock_name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("since", sa.DateTime, nullable=False),
+    **OPTIONS,
+)
+"""Who changes the database now, or did last."""

@@ -1,38 +1,48 @@
-"""Storing one volume's report in one transaction, so that a reader sees the old rows or the new, never a mixture."""
+"""Storing one volume's report in one transaction, so that a reader sees the old rows or the new, never a mixture.
+
+The rows to replace need no tag: until the transaction ends, nobody else sees that they are gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import sqlalchemy as sa
 
 from lurge.errors import ReconciliationError, VolumeError
 from lurge.model.dump import Dump, date_of, days_before
+from lurge.model.forecast import Forecaster
 from lurge.model.names import Group
 from lurge.model.report import VolumeReport
 from lurge.store import schema
 from lurge.store.bulk import ids_of, insert_rows, next_id
 from lurge.store.database import Database
+from lurge.store.warnings import WARNING_OK, warn
 
 OLD = ".hgi.old."
-"""What tags the rows that a swap replaces."""
+"""What the older tool tags the rows with that it is about to replace."""
 
 GIB = 2**30
 LARGEST = 2**63 - 1
-WARNING_OK = 1
 
 
 @dataclass(frozen=True)
 class NamedReport:
-    """A volume's report with the names of its groups and users, and of its filetypes."""
+    """A volume's report with what other sources say: names of its groups, users and filetypes, and quotas.
+
+    quotas: bytes by gid, missing where there is none. backfilled: whether the quotas are of a later day than the dump.
+    """
 
     dump: Dump
     report: VolumeReport
     groups: dict[int, Group]
     users: dict[int, str]
     filetypes: Sequence[str]
+    forecast: Forecaster
+    quotas: Mapping[int, int] = field(default_factory=dict)
+    backfilled: bool = False
 
 
 def stored_path(subdirectory: str) -> str:
@@ -54,11 +64,21 @@ TAGGED = sa.func.substr(schema.directory.c.directory_path, 1, len(OLD)) == OLD
 """Not LIKE, which would also take what differs in case."""
 
 
+def runs_of_keys(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, int]]:
+    """The keys of some directories as runs (first, last) without gaps: a volume's keys were given in a row."""
+    key = schema.directory.c.directory_id
+    place = sa.func.row_number().over(order_by=key)
+    keys = sa.select(key, (key - place).label("run")).where(condition).subquery()
+    runs = sa.select(sa.func.min(keys.c.directory_id), sa.func.max(keys.c.directory_id)).group_by(keys.c.run)
+    return [(first, last) for first, last in connection.execute(runs)]
+
+
 def purge_directories(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
     """Delete directories and the file sizes that belong to them."""
-    doomed = sa.select(schema.directory.c.directory_id).where(condition)
-    connection.execute(sa.delete(schema.file_size).where(schema.file_size.c.directory_id.in_(doomed)))
-    connection.execute(sa.delete(schema.directory).where(condition))
+    runs = runs_of_keys(connection, condition)
+    for table in (schema.file_size, schema.directory):
+        for first, last in runs:
+            connection.execute(sa.delete(table).where(table.c.directory_id.between(first, last)))
 
 
 def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
@@ -73,21 +93,36 @@ def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
 
 
 def recover(database: Database, volume_name: str) -> None:
-    """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are."""
-    with database.writing() as connection:
-        known = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
-        volume_id = connection.execute(known).scalar()
-        if volume_id is None:
-            return
-        mine = directories_of(volume_id)
-        counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
+    """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are.
+
+    Rows that were tagged again and again are of several runs: the oldest, tagged most often, are a whole state.
+    """
+
+    def mend() -> None:
+        with database.writing() as connection:
+            recover_in(connection, volume_name)
+
+    database.retrying(mend)
+
+
+def recover_in(connection: sa.Connection, volume_name: str) -> None:
+    known = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
+    volume_id = connection.execute(known).scalar()
+    if volume_id is None:
+        return
+    mine = directories_of(volume_id)
+    counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
+    rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
+    if tagged and tagged < rows:
+        purge_directories(connection, mine & TAGGED)
+        return
+    path = schema.directory.c.directory_path
+    while tagged:
+        restored = sa.func.substr(path, len(OLD) + 1)
+        connection.execute(sa.update(schema.directory).where(mine).values(directory_path=restored))
         rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
         if tagged and tagged < rows:
-            purge_directories(connection, mine & TAGGED)
-        elif tagged:
-            path = schema.directory.c.directory_path
-            restored = sa.func.substr(path, len(OLD) + 1)
-            connection.execute(sa.update(schema.directory).where(mine).values(directory_path=restored))
+            purge_directories(connection, mine & sa.not_(TAGGED))
 
 
 def store_volume(database: Database, named: NamedReport) -> None:
@@ -97,8 +132,12 @@ def store_volume(database: Database, named: NamedReport) -> None:
     add up to what was counted, StoreError where the database refuses; then nothing was changed.
     """
     check_range(named)
-    with database.writing() as connection:
-        Swap(connection, named).run()
+
+    def swap() -> None:
+        with database.writing() as connection:
+            Swap(connection, named).run()
+
+    database.retrying(swap)
 
 
 def check_range(named: NamedReport) -> None:
@@ -136,6 +175,7 @@ class Swap:
             self._replace_directories()
         self._delete_history()
         self._insert_groups()
+        warn(self._connection, self._volume, self._date, self._named.forecast)
         self._insert_users()
         self._insert_vault()
         self._insert_summary()
@@ -157,11 +197,10 @@ class Swap:
         return known | added
 
     def _replace_directories(self) -> None:
-        """Tag the old rows, insert the new, purge the tagged."""
+        """Purge the old rows, insert the new: nobody sees one without the other before the transaction ends."""
         table, mine = schema.directory, directories_of(self._volume)
-        tagged_path = sa.literal(OLD).concat(table.c.directory_path)
-        self._connection.execute(sa.update(table).where(mine).values(directory_path=tagged_path))
         first = next_id(self._connection, table)
+        purge_directories(self._connection, mine)
         insert_rows(
             self._connection,
             table,
@@ -204,7 +243,6 @@ class Swap:
                 if size
             ),
         )
-        purge_directories(self._connection, mine & TAGGED)
         files = sa.func.coalesce(sa.func.sum(table.c.num_files), 0)
         stored = self._connection.execute(sa.select(sa.func.count(), files).select_from(table).where(mine)).one()
         wanted = (len(self._report.directories), sum(row.files for row in self._report.directories))
@@ -230,16 +268,28 @@ class Swap:
         insert_rows(
             self._connection,
             schema.lustre_usage,
-            ("used", "record_date", "last_modified", "pi_id", "unix_id", "warning_id", "base_directory_id"),
+            (
+                "used",
+                "quota",
+                "record_date",
+                "last_modified",
+                "pi_id",
+                "unix_id",
+                "warning_id",
+                "base_directory_id",
+                "quota_backfilled",
+            ),
             (
                 (
                     row.size,
+                    self._named.quotas.get(row.gid),
                     day,
                     days_before(self._date, row.newest),
                     self._pis[row.gid],
                     self._groups[row.gid],
                     WARNING_OK,
                     self._bases[row.base],
+                    int(self._named.backfilled),
                 )
                 for row in self._report.groups
             ),

@@ -9,9 +9,13 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from lurge.aggregate.aggregator import Aggregator
+from lurge.export.parts import VolumeParts
 from lurge.model.era import Era
 from lurge.model.rules import Rules
+from lurge.model.split import Portion
 from lurge.source.finding import read_base_directories
 from lurge.stream.blocks import Batch, OpenDump
 from lurge.stream.comm import Comm, ThreadComm, thread_comms
@@ -33,6 +37,9 @@ from lurge.stream.worker import Worker
 BATCHES_AHEAD = 4
 POLL_SECONDS = 0.0005
 PROGRESS_SECONDS = 0.2
+MOST_PORTIONS_WAITING = 64
+"""Of a split, while one that belongs before them is still worked on."""
+
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +54,7 @@ def rules_of(job: Job, era: Era) -> Rules:
         filetypes=job.filetypes,
         deep_directories=job.deep_directories,
         aliases=job.aliases,
+        splits=job.split_into is not None,
     )
 
 
@@ -120,6 +128,7 @@ class VolumeWork:
     floor: Comm
     result: Aggregator
     rules: Data
+    parts: VolumeParts | None = None
     workers: set[int] = field(default_factory=set)
     asking: deque[int] = field(default_factory=deque)
     reported: float = 0.0
@@ -155,13 +164,16 @@ class Controller:
             reading = Reading(job)
             log.info("%s: %s", job.dump.volume.name, reading.rules.era)
             floor, crew = (self._comm, workers) if workers else self._own_floor()
-            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), pack_object(reading.rules))
+            parts = VolumeParts(job.split_into) if job.split_into else None
+            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), pack_object(reading.rules), parts)
             for worker in crew:
                 self._enlist(work, worker, assignment)
             self._give_out(work)
             self._gather(work)
-            arrays = pack_arrays(work.result.export() | {"rules": work.rules})
-            self._comm.send(COORDINATOR, Tag.REPORT, number, reading.lines, data=arrays)
+            arrays = work.result.export() | {"rules": work.rules}
+            if work.parts:
+                arrays["split"] = np.array(work.parts.finish(), np.int64).reshape(-1, 3)
+            self._comm.send(COORDINATOR, Tag.REPORT, number, reading.lines, data=pack_arrays(arrays))
         except Exception as error:
             log.debug("%s failed", job.dump.volume.name, exc_info=True)
             problem = pack_object(Problem.of(error, self._comm.name))
@@ -190,10 +202,12 @@ class Controller:
         while batch is not None or not work.reading.ended:
             if batch is None:
                 batch = work.reading.take(POLL_SECONDS if work.asking else 0.02)
-            self._handle_all(work, wait=batch is not None and not work.asking)
-            if batch is not None and work.asking:
+            too_far = work.parts is not None and work.parts.waiting > MOST_PORTIONS_WAITING
+            self._handle_all(work, wait=batch is not None and (too_far or not work.asking))
+            if batch is not None and work.asking and not too_far:
                 worker = work.asking.popleft()
-                work.floor.send(worker, Tag.BLOCKS, work.number, batch.first_line, data=batch.text)
+                numbers = (work.number, batch.first_line, batch.lines)
+                work.floor.send(worker, Tag.BLOCKS, *numbers, data=batch.text)
                 batch = None
             self._show_progress(work)
 
@@ -216,6 +230,9 @@ class Controller:
             return
         if message.tag is Tag.ASK:
             work.asking.append(message.source)
+        elif message.tag is Tag.PORTION and work.parts:
+            _, first_line, lines = message.numbers
+            work.parts.add(first_line, lines, Portion(**unpack_arrays(message.data)))
         elif message.tag is Tag.REPORT:
             work.workers.discard(message.source)
             work.result.merge(unpack_arrays(message.data))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Protocol
 
 from lurge.errors import VolumeError
 from lurge.stream.comm import Comm
 from lurge.stream.plan import Plan, share
-from lurge.stream.protocol import Arrived, Job, Message, Tag, pack_object, unpack_arrays, unpack_object
+from lurge.stream.protocol import Arrived, Job, Message, Problem, Tag, pack_object, unpack_arrays, unpack_object
 
 WAIT_SECONDS = 0.5
+
+Result = Arrived | VolumeError
 
 
 class Watcher(Protocol):
@@ -30,30 +32,37 @@ class Watcher(Protocol):
 
 
 class Coordinator:
-    """Rank 0's part of reading: every job's arrays, or the error that it met."""
+    """Rank 0's part of reading: hands every job's arrays, or the error that it met, to `arrived` with its number."""
 
-    def __init__(self, comm: Comm, plan: Plan, jobs: Mapping[int, Job], watcher: Watcher) -> None:
+    def __init__(
+        self,
+        comm: Comm,
+        plan: Plan,
+        jobs: Mapping[int, Job],
+        watcher: Watcher,
+        arrived: Callable[[int, Result], None],
+        largest_first: bool = True,
+    ) -> None:
         self._comm = comm
         self._jobs = jobs
         self._watcher = watcher
         by_size = sorted(jobs, key=lambda number: (-jobs[number].dump.size, number))
-        self._waiting = deque(by_size)
+        self._waiting = deque(by_size if largest_first else jobs)
         self._idle = deque(plan.controllers)
         shares = share(plan.workers, len(plan.controllers))
         self._crews = dict(zip(plan.controllers, shares, strict=True))
         self._assignments = count()
         self._reading: dict[int, int] = {}
         self._started: dict[int, float] = {}
-        self._results: dict[int, Arrived | VolumeError] = {}
+        self._arrived = arrived
 
-    def run(self) -> dict[int, Arrived | VolumeError]:
-        """Read every job's dump; returns by job number what came of it."""
+    def run(self) -> None:
+        """Read every job's dump."""
         self._hand_out()
         while self._reading:
             message = self._comm.receive(WAIT_SECONDS)
             if message is not None:
                 self._handle(message)
-        return self._results
 
     def _hand_out(self) -> None:
         while self._waiting and self._idle:
@@ -83,16 +92,15 @@ class Coordinator:
         if message.tag is Tag.PROGRESS:
             self._watcher.advanced(name, *message.numbers[1:3])
             return
+        result: Result
         if message.tag is Tag.REPORT:
-            self._results[number] = Arrived(
-                lines=message.numbers[1],
-                arrays=unpack_arrays(message.data),
-                seconds=time.monotonic() - self._started[number],
-            )
+            seconds = time.monotonic() - self._started[number]
+            result = Arrived(message.numbers[1], unpack_arrays(message.data), seconds)
             self._watcher.ended(name, None)
-        elif message.tag is Tag.FAILED:
-            error = unpack_object(message.data).error
-            self._results[number] = error
-            self._watcher.ended(name, error.message)
+        else:
+            problem: Problem = unpack_object(message.data)
+            result = problem.error
+            self._watcher.ended(name, problem.error.message)
         self._idle.append(self._reading.pop(number))
         self._hand_out()
+        self._arrived(number, result)

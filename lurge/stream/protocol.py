@@ -8,13 +8,15 @@
     coordinator -> everyone     STOP    (exit status)            the job is over
     controller  -> worker       RULES   (volume, assignment; rules)
                                                                  prepare for the blocks of a volume
-                                BLOCKS  (volume, first line; text)
+                                BLOCKS  (volume, first line, lines; text)
                                 DONE    (volume)                 hand over what you have
     worker      -> controller   ASK     (volume)                 I can take blocks
+                                PORTION (volume, first line, lines; arrays)
+                                                                 the records of some blocks by group, if it splits
                                 REPORT  (volume; arrays)
     worker, controller -> up    FAILED  (volume; problem)
     controller  -> coordinator  PROGRESS (volume, bytes, lines)
-                                REPORT  (volume, lines; arrays, among them the rules)
+                                REPORT  (volume, lines; arrays, among them the rules and what was split)
 
 The first message that a rank gets decides what it is: a controller (VOLUME) or a worker (RULES). Every message names
 its volume, so that what is late for one is never taken for another. Messages of different senders may overtake each
@@ -59,6 +61,7 @@ class Tag(IntEnum):
     REPORT = 8
     FAILED = 9
     PROGRESS = 10
+    PORTION = 11
 
 
 class Message(NamedTuple):
@@ -75,7 +78,10 @@ NUMBERS = 4
 
 @dataclass(frozen=True)
 class Job:
-    """All that a controller must know to read one volume; the era of the dump it finds out itself."""
+    """All that a controller must know to read one volume; the era of the dump it finds out itself.
+
+    split_into: where to put the lines of each group, None where they are not wanted.
+    """
 
     dump: Dump
     base_directories: Path
@@ -84,6 +90,7 @@ class Job:
     deep_directories: tuple[str, ...]
     aliases: PathAliases
     block_records: int
+    split_into: Path | None = None
 
 
 @dataclass(frozen=True)

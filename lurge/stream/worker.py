@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 from lurge.aggregate.aggregator import Aggregator
+from lurge.aggregate.split import Splitter
+from lurge.model.rules import Rules
 from lurge.stream.comm import Comm
 from lurge.stream.protocol import Message, Problem, Tag, pack_arrays, pack_object, unpack_object
 
@@ -21,6 +23,7 @@ class Worker:
         self._comm = comm
         self._volume = self._assignment = -1
         self._aggregator: Aggregator | None = None
+        self._splitter: Splitter | None = None
 
     def run(self, message: Message | None = None) -> int:
         """Work until STOP, beginning with `message`; returns the job's exit status."""
@@ -45,13 +48,19 @@ class Worker:
             if message.numbers[1] < self._assignment:
                 return
             self._volume, self._assignment = message.numbers
-            self._aggregator = Aggregator(unpack_object(message.data))
+            rules: Rules = unpack_object(message.data)
+            self._aggregator = Aggregator(rules)
+            self._splitter = Splitter(rules) if rules.splits else None
             for _ in range(ASKS_IN_FLIGHT):
                 self._comm.send(message.source, Tag.ASK, volume)
         elif volume != self._volume or self._aggregator is None:
             log.debug("a late %s for volume %d", message.tag.name, volume)
         elif message.tag is Tag.BLOCKS:
-            self._aggregator.add(message.data, message.numbers[1])
+            first_line, lines = message.numbers[1:]
+            self._aggregator.add(message.data, first_line)
+            if self._splitter:
+                portion = pack_arrays(self._splitter.split(message.data, lines)._asdict())
+                self._comm.send(message.source, Tag.PORTION, volume, first_line, lines, data=portion)
             self._comm.send(message.source, Tag.ASK, volume)
         elif message.tag is Tag.DONE:
             arrays = pack_arrays(self._aggregator.export())

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lurge.config import BUILT_IN_FILETYPES, load_config
+from lurge.config import load_config
+from lurge.config.settings import BUILT_IN_FILETYPES
 from lurge.errors import ConfigError
 from lurge.model.dump import Volume
 from lurge.model.paths import PathAliases
@@ -81,7 +82,7 @@ def test_defaults(folder: Path) -> None:
     assert config.dumps.volumes == (Volume("scratch119", "/lustre/scratch119"),)
     assert (config.dumps.max_days_ago, config.dumps.max_rejected_fraction) == (10, 0.01)
     assert config.reports.directory == folder / "out"
-    assert config.database_url == f"sqlite:///{folder}/out/lurge.db"
+    assert config.database.url == f"sqlite:///{folder}/out/lurge.db"
     assert config.filetypes == BUILT_IN_FILETYPES
     assert (config.mpi.block_records, config.mpi.workers_per_volume) == (250, 6)
     assert config.identity.provider == "nss"

@@ -8,17 +8,19 @@ from pathlib import Path
 import lurge
 
 ROOT = Path(lurge.__file__).parent
-SHARED = {"model", "errors", "logs", "compiled", "config"}
+SHARED = {"model", "errors", "logs", "compiled", "config", "atomic"}
 ALLOWED = {
     "model": set(),
+    "config": set(),
+    "tickets": set(),
     "source": set(),
-    "stream": {"source", "aggregate"},
+    "stream": {"source", "aggregate", "export"},
     "aggregate": set(),
     "enrich": set(),
     "store": set(),
     "export": set(),
-    "pipeline": {"source", "stream", "aggregate", "enrich", "store", "export"},
-    "cli": {"pipeline", "store", "export", "source", "stream"},
+    "pipeline": {"source", "stream", "aggregate", "enrich", "store", "export", "tickets"},
+    "cli": {"pipeline", "store", "enrich", "export", "source", "stream", "tickets"},
 }
 
 

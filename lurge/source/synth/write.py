@@ -212,6 +212,7 @@ def write_site(world: World, directory: Path, teams: list[Team], people: list[Pe
     (directory / "lurge.toml").write_text(
         f'[dumps]\ndirectory = "dumps"\nvolumes = [{volumes}]\nmax_days_ago = {days}\n\n'
         '[reports]\ndirectory = "out"\n\n'
-        '[identity]\nprovider = "files"\n\n[identity.files]\ngroups = "groups.tsv"\nusers = "users.tsv"\n',
+        '[identity]\nprovider = "files"\n\n[identity.files]\ngroups = "groups.tsv"\nusers = "users.tsv"\n\n'
+        '[quota]\nproviders = ["csv"]\ncsv_directory = "quotas"\n',
         encoding="utf-8",
     )

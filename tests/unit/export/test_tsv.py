@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lurge.atomic import whole_file
 from lurge.errors import OutputError
-from lurge.export.atomic import whole_file
 from lurge.export.tsv import cell, human_size, write_table
 
 

@@ -1,0 +1,54 @@
+"""`lurge db`: the database's schema."""
+
+from __future__ import annotations
+
+import json as json_format
+
+import typer
+
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
+
+db = typer.Typer(help="Bring the database up to date, or look at it.", no_args_is_help=True)
+
+
+def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: VerboseOption = False) -> None:
+    """Create the tables, adopt those that the older tool made, or bring an older schema up to date.
+
+    Every other command that writes does this first, too. Rows of an adopted database are all kept.
+
+    Example: lurge db upgrade --config lurge.toml
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.config import load_config
+    from lurge.store.check import look_at
+    from lurge.store.database import Database
+    from lurge.store.lock import sole_run
+
+    database = Database(load_config(config).database)
+    with sole_run(database, "db upgrade"):
+        found = look_at(database)
+    if not quiet:
+        say(f"{database}: schema {found.revision}, up to date")
+
+
+def check(
+    config: ConfigOption = None, json: JsonOption = False, quiet: QuietOption = False, verbose: VerboseOption = False
+) -> None:
+    """Look at the database without changing it: its schema, its rows, what an interrupted run left.
+
+    The exit status is 1 where something should be done.
+
+    Example: lurge db check --config lurge.toml --json
+    """
+    set_verbosity(quiet, verbose)
+    from lurge.config import load_config
+    from lurge.store.check import look_at
+    from lurge.store.database import Database
+
+    database = Database(load_config(config).database)
+    found = database.retrying(lambda: look_at(database))
+    if json:
+        say(json_format.dumps(found.as_json(), indent=2, default=str))
+    elif not quiet:
+        say("\n".join(found.lines()))
+    raise typer.Exit(1 if found.problems else 0)

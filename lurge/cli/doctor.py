@@ -1,0 +1,33 @@
+"""`lurge doctor`."""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import asdict
+
+import typer
+
+from lurge.cli.options import ConfigOption, JsonOption, say, set_verbosity
+
+
+def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Check the configuration, dumps, database, names, quotas, MPI and batch system; say what to do about each failure.
+
+    Nothing is changed. The exit status is 1 where something fails.
+
+    Example: lurge doctor --config lurge.toml
+    """
+    set_verbosity(quiet=True, verbose=False)
+    from lurge.pipeline.doctor import Verdict, examine
+
+    findings = []
+    for one in examine(config):
+        findings.append(one)
+        if not json:
+            say(
+                f"{one.verdict.value:<8} {one.topic:<14} {one.said}"
+                + (f"\n{'':24}-> {one.advice}" if one.advice else "")
+            )
+    if json:
+        say(json_format.dumps([asdict(one) for one in findings], indent=2))
+    raise typer.Exit(1 if any(one.verdict is Verdict.FAILURE for one in findings) else 0)

@@ -1,0 +1,66 @@
+"""Commands that run on any number of ranks: alone, under a scheduler's mpiexec, or under one of our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lurge.errors import LurgeError
+
+if TYPE_CHECKING:
+    from lurge.stream.comm import Comm
+
+RanksOption = Annotated[
+    int | None, typer.Option("-n", "--ranks", min=1, help="Start mpiexec with so many ranks on this machine.")
+]
+
+
+def run_on_ranks(command: list[str], ranks: int | None, coordinate: Callable[[Comm | None], int]) -> None:
+    """Exit with the status of `coordinate`, which rank 0 plays; the other ranks play members.
+
+    command: the arguments for lurge, with which more ranks are started where the user asked for them.
+    """
+    from lurge.stream.comm import connect, run_rank
+    from lurge.stream.launch import start_ranks
+
+    if ranks and ranks > 1:
+        sys.exit(start_ranks(ranks, command))
+    comm = connect()
+    if comm is None:
+        raise typer.Exit(coordinate(None))
+    if comm.rank == 0:
+        sys.exit(run_rank(comm, lambda: coordinate_others(comm, coordinate)))
+    from lurge.stream.member import run_member
+
+    sys.exit(run_rank(comm, lambda: run_member(comm)))
+
+
+def coordinate_others(comm: Comm, coordinate: Callable[[Comm | None], int]) -> int:
+    """Rank 0's part; whatever comes of it, the other ranks are sent home with its status."""
+    status = LurgeError.exit_status
+    try:
+        status = coordinate(comm)
+    except LurgeError as error:
+        status = error.exit_status
+        raise
+    finally:
+        comm.stop_others(status)
+    return status
+
+
+def arguments(command: str, config: Path | None, **options: object) -> list[str]:
+    """A command and its options as arguments again; options: by name, flags as booleans, None where not given."""
+    given: Mapping[str, object] = {"config": os.path.abspath(config) if config else None, **options}
+    words = [command]
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif value is not None and value is not False:
+            words += [flag, str(value)]
+    return words

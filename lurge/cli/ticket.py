@@ -1,0 +1,125 @@
+"""`lurge ticket`: what ran, and how it went."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import Annotated, Any
+
+import typer
+
+from lurge.cli.options import ConfigOption, JsonOption, say
+from lurge.errors import TicketError
+
+ticket = typer.Typer(help="What ran, and how it went.", no_args_is_help=True)
+
+
+def tracker(config: ConfigOption) -> Any:
+    """The tickets of the configured site."""
+    from lurge.config import load_config
+    from lurge.pipeline.ticket import tracker_of
+
+    return tracker_of(load_config(config))
+
+
+def list_tickets(
+    config: ConfigOption = None,
+    status: Annotated[str | None, typer.Option("--status", help="Only those of this status.")] = None,
+    job: Annotated[str | None, typer.Option("--job", help="Only those of this job.")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="So many, the newest.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """List the tickets, the newest first.
+
+    Example: lurge ticket list --status failure
+    """
+    found = tracker(config).list_jobs(status=status, job_name=job)[:most]
+    if json:
+        say(json_format.dumps(found, indent=2))
+        return
+    for document in found:
+        management = document["job_management"]
+        status = management["job_status"] or "new"
+        died = "  died" if "died" in document["context"] else ""
+        say(
+            f"{document['job_ticket_id']}  {document['creation_date']}  {document['job_name']:<17}"
+            f" {status:<8} step {management['current_step']}/{len(management['steps'])}{died}"
+        )
+
+
+def show(
+    ticket_id: Annotated[str, typer.Argument(metavar="TICKET", help="A ticket's id, or `last`.")] = "last",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one ticket: its steps and how long they took, its volumes, its errors.
+
+    Example: lurge ticket show last
+    """
+    from lurge.tickets import JobTrackerError
+
+    tickets = tracker(config)
+    try:
+        if ticket_id == "last":
+            newest = tickets.list_jobs()
+            if not newest:
+                raise TicketError(f"there are no tickets in {tickets.base_directory}", "Run a job first.")
+            document = newest[0]
+        else:
+            document = tickets.get_tracker_file(ticket_id)
+    except JobTrackerError as error:
+        raise TicketError(str(error)) from error
+    say(json_format.dumps(document, indent=2) if json else "\n".join(ticket_lines(document)))
+
+
+def ticket_lines(document: dict[str, Any]) -> list[str]:
+    """A ticket for people."""
+    management, context = document["job_management"], document["context"]
+    lines = [
+        f"{document['job_ticket_id']}  {document['job_name']}  {management['job_status'] or 'new'}",
+        f"  begun {document['creation_date']}, last change {document['last_modified_date']} (UTC)",
+    ]
+    if "process" in context:
+        process = context["process"]
+        lines.append(f"  process {process['pid']} on {process['host']}, {context.get('ranks', 1)} ranks")
+    for name in ("config", "batch_job", "continues", "died"):
+        if context.get(name):
+            lines.append(f"  {name.replace('_', ' ')}: {context[name]}")
+    for name, step in context.get("steps", {}).items():
+        took = f"{step['seconds']} s" if "seconds" in step else ""
+        lines.append(f"  step {name:<16} {step.get('status', 'running'):<8} {took}".rstrip())
+    for name, volume in context.get("volumes", {}).items():
+        counts = volume.get("counts") or {}
+        read = f"{counts['records']:,} records, {counts['rejected']:,} rejected" if counts else ""
+        lines.append(f"  {name:<12} {volume['state']:<15} {volume.get('record_date') or '':<10}  {read}".rstrip())
+    lines += [
+        f"  error at {one['time']} ({one['step']}): {one['error']}" for one in context.get("errors_encountered", ())
+    ]
+    return lines
+
+
+def monitor(
+    config: ConfigOption = None,
+    again: Annotated[bool, typer.Option("--queue-again", help="Queue what died again instead of failing it.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Mark tickets of jobs that died as failed, or queue them again; count the tickets of each status.
+
+    Example: lurge ticket monitor --json
+    """
+    from lurge.config import load_config
+    from lurge.pipeline.ticket import tracker_of
+    from lurge.tickets import JobTrackerError
+
+    settings = load_config(config)
+    tickets = tracker_of(settings)
+    try:
+        marked = tickets.monitor(settings.tickets.stale_seconds, queue_again=again)
+        counts = tickets.count_jobs()
+    except JobTrackerError as error:
+        raise TicketError(str(error)) from error
+    if json:
+        say(json_format.dumps({"marked": marked, "counts": counts}, indent=2))
+        return
+    for found, why in marked.items():
+        say(f"{found}: {why}")
+    say(", ".join(f"{count} {status or 'new'}" for status, count in counts.items()))

@@ -1,0 +1,56 @@
+"""The names that a server gave last, kept in a file for the night when it does not answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lurge.atomic import whole_file
+from lurge.errors import IdentityError, OutputError
+from lurge.model.names import Group
+
+log = logging.getLogger(__name__)
+
+Known = tuple[dict[int, Group], dict[int, str]]
+
+
+def keep(file: Path, source: str, groups: Mapping[int, Group], users: Mapping[int, str]) -> None:
+    """Write the names of `source`; that they cannot be written is no reason to stop."""
+    known = {
+        "source": source,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "groups": {str(gid): list(group) for gid, group in sorted(groups.items())},
+        "users": {str(uid): name for uid, name in sorted(users.items())},
+    }
+    try:
+        with whole_file(file) as out:
+            out.write(json.dumps(known, indent=1).encode())
+    except OutputError as error:
+        log.warning("the names are not kept for a night without their server: %s", error.message)
+
+
+def recall(file: Path, source: str) -> tuple[Known, datetime]:
+    """The names that `keep` wrote for the same source, and when. Raises IdentityError where there are none."""
+    try:
+        known = json.loads(file.read_bytes())
+        if known["source"] != source:
+            raise IdentityError(f"{file} holds names of {known['source']}")
+        groups = {int(gid): Group(str(name), pi and str(pi)) for gid, (name, pi) in known["groups"].items()}
+        users = {int(uid): str(name) for uid, name in known["users"].items()}
+        written = datetime.fromisoformat(known["written"])
+        if written.tzinfo is None:
+            raise ValueError("a time without its zone")
+    except OSError as error:
+        raise IdentityError(f"no names are kept in {file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IdentityError(f"{file} is damaged: {error}", "Remove it.") from error
+    return (groups, users), written
+
+
+def age(written: datetime) -> str:
+    """How long ago, in words."""
+    hours = int((datetime.now(UTC) - written).total_seconds() // 3600)
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"

@@ -1,0 +1,81 @@
+"""The lines of one volume's groups on their way to whole files: one gzip file for each group, appended to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from isal import igzip
+
+from lurge.errors import VolumeError
+from lurge.model.split import GroupLines, Portion
+
+BYTES_A_MEMBER = 1 << 17
+LEVEL = 1
+
+
+class VolumeParts:
+    """Puts portions, which come in any order, into files in the dump's order.
+
+    What is written depends on nothing but the lines, so that any number of ranks gives equal bytes. Every method raises
+    VolumeError where a file cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._waiting: dict[int, tuple[int, Portion]] = {}
+        self._next_line = 1
+        self._open: dict[int, bytearray] = defaultdict(bytearray)
+        self._lines: dict[int, int] = defaultdict(int)
+        self._directories: dict[int, int] = defaultdict(int)
+        with writing(directory):
+            directory.mkdir(parents=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many portions wait for one before them."""
+        return len(self._waiting)
+
+    def add(self, first_line: int, lines: int, portion: Portion) -> None:
+        """Take the records of `lines` lines of the dump, of which `first_line` is the first."""
+        self._waiting[first_line] = (lines, portion)
+        while self._next_line in self._waiting:
+            count, ready = self._waiting.pop(self._next_line)
+            self._append(ready)
+            self._next_line += count
+
+    def _append(self, portion: Portion) -> None:
+        start = 0
+        columns = (portion.gids, portion.lines, portion.directories, portion.ends)
+        for gid, lines, directories, end in zip(*(column.tolist() for column in columns), strict=True):
+            self._lines[gid] += lines
+            self._directories[gid] += directories
+            text = self._open[gid]
+            text += portion.text[start:end].data
+            start = end
+            if len(text) >= BYTES_A_MEMBER:
+                self._write(gid)
+
+    def _write(self, gid: int) -> None:
+        member = igzip.compress(self._open.pop(gid), LEVEL, mtime=0)
+        with writing(self._directory), (self._directory / f"{gid}.gz").open("ab") as file:
+            file.write(member)
+
+    def finish(self) -> list[GroupLines]:
+        """Write what is left; returns what there is of each group, by gid."""
+        for gid in sorted(self._open):
+            self._write(gid)
+        return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Failed system calls as the volume's error."""
+    try:
+        yield
+    except OSError as error:
+        raise VolumeError(
+            f"cannot write below {directory}: {error.strerror}", "Free space or correct the permissions."
+        ) from error

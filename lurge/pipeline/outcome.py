@@ -1,0 +1,78 @@
+"""What became of a job and of each of its volumes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from lurge.errors import LurgeError
+from lurge.model.report import Counts, Sample
+from lurge.model.split import GroupLines
+
+
+class State(StrEnum):
+    """What became of a volume."""
+
+    STORED = "stored"
+    READ = "read"
+    KNOWN = "already stored"
+    MISSING = "no dump"
+    FAILED = "failed"
+
+
+DONE = frozenset({State.STORED, State.READ, State.KNOWN})
+
+
+@dataclass
+class VolumeOutcome:
+    """What became of one volume, and what was counted on the way.
+
+    seconds, store_seconds: how long it was read and stored. split: the lines of its groups, where they were wanted.
+    """
+
+    volume: str
+    state: State
+    record_date: date | None = None
+    error: LurgeError | None = None
+    counts: Counts | None = None
+    samples: list[Sample] = field(default_factory=list)
+    seconds: float = 0.0
+    store_seconds: float = 0.0
+    split: list[GroupLines] = field(default_factory=list)
+    users: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What others may want to know of it."""
+        counts = self.counts
+        return {
+            "volume": self.volume,
+            "state": self.state.value,
+            "record_date": self.record_date.isoformat() if self.record_date else None,
+            "error": self.error.message if self.error else None,
+            "advice": self.error.advice if self.error else None,
+            "seconds": round(self.seconds, 3),
+            "store_seconds": round(self.store_seconds, 3),
+            "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
+            "samples": [sample._asdict() for sample in self.samples],
+        }
+
+
+@dataclass
+class Outcome:
+    """What became of the job. groups: the folder with the lines of each group, where they were wanted."""
+
+    volumes: list[VolumeOutcome]
+    tsvs: list[Path] = field(default_factory=list)
+    groups: Path | None = None
+    error: LurgeError | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """0 everything is done; 3 some volumes failed or have no dump, or what came after them failed; 1 all failed."""
+        states = {volume.state for volume in self.volumes}
+        if not states & {State.MISSING, State.FAILED}:
+            return 3 if self.error else 0
+        return 3 if states & DONE or State.FAILED not in states else 1

@@ -1,0 +1,77 @@
+"""Who would do what with so many ranks, and how many there should be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lurge.config import Config
+from lurge.errors import LurgeError
+from lurge.model.dump import Dump
+from lurge.pipeline.backfill import older_dumps
+from lurge.source.finding import newest_dump
+from lurge.stream.plan import COORDINATOR, make_plan, share
+
+BYTES_A_WORKER = 64 << 20
+"""Compressed bytes of a dump below which another worker is not worth its start."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What some ranks do; volumes: what a controller reads first."""
+
+    ranks: list[int]
+    role: str
+    volume: str | None = None
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What there is to read, largest first, what is missing, and who reads it."""
+
+    ranks: int
+    memory_mb: int
+    dumps: list[Dump]
+    missing: dict[str, str]
+    roles: list[Role]
+
+
+def plan_job(config: Config, ranks: int | None, backfill: bool) -> JobPlan:
+    """The plan for tonight's dumps, or those that a backfill would read; ranks: None for as many as there should be."""
+    dumps: list[Dump] = []
+    missing = {}
+    if backfill:
+        dumps = older_dumps(config)
+    else:
+        today = datetime.now(UTC).date()
+        for volume in config.dumps.volumes:
+            try:
+                dumps.append(newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago))
+            except LurgeError as error:
+                missing[volume.name] = error.message
+    dumps.sort(key=lambda dump: -dump.size)
+    at_once = dumps[: len(config.dumps.volumes)] if not backfill else dumps[:1]
+    count = ranks or config.batch.ranks or recommended_ranks(at_once, config.mpi.workers_per_volume)
+    return JobPlan(count, count * config.batch.memory_mb, dumps, missing, roles(count, dumps, config))
+
+
+def recommended_ranks(dumps: list[Dump], workers_per_volume: int) -> int:
+    """A coordinator, and for every dump a controller with as many workers as its size is worth; 1 where that is all."""
+    crews = [min(workers_per_volume, math.ceil(dump.size / BYTES_A_WORKER)) for dump in dumps]
+    return 1 + sum(1 + crew for crew in crews if crew) if dumps else 1
+
+
+def roles(ranks: int, dumps: list[Dump], config: Config) -> list[Role]:
+    """Who does what, in the order of the ranks."""
+    if ranks < 2:
+        return [Role([COORDINATOR], "coordinator, with threads as controllers and workers")]
+    plan = make_plan(ranks, max(1, len(dumps)), config.mpi.workers_per_volume)
+    found = [Role([COORDINATOR], "coordinator")]
+    crews = share(plan.workers, len(plan.controllers))
+    for number, (controller, crew) in enumerate(zip(plan.controllers, crews, strict=True)):
+        name = dumps[number].volume.name if number < len(dumps) else None
+        found.append(Role([controller], "controller" if crew else "controller, with threads as workers", name))
+        if crew:
+            found.append(Role(crew, f"workers of rank {controller}", name))
+    return found

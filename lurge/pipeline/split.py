@@ -1,0 +1,94 @@
+"""Splitting tonight's dumps by group, for TreeServe, alone or beside the main job."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lurge.config import Config
+from lurge.enrich.identity import Names, make_identity
+from lurge.errors import LurgeError, SplitError
+from lurge.export.groups import SplitVolume, publish, sole_split
+from lurge.logs import set_role
+from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.reading import SigningWatcher, read_all
+from lurge.pipeline.site import check, closing_ticket
+from lurge.pipeline.ticket import JobTicket, tracker_of
+from lurge.pipeline.work import job_of, problem_with
+from lurge.source.finding import newest_dump
+from lurge.stream.comm import Comm
+from lurge.stream.coordinator import Result, Watcher
+from lurge.stream.protocol import Job
+
+log = logging.getLogger(__name__)
+
+
+def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
+    """The coordinator's whole job; the database is not needed. Raises LurgeError."""
+    set_role("rank 0", "coordinator")
+    ticket = JobTicket(tracker_of(config), "split", config, comm.size if comm else 1)
+    with ExitStack() as stack:
+        stack.enter_context(closing_ticket(ticket))
+        with ticket.step("prepare"):
+            parts = stack.enter_context(sole_split(config.split.directory))
+            names = Names(make_identity(config.identity), config.pseudo_groups)
+        outcomes: dict[int, VolumeOutcome] = {}
+        jobs: dict[int, Job] = {}
+        with ticket.step("find_dumps"):
+            today = datetime.now(UTC).date()
+            for number, volume in enumerate(config.dumps.volumes):
+                try:
+                    dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
+                    jobs[number] = job_of(config, dump, parts / str(number))
+                except LurgeError as error:
+                    outcomes[number] = problem_with(volume, error)
+
+        def finish(number: int, result: Result) -> None:
+            outcomes[number], _ = check(config, jobs[number].dump, result)
+
+        with ticket.step("read"):
+            read_all(config, comm, jobs, SigningWatcher(watcher, ticket), finish)
+        outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+        for volume_outcome in outcome.volumes:
+            facts = volume_outcome.as_json()
+            ticket.note({"volumes": {facts.pop("volume"): facts}})
+        with ticket.step("publish_groups") as facts:
+            publish_groups(config, names, parts, outcome)
+            facts["folder"] = str(outcome.groups)
+        ticket.close(outcome.exit_status)
+    return outcome
+
+
+def publish_groups(config: Config, names: Names, parts: Path, outcome: Outcome) -> None:
+    """Publish what was split, and copy it to S3 if asked; the outcome gets the folder, or the error.
+
+    Nothing is published where a volume failed: a group's file with a volume missing looks like a whole one.
+    """
+    volumes = list(enumerate(outcome.volumes))
+    read = [(number, one) for number, one in volumes if one.state in (State.READ, State.STORED)]
+    try:
+        failed = [one.volume for _, one in volumes if one.state is State.FAILED]
+        if failed or not read:
+            missing = ", ".join(failed) or "every volume"
+            raise SplitError(f"nothing is published by group: {missing} could not be read")
+        gids = {group.gid for _, one in read for group in one.split}
+        outcome.groups = publish(
+            config.split.directory,
+            max(one.record_date for _, one in read if one.record_date),
+            [SplitVolume(parts / str(number), one.split) for number, one in read],
+            {gid: names.group(gid).name for gid in gids},
+            {uid: names.user(uid) for uid in sorted({uid for _, one in read for uid in one.users})},
+        )
+        log.info("published %d groups as %s", len(gids), outcome.groups)
+        if config.split.s3:
+            from lurge.export.s3 import sync
+
+            sent = sync(outcome.groups, config.split.s3)
+            log.info("%d files copied to s3://%s/%s", sent, config.split.s3.bucket, config.split.s3.prefix)
+    except ImportError as error:
+        outcome.error = SplitError(f"split.s3 is set: {error}", "Install lurge[s3].")
+    except LurgeError as error:
+        log.error("%s", error.message)
+        outcome.error = error

@@ -1,0 +1,88 @@
+"""The ticket that every job keeps: its steps, what came of each volume, and that it is alive."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lurge.config import Config
+from lurge.errors import LurgeError, TicketError
+from lurge.tickets import JobTracker, JobTrackerError, this_process
+
+SECONDS_BETWEEN_SIGNS = 20
+BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
+
+log = logging.getLogger(__name__)
+
+
+def tracker_of(config: Config) -> JobTracker:
+    """The tickets of a site."""
+    return JobTracker(config.tickets.directory, config.tickets.jobs)
+
+
+class JobTicket:
+    """The ticket of one run. That it cannot be made is an error; what cannot be added later is a warning."""
+
+    def __init__(self, tracker: JobTracker, job: str, config: Config, ranks: int) -> None:
+        """Mark what died as such, and make a ticket for `job`. Raises TicketError."""
+        self._tracker = tracker
+        self._signed = time.monotonic()
+        source = str(config.file)
+        batch = next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
+        try:
+            for dead, why in tracker.monitor(config.tickets.stale_seconds).items():
+                log.warning("ticket %s is marked as failed: %s", dead, why)
+            self.died = self._last_died(job, source)
+            context = {"config": source, "ranks": ranks, "batch_job": batch, "process": this_process()}
+            if self.died:
+                context["continues"] = self.died["job_ticket_id"]
+                log.warning("going on where ticket %s died", context["continues"])
+            self.ticket_id: str = tracker.init_tracker_file(job, context)["job_ticket_id"]
+        except (JobTrackerError, OSError) as error:
+            raise TicketError(f"tickets in {tracker.base_directory}: {error}") from error
+
+    def _last_died(self, job: str, source: str) -> dict[str, Any] | None:
+        """The last run of the same job, if it died."""
+        runs = [one for one in self._tracker.list_jobs(job_name=job) if one["context"].get("config") == source]
+        return runs[0] if runs and "died" in runs[0]["context"] else None
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[dict[str, Any]]:
+        """Do a step; what is put into the yielded dict becomes part of its entry."""
+        facts: dict[str, Any] = {}
+        self._try("begin_step", name)
+        try:
+            yield facts
+        except BaseException as error:
+            said = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
+            self._try("fail_step", said, **facts)
+            raise
+        self._try("finish_step", **facts)
+
+    def note(self, context: Mapping[str, Any]) -> None:
+        """Add to the context."""
+        self._try("merge_context", context)
+
+    def error(self, text: str) -> None:
+        self._try("append_error", text)
+
+    def sign(self) -> None:
+        """Show now and then that the job is alive."""
+        if time.monotonic() - self._signed > SECONDS_BETWEEN_SIGNS:
+            self._signed = time.monotonic()
+            self._try("update_timestamp_file")
+
+    def close(self, exit_status: int) -> None:
+        """Set the job's status: success only where everything was done."""
+        self.note({"exit_status": exit_status})
+        self._try("set_status", "failure" if exit_status else "success")
+
+    def _try(self, name: str, *arguments: Any, **named: Any) -> None:
+        try:
+            getattr(self._tracker, name)(self.ticket_id, *arguments, **named)
+        except JobTrackerError as error:
+            log.warning("ticket %s: %s", self.ticket_id, error)

@@ -1,0 +1,219 @@
+"""Taking over a database that the older tool made, without losing a row of it.
+
+Its tables have the same names and columns, but no unique names, columns that round, and NULL wherever something was
+not known. They are set aside under other names; when ours are made, their rows are brought over with their keys. Names
+that stand there twice become one, and what referred to any of them refers to that one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+
+import sqlalchemy as sa
+
+from lurge.errors import StoreError
+from lurge.store import schema
+from lurge.store.bulk import insert_rows, next_id
+
+ASIDE = "adopted_"
+KEPT = "older_"
+
+LOOKUPS = (
+    schema.pi, schema.unix_group, schema.user, schema.volume, schema.filetype, schema.vault_actions, schema.warning,
+)  # fmt: skip
+OTHERS = (
+    schema.base_directory, schema.lustre_usage, schema.directory, schema.file_size, schema.user_usage, schema.vault,
+)  # fmt: skip
+MARKS = {
+    "volume": {"volume_id", "scratch_disk"},
+    "unix_group": {"group_id", "group_name"},
+    "base_directory": {"base_directory_id", "directory_path", "volume_id"},
+    "lustre_usage": {"record_id", "used", "quota", "record_date", "unix_id", "base_directory_id"},
+}
+"""By these tables and columns the older tool's database is known."""
+
+log = logging.getLogger(__name__)
+
+
+def recognises(connection: sa.Connection) -> bool:
+    """Whether the older tool made the tables."""
+    inspector = sa.inspect(connection)
+    tables = set(inspector.get_table_names())
+    return all(
+        table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}
+        for table, columns in MARKS.items()
+    )
+
+
+def begun(tables: Collection[str]) -> bool:
+    """Whether some tables are set aside."""
+    return any(table.startswith(ASIDE) for table in tables)
+
+
+def set_aside(connection: sa.Connection) -> None:
+    """Rename the older tool's tables: on MySQL in one statement, which is whole or not at all."""
+    present = set(sa.inspect(connection).get_table_names())
+    names = [table.name for table in (*LOOKUPS, *OTHERS) if table.name in present]
+    quote = connection.dialect.identifier_preparer.quote
+    log.info("adopting the older tool's tables: %s", ", ".join(names))
+    if connection.dialect.name == "sqlite":
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {quote(name)} RENAME TO {quote(ASIDE + name)}")
+    else:
+        pairs = ", ".join(f"{quote(name)} TO {quote(ASIDE + name)}" for name in names)
+        connection.exec_driver_sql(f"RENAME TABLE {pairs}")
+
+
+def bring_over(connection: sa.Connection) -> None:
+    """Copy every row that was set aside, in one transaction. Raises StoreError where a row would be lost."""
+    aside = tables_aside(connection)
+    if not aside or not all(is_empty(connection, table) for table in OTHERS):
+        return
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in LOOKUPS:
+        if table.name in aside:
+            merge_names(connection, aside, table)
+    for table in OTHERS:
+        if table.name not in aside:
+            continue
+        if table is schema.base_directory:
+            merge_base_directories(connection, aside)
+        else:
+            copy_rows(connection, aside[table.name], table)
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+
+def clear_away(connection: sa.Connection) -> None:
+    """Drop what was brought over; a table with columns that are not ours is kept under another name."""
+    quote = connection.dialect.identifier_preparer.quote
+    aside = tables_aside(connection)
+    for table in reversed((*LOOKUPS, *OTHERS)):
+        if table.name not in aside:
+            continue
+        strange = set(aside[table.name].c.keys()) - set(table.c.keys())
+        if strange:
+            kept = KEPT + table.name
+            log.warning("%s is kept as %s: its columns %s have no place here", table.name, kept, sorted(strange))
+            connection.exec_driver_sql(f"ALTER TABLE {quote(ASIDE + table.name)} RENAME TO {quote(kept)}")
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for name in tables_aside(connection):
+        connection.exec_driver_sql(f"DROP TABLE {quote(ASIDE + name)}")
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+
+def tables_aside(connection: sa.Connection) -> dict[str, sa.Table]:
+    """What is set aside, by its name before."""
+    metadata = sa.MetaData()
+    names = [name for name in sa.inspect(connection).get_table_names() if name.startswith(ASIDE)]
+    return {
+        name.removeprefix(ASIDE): sa.Table(name, metadata, autoload_with=connection, resolve_fks=False)
+        for name in names
+    }
+
+
+def is_empty(connection: sa.Connection, table: sa.Table) -> bool:
+    return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is None
+
+
+def referring(aside: dict[str, sa.Table], target: sa.Table) -> Iterator[sa.Column[int]]:
+    """The columns set aside that refer to keys of `target`."""
+    for table in OTHERS:
+        for key in table.foreign_keys:
+            if key.column.table is target and table.name in aside and key.parent.name in aside[table.name].c:
+                yield aside[table.name].c[key.parent.name]
+
+
+def refer_to(connection: sa.Connection, columns: Iterable[sa.Column[int]], moved: dict[int, int | None]) -> None:
+    """Let what refers to a key refer to the one that it became."""
+    for column in columns:
+        for old, new in moved.items():
+            connection.execute(sa.update(column.table).where(column == old).values({column: new}))
+
+
+def dangling(connection: sa.Connection, columns: Iterable[sa.Column[int]], known: Collection[int]) -> list[int]:
+    """Keys that are referred to, but are not there."""
+    found: set[int] = set()
+    for column in columns:
+        found.update(connection.execute(sa.select(column).where(column.is_not(None)).distinct()).scalars())
+    return sorted(found - set(known))
+
+
+def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa.Table) -> None:
+    """Bring over a lookup table: every name once, under the first key that it had.
+
+    A PI without a name is none. A key that has no row gets one, so that what refers to it stays.
+    """
+    key, name = table.columns
+    old = aside[table.name]
+    columns = list(referring(aside, table))
+    rows = [
+        tuple(row) for row in connection.execute(sa.select(old.c[key.name], old.c[name.name]).order_by(old.c[key.name]))
+    ]
+    rows += [(lost, None) for lost in dangling(connection, columns, [row[0] for row in rows])]
+    keys = {text: number for number, text in connection.execute(sa.select(key, name))}
+    taken = set(keys.values())
+    free = max([next_id(connection, table) - 1, *(row[0] for row in rows)], default=0) + 1
+    moved: dict[int, int | None] = {}
+    added = []
+    for number, text in rows:
+        text = f"unknown {number}" if text is None else text.rstrip(" ")
+        if table is schema.pi and not text:
+            moved[number] = None
+            continue
+        if text not in keys:
+            place = number
+            if number in taken:
+                place, free = free, free + 1
+            keys[text] = place
+            taken.add(place)
+            added.append((place, text))
+        if keys[text] != number:
+            moved[number] = keys[text]
+    insert_rows(connection, table, (key.name, name.name), added)
+    move_keys(connection, columns, moved)
+
+
+def move_keys(connection: sa.Connection, columns: list[sa.Column[int]], moved: dict[int, int | None]) -> None:
+    """Change keys all at once: by way of negative ones, so that no new key is taken for an old one."""
+    steps: dict[int, int | None] = {old: None if new is None else -new for old, new in moved.items()}
+    refer_to(connection, columns, steps)
+    refer_to(connection, columns, {-new: new for new in moved.values() if new is not None})
+
+
+def merge_base_directories(connection: sa.Connection, aside: dict[str, sa.Table]) -> None:
+    """Bring over base directories: every path of a volume once, under the first key that it had."""
+    table, old = schema.base_directory, aside["base_directory"]
+    columns = list(referring(aside, table))
+    rows = connection.execute(
+        sa.select(old.c.base_directory_id, old.c.directory_path, old.c.volume_id).order_by(old.c.base_directory_id)
+    ).all()
+    keys: dict[tuple[str, int], int] = {}
+    moved: dict[int, int | None] = {}
+    for number, path, volume in rows:
+        first = keys.setdefault((path, volume), number)
+        if first != number:
+            moved[number] = first
+    for lost in dangling(connection, columns, [row[0] for row in rows]):
+        moved[lost] = None
+    insert_rows(
+        connection,
+        table,
+        ("base_directory_id", "directory_path", "volume_id"),
+        ((number, path, volume) for (path, volume), number in keys.items()),
+    )
+    move_keys(connection, columns, moved)
+
+
+def copy_rows(connection: sa.Connection, old: sa.Table, table: sa.Table) -> None:
+    """Bring over all rows, and the columns that both have."""
+    names = [name for name in table.c.keys() if name in old.c]  # noqa: SIM118 - keys are names, columns are not
+    connection.execute(sa.insert(table).from_select(names, sa.select(*(old.c[name] for name in names))))
+    counts = [connection.execute(sa.select(sa.func.count()).select_from(one)).scalar_one() for one in (old, table)]
+    if counts[0] != counts[1]:
+        raise StoreError(f"{table.name}: {counts[1]} of {counts[0]} rows were brought over; nothing was changed")
+    log.info("%s: %d rows brought over", table.name, counts[0])

@@ -1,0 +1,102 @@
+"""What a database looks like: its schema, its rows, what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.store import adopt, schema
+from lurge.store.bulk import takes_files
+from lurge.store.database import Database
+from lurge.store.swap import TAGGED
+from lurge.store.upgrade import revisions
+
+
+@dataclass
+class Findings:
+    """revision: the schema's in the database; newest: the one it should have. rows: by table. volumes: newest dates.
+
+    problems: what should be done something about, each with what to do.
+    """
+
+    database: str
+    server: str
+    revision: str | None
+    newest: str | None
+    rows: dict[str, int] = field(default_factory=dict)
+    volumes: dict[str, date] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.database}: {self.server}, schema {self.revision or 'none'} of {self.newest}"
+        for name, count in self.rows.items():
+            yield f"  {name:<20} {count:>12,} rows"
+        for name, day in self.volumes.items():
+            yield f"  {name:<20} newest {day}"
+        for note in self.notes:
+            yield f"  note: {note}"
+        for problem in self.problems:
+            yield f"  PROBLEM: {problem}"
+        if not self.problems:
+            yield "  nothing is wrong"
+
+
+def look_at(database: Database) -> Findings:
+    """Look at a database in one transaction. Raises StoreError where it cannot be read."""
+    with database.reading() as connection:
+        here, newest = revisions(connection)
+        found = Findings(str(database), server_of(connection), here, newest)
+        tables = set(sa.inspect(connection).get_table_names())
+        if adopt.begun(tables):
+            found.problems.append("an adoption was interrupted: run `lurge db upgrade`, which goes on with it")
+        elif here != newest:
+            what = "it is the older tool's" if here is None and adopt.recognises(connection) else "it is not up to date"
+            found.problems.append(f"{what}: run `lurge db upgrade`")
+        if found.problems:
+            return found
+        for table in schema.metadata.sorted_tables:
+            counted = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            found.rows[table.name] = counted
+        look_at_volumes(connection, found)
+        look_at_rows(connection, found)
+        if not database.is_sqlite and not takes_files(connection):
+            found.notes.append("the server takes no files (local_infile is off): storing takes about twice as long")
+    return found
+
+
+def server_of(connection: sa.Connection) -> str:
+    """The name and version of the database's program."""
+    if connection.dialect.name == "sqlite":
+        return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
+    return f"server {connection.exec_driver_sql('SELECT version()').scalar()}"
+
+
+def look_at_volumes(connection: sa.Connection, found: Findings) -> None:
+    summary, volume = schema.volume_summary, schema.volume
+    newest = sa.select(volume.c.scratch_disk, sa.func.max(summary.c.record_date)).join_from(summary, volume)
+    found.volumes = dict(connection.execute(newest.group_by(volume.c.scratch_disk)).tuples().all())
+
+
+def look_at_rows(connection: sa.Connection, found: Findings) -> None:
+    """Rows that refer to nothing, and what an interrupted older tool left."""
+    tagged = connection.execute(sa.select(sa.func.count()).select_from(schema.directory).where(TAGGED)).scalar_one()
+    if tagged:
+        found.problems.append(f"{tagged} directories are tagged by an interrupted older tool: the next report mends it")
+    for table in schema.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            target = key.column
+            lost = sa.select(sa.func.count()).select_from(table.outerjoin(target.table, key.parent == target))
+            count = connection.execute(lost.where(key.parent.is_not(None), target.is_(None))).scalar_one()
+            if count:
+                found.problems.append(
+                    f"{count} rows of {table.name} refer by {key.parent.name} to no {target.table.name}: restore them"
+                )

@@ -1,0 +1,135 @@
+"""One run at a time: who works on a database holds its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import IO
+
+import sqlalchemy as sa
+
+from lurge.errors import LockHeld, StoreError
+from lurge.store import schema
+from lurge.store.database import Database
+
+NAME = "lurge"
+
+
+class RunLock:
+    """The right to change a database.
+
+    On SQLite a lock on a file beside it, on MySQL a lock of a connection's: both end with the process that holds them,
+    however it dies. The table `job_lock` says who that is, for whoever comes second.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._file: IO[str] | None = None
+        self._connection: sa.Connection | None = None
+
+    def take(self, job: str) -> None:
+        """Take the lock for `job`, or raise LockHeld, which says who has it since when."""
+        self._database.retrying(self._seize)
+        self._job = job
+
+    def announce(self) -> None:
+        """Write down who holds the lock; the tables must be there."""
+        row = {"lock_name": NAME, "holder": holder(self._job), "since": datetime.now(UTC).replace(tzinfo=None)}
+
+        def write() -> None:
+            with self._database.writing() as connection:
+                connection.execute(sa.delete(schema.job_lock))
+                connection.execute(sa.insert(schema.job_lock).values(row))
+
+        self._database.retrying(write)
+
+    def confirm(self) -> None:
+        """Make sure that the lock is still held: a server that was started again has forgotten it."""
+        if self._database.is_sqlite:
+            return
+        self._database.retrying(self._confirm_or_seize)
+
+    def release(self) -> None:
+        if self._file:
+            self._file.close()
+        if self._connection:
+            with self._database.translated():
+                # Given back by closing it, not to the pool.
+                self._connection.invalidate()
+                self._connection.close()
+
+    def _seize(self) -> None:
+        free = self._lock_file() if self._database.is_sqlite else self._lock_server()
+        if not free:
+            raise LockHeld(f"database {self._database} is being changed by {self._who()}")
+
+    def _lock_file(self) -> bool:
+        path = f"{self._database}.lock"
+        try:
+            self._file = open(path, "a")  # noqa: SIM115, PTH123 - held for as long as the lock
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise StoreError(f"cannot lock {path}: {error.strerror}") from error
+        return True
+
+    def _lock_server(self) -> bool:
+        with self._database.translated():
+            self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            return bool(self._connection.execute(sa.select(sa.func.get_lock(self._server_name(), 0))).scalar())
+
+    def _server_name(self) -> str:
+        """Locks belong to a server: the database's name, at a length that any server takes."""
+        database = self._database.engine.url.database or ""
+        return f"{NAME}.{hashlib.sha256(database.encode()).hexdigest()[:32]}"
+
+    def _confirm_or_seize(self) -> None:
+        held = sa.func.is_used_lock(self._server_name()) == sa.func.connection_id()
+        try:
+            with self._database.translated():
+                if self._connection is not None and self._connection.execute(sa.select(held)).scalar():
+                    return
+        except StoreError:
+            pass
+        self._connection = None
+        self._seize()
+
+    def _who(self) -> str:
+        try:
+            with self._database.reading() as connection:
+                found = connection.execute(sa.select(schema.job_lock.c.holder, schema.job_lock.c.since)).first()
+        except StoreError:
+            found = None
+        return f"{found[0]} since {found[1]:%Y-%m-%d %H:%M:%S} UTC" if found else "another run that has just begun"
+
+
+def holder(job: str) -> str:
+    """Who this is, as people look for it."""
+    batch = next((f", job {os.environ[name]}" for name in ("LSB_JOBID", "SLURM_JOB_ID") if name in os.environ), "")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{job}, process {os.getpid()} of {user} on {socket.gethostname()}{batch}"
+
+
+@contextmanager
+def sole_run(database: Database, job: str) -> Iterator[RunLock]:
+    """Hold the lock, with the schema up to date. Raises LockHeld where another run has it."""
+    from lurge.store.upgrade import upgrade
+
+    lock = RunLock(database)
+    lock.take(job)
+    try:
+        upgrade(database)
+        lock.announce()
+        yield lock
+    finally:
+        lock.release()

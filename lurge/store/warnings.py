@@ -1,0 +1,78 @@
+"""Warnings of one volume: computed from the stored history, stored with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+
+import sqlalchemy as sa
+
+from lurge.model.forecast import Forecaster
+from lurge.store import schema
+
+WARNING_OK = 1
+DATES_OF_A_TREND = 3
+
+
+def warn(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
+    """Store the warnings of a volume's record date, and of the later dates whose trends go through it."""
+    usage = schema.lustre_usage
+    later = sa.select(usage.c.record_date).where(of_volume(volume_id), usage.c.record_date > day).distinct()
+    affected = connection.execute(later.order_by(usage.c.record_date).limit(DATES_OF_A_TREND - 1)).scalars().all()
+    for one in (day, *affected):
+        warn_of(connection, volume_id, one, forecast)
+
+
+def of_volume(volume_id: int) -> sa.ColumnElement[bool]:
+    base = schema.base_directory
+    bases = sa.select(base.c.base_directory_id).where(base.c.volume_id == volume_id)
+    condition: sa.ColumnElement[bool] = schema.lustre_usage.c.base_directory_id.in_(bases)
+    return condition
+
+
+def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int, list[tuple[date, int]]]:
+    """By group: (record date, bytes used on the volume) of its newest dates up to `day`, as many as a trend needs.
+
+    A row that stands there twice, as overlapping runs of the older tool left them, counts once.
+    """
+    usage = schema.lustre_usage
+    rows = (
+        sa.select(usage.c.unix_id, usage.c.record_date, usage.c.base_directory_id, usage.c.used)
+        .where(of_volume(volume_id), usage.c.record_date <= day, usage.c.unix_id.is_not(None))
+        .distinct()
+        .subquery()
+    )
+    totals = (
+        sa.select(rows.c.unix_id, rows.c.record_date, sa.func.sum(rows.c.used).label("used"))
+        .group_by(rows.c.unix_id, rows.c.record_date)
+        .subquery()
+    )
+    place = sa.func.row_number().over(partition_by=totals.c.unix_id, order_by=totals.c.record_date.desc())
+    placed = sa.select(totals, place.label("place")).subquery()
+    query = sa.select(placed.c.unix_id, placed.c.record_date, placed.c.used).where(placed.c.place <= DATES_OF_A_TREND)
+    found = defaultdict(list)
+    for group, record_date, used in connection.execute(query):
+        found[group].append((record_date, int(used or 0)))
+    return found
+
+
+def warn_of(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
+    """Store the warnings of one record date."""
+    usage = schema.lustre_usage
+    of_today = (usage.c.record_date == day) & of_volume(volume_id)
+    quotas = sa.select(usage.c.unix_id, sa.func.max(usage.c.quota)).where(of_today).group_by(usage.c.unix_id)
+    known = histories(connection, volume_id, day)
+    for group, quota in connection.execute(quotas).all():
+        if group is None:
+            continue
+        expected = forecast(known[group], quota)
+        connection.execute(
+            sa.update(usage)
+            .where(of_today, usage.c.unix_id == group)
+            .values(
+                warning_id=expected.level,
+                expected_in_3_days=expected.in_3_days,
+                expected_in_7_days=expected.in_7_days,
+                quota_reached=expected.quota_reached,
+            )
+        )

@@ -1,0 +1,72 @@
+"""The files of one ticket: locked while they change, and whole for whoever reads them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lurge.tickets.errors import InvalidTicketId, JobTrackerError, TicketNotFound
+
+TICKET_ID = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,127})"
+)
+UNFINISHED = ".unfinished"
+Document = dict[str, Any]
+
+
+def is_ticket_id(text: object) -> bool:
+    """Whether `text` has the form `<uuid4>-<hostname>`."""
+    return isinstance(text, str) and TICKET_ID.fullmatch(text) is not None
+
+
+class TicketFiles:
+    """The files of a ticket in `directory`/<ticket>. Raises InvalidTicketId before an id touches a path."""
+
+    def __init__(self, directory: Path, ticket_id: str) -> None:
+        if not is_ticket_id(ticket_id):
+            raise InvalidTicketId(f"{ticket_id!r} is no ticket's id")
+        self.ticket_id = ticket_id
+        self.folder = directory / ticket_id
+        self.document = self.folder / f"{ticket_id}.json"
+        self.timestamp = self.folder / f"{ticket_id}_TIMESTAMP.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else changes the ticket meanwhile; the lock ends with its process."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / ".lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                for left in self.folder.glob(f"*{UNFINISHED}"):
+                    left.unlink(missing_ok=True)
+                yield
+        except OSError as error:
+            raise JobTrackerError(f"{self.folder}: {error.strerror or error}") from error
+
+    def read(self, path: Path) -> Document:
+        """What a file holds. Raises TicketNotFound or, where it is damaged, JobTrackerError."""
+        try:
+            value = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            raise TicketNotFound(f"no ticket {self.ticket_id} in {self.folder.parent}") from error
+        except (OSError, ValueError) as error:
+            raise JobTrackerError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        if not isinstance(value, dict):
+            raise JobTrackerError(f"{path} holds no object")
+        return value
+
+    @staticmethod
+    def write(path: Path, value: Document) -> None:
+        """Write a file beside `path` and put it in its place; call it under the lock."""
+        beside = path.with_name(f".{path.name}{UNFINISHED}")
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)

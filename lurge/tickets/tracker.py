@@ -1,0 +1,406 @@
+"""Making, reading and changing tickets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
+from lurge.tickets.files import Document, TicketFiles, is_ticket_id
+from lurge.tickets.process import is_gone, this_process
+
+DIRECTORY_VARIABLE = "JOB_DATA_BASEDIR"
+TIME = "%Y-%m-%d %H:%M:%S"
+MOST_TRIES = 10
+STATUSES = ("", "ready", "queued", "running", "success", "failure")
+ENDED = ("success", "failure")
+PARENT = "parent_job_ticket_id"
+
+
+@cache
+def validator() -> Any:
+    schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime(TIME)
+
+
+def steps_as_dict(steps: object) -> dict[str, str]:
+    """Steps by number, from that form or from a list of {step_number, worker_type, task_name}.
+
+    Raises InvalidDocument where they are neither, or not numbered from 1 without gaps.
+    """
+    if isinstance(steps, list):
+        try:
+            steps = {str(int(step["step_number"])): step["task_name"] for step in steps}
+        except (TypeError, KeyError, ValueError) as error:
+            raise InvalidDocument(f"a step lacks {error}") from error
+    if not isinstance(steps, dict) or not all(isinstance(name, str) and name for name in steps.values()):
+        raise InvalidDocument("steps are names by number, or a list of step_number, worker_type and task_name")
+    if set(steps) != {str(number) for number in range(1, len(steps) + 1)}:
+        raise InvalidDocument(f"steps must be numbered from 1 to {len(steps)}")
+    return {str(number): steps[str(number)] for number in range(1, len(steps) + 1)}
+
+
+def state_of(statuses: Iterable[str]) -> str:
+    """What the statuses of children make of their parent's: the worst that ended, else that it goes on."""
+    found = set(statuses)
+    if not found or found == {""}:
+        return ""
+    if "failure" in found:
+        return "failure"
+    if found == {"success"}:
+        return "success"
+    return "running" if found & {"running", "success"} else "queued" if "queued" in found else "ready"
+
+
+class JobTracker:
+    """The tickets of one directory: `base_directory`, else $JOB_DATA_BASEDIR, else ./tickets.
+
+    jobs_file: a JSON file of more jobs, {name: steps}, which win over those that are shipped.
+    Every method raises JobTrackerError where files cannot be read or written.
+    """
+
+    def __init__(self, base_directory: Path | str | None = None, jobs_file: Path | str | None = None) -> None:
+        self.base_directory = Path(base_directory or os.environ.get(DIRECTORY_VARIABLE) or "tickets")
+        self._jobs_file = Path(jobs_file) if jobs_file else None
+
+    # Jobs and ids
+
+    def get_job_steps(self, job_name: str) -> dict[str, str]:
+        """The steps of a job by number. Raises UnknownJob."""
+        jobs = self.jobs()
+        if job_name not in jobs:
+            raise UnknownJob(f"no job is called {job_name!r}; there are {', '.join(sorted(jobs))}")
+        return jobs[job_name]
+
+    def jobs(self) -> dict[str, dict[str, str]]:
+        """The steps of every job by its name. Raises InvalidDocument where the site's file is malformed."""
+        shipped = json.loads(resources.files(__package__).joinpath("jobs.json").read_text(encoding="utf-8"))
+        own = {}
+        if self._jobs_file:
+            try:
+                own = json.loads(self._jobs_file.read_bytes())
+            except OSError as error:
+                raise JobTrackerError(f"{self._jobs_file}: {error.strerror}") from error
+            except ValueError as error:
+                raise InvalidDocument(f"{self._jobs_file}: {error}") from error
+            if not isinstance(own, dict):
+                raise InvalidDocument(f"{self._jobs_file} holds no object of jobs")
+        try:
+            return {name: steps_as_dict(steps) for name, steps in {**shipped, **own}.items()}
+        except InvalidDocument as error:
+            raise InvalidDocument(f"{self._jobs_file}: {error}") from error
+
+    @staticmethod
+    def create_job_ticket_id() -> str:
+        """A new id, `<uuid4>-<hostname>`."""
+        host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname()).lstrip(".-")[:128]
+        return f"{uuid.uuid4()}-{host or 'host'}"
+
+    @staticmethod
+    def validate_job_ticket_id(job_ticket_id: str) -> bool:
+        """Whether a text is a ticket's id by its form."""
+        return is_ticket_id(job_ticket_id)
+
+    @staticmethod
+    def validate_json_schema(document: object) -> bool:
+        """Whether a document is a ticket by its form."""
+        return bool(validator().is_valid(document))
+
+    # Documents
+
+    def init_tracker_file(
+        self, job_name: str, context: Mapping[str, Any] | None = None, max_number_of_tries: int = MOST_TRIES
+    ) -> Document:
+        """Make a ticket for a job; returns its document. Raises UnknownJob."""
+        moment = now()
+        document = {
+            "job_ticket_id": self.create_job_ticket_id(),
+            "job_name": job_name,
+            "job_management": {
+                "current_step": 1,
+                "steps": self.get_job_steps(job_name),
+                "job_status": "",
+                "previous_step_status": "",
+                "numberOfTries": 0,
+                "maxNumberOfTries": max_number_of_tries,
+            },
+            "context": dict(context or {}),
+            "creation_date": moment,
+            "last_modified_date": moment,
+        }
+        return self.write_tracker_file(document)
+
+    def get_tracker_file(self, job_ticket_id: str) -> Document:
+        """A ticket's document. Raises InvalidTicketId, TicketNotFound."""
+        files = TicketFiles(self.base_directory, job_ticket_id)
+        return files.read(files.document)
+
+    def write_tracker_file(self, document: Document) -> Document:
+        """Create or replace the ticket whose id stands in the document; returns what was written.
+
+        Raises InvalidDocument, InvalidTicketId.
+        """
+        files = TicketFiles(self.base_directory, document.get("job_ticket_id", ""))
+        check(document)
+        with files.locked():
+            return self._put(files, deepcopy(document))
+
+    def change(self, job_ticket_id: str, change: Callable[[Document], None]) -> Document:
+        """Let `change` alter a ticket's document while nobody else does; returns what was written."""
+        files = TicketFiles(self.base_directory, job_ticket_id)
+        if not files.document.exists():
+            raise TicketNotFound(f"no ticket {job_ticket_id} in {self.base_directory}")
+        with files.locked():
+            document = files.read(files.document)
+            change(document)
+            if document.get("job_ticket_id") != job_ticket_id:
+                raise InvalidDocument("a ticket keeps its id")
+            check(document)
+            return self._put(files, document)
+
+    def _put(self, files: TicketFiles, document: Document) -> Document:
+        document["last_modified_date"] = now()
+        files.write(files.document, document)
+        self._put_timestamp(files)
+        return document
+
+    @staticmethod
+    def _put_timestamp(files: TicketFiles) -> Document:
+        moment = datetime.now(UTC)
+        stamp = {
+            "job_ticket_id": files.ticket_id,
+            "last_modified_date": moment.strftime(TIME),
+            "timestamp": moment.timestamp(),
+        }
+        files.write(files.timestamp, stamp)
+        return stamp
+
+    def update_timestamp_file(self, job_ticket_id: str) -> Document:
+        """Say that the job is alive, without changing its ticket; returns what was written."""
+        files = TicketFiles(self.base_directory, job_ticket_id)
+        if not files.document.exists():
+            raise TicketNotFound(f"no ticket {job_ticket_id} in {self.base_directory}")
+        with files.locked():
+            return self._put_timestamp(files)
+
+    def get_timestamp_file(self, job_ticket_id: str) -> Document:
+        """The time of a ticket's last change: last_modified_date (UTC), timestamp (Unix seconds)."""
+        files = TicketFiles(self.base_directory, job_ticket_id)
+        return files.read(files.timestamp)
+
+    # Steps, errors, context
+
+    def begin_step(self, job_ticket_id: str, step: int | str | None = None) -> Document:
+        """Begin a step, by number or name, else the current one: the job runs, worked on by this process."""
+
+        def begin(document: Document) -> None:
+            management = document["job_management"]
+            number = step_number(document, step)
+            management["current_step"] = number
+            management["job_status"] = "running"
+            document["context"]["process"] = this_process()
+            log = document["context"].setdefault("steps", {}).setdefault(step_name(document), {})
+            log.update(began=now(), began_at=datetime.now(UTC).timestamp())
+
+        return self.change(job_ticket_id, begin)
+
+    def finish_step(self, job_ticket_id: str, **facts: Any) -> Document:
+        """End the current step well, with facts about it: the next becomes the current one; after the last, success."""
+
+        def finish(document: Document) -> None:
+            management = document["job_management"]
+            end_step(document, "success", facts)
+            if management["current_step"] >= len(steps_as_dict(management["steps"])):
+                management["job_status"] = "success"
+            else:
+                management["current_step"] += 1
+
+        return self.change(job_ticket_id, finish)
+
+    def fail_step(self, job_ticket_id: str, error: str, **facts: Any) -> Document:
+        """End the current step, and with it the job, in failure."""
+
+        def fail(document: Document) -> None:
+            end_step(document, "failure", facts)
+            document["job_management"]["job_status"] = "failure"
+            add_error(document, error)
+
+        return self.change(job_ticket_id, fail)
+
+    def append_error(self, job_ticket_id: str, error: str) -> Document:
+        """Add an error to context.errors_encountered."""
+        return self.change(job_ticket_id, lambda document: add_error(document, error))
+
+    def get_status(self, job_ticket_id: str) -> str:
+        """The job's status."""
+        return str(self.get_tracker_file(job_ticket_id)["job_management"]["job_status"])
+
+    def set_status(self, job_ticket_id: str, status: str) -> Document:
+        """Set the job's status. Raises InvalidDocument for one that is none."""
+
+        def put(document: Document) -> None:
+            document["job_management"]["job_status"] = status
+
+        return self.change(job_ticket_id, put)
+
+    def merge_context(self, job_ticket_id: str, context: Mapping[str, Any]) -> Document:
+        """Add to the context; objects are merged, anything else is replaced."""
+        return self.change(job_ticket_id, lambda document: merge(document["context"], context))
+
+    def retry(self, job_ticket_id: str) -> bool:
+        """Queue a job again from its current step; False, and failure, where it was tried as often as it may be."""
+        queued = False
+
+        def again(document: Document) -> None:
+            nonlocal queued
+            queued = requeue(document)
+
+        self.change(job_ticket_id, again)
+        return queued
+
+    # Many tickets
+
+    def list_jobs(self, status: str | None = None, job_name: str | None = None) -> list[Document]:
+        """Every ticket, newest first; of one status or job where they are given. Damaged ones are left out."""
+        found = []
+        entries = self.base_directory.iterdir() if self.base_directory.is_dir() else ()
+        for path in entries:
+            if not is_ticket_id(path.name):
+                continue
+            try:
+                document = self.get_tracker_file(path.name)
+            except JobTrackerError:
+                continue
+            if not self.validate_json_schema(document):
+                continue
+            if status in (None, document["job_management"]["job_status"]) and job_name in (None, document["job_name"]):
+                found.append(document)
+        return sorted(found, key=lambda one: (one["creation_date"], one["job_ticket_id"]), reverse=True)
+
+    def count_jobs(self) -> dict[str, int]:
+        """How many tickets there are of every status."""
+        counts = Counter(document["job_management"]["job_status"] for document in self.list_jobs())
+        return {status: counts[status] for status in STATUSES}
+
+    def children(self, job_ticket_id: str) -> list[Document]:
+        """The tickets whose context names this one as context.parent_job_ticket_id."""
+        return [one for one in self.list_jobs() if one["context"].get(PARENT) == job_ticket_id]
+
+    def update_parent(self, job_ticket_id: str) -> str:
+        """Set a parent's status by those of its children; returns it."""
+        status = state_of(child["job_management"]["job_status"] for child in self.children(job_ticket_id))
+        self.set_status(job_ticket_id, status)
+        return status
+
+    def monitor(self, stale_seconds: float, queue_again: bool = False) -> dict[str, str]:
+        """Mark running tickets whose process is gone, or that did not change for so long, as failed; returns why by id.
+
+        queue_again: queue them again instead, as often as they may be tried.
+        """
+        marked = {}
+        for document in self.list_jobs(status="running"):
+            ticket_id = document["job_ticket_id"]
+            why = self._why_stale(document, stale_seconds)
+            if why:
+                self.change(ticket_id, lambda found, why=why: mark_stale(found, why, queue_again))  # type: ignore[misc]
+                marked[ticket_id] = why
+        return marked
+
+    def _why_stale(self, document: Document, stale_seconds: float) -> str | None:
+        process = document["context"].get("process") or {}
+        if is_gone(process):
+            return f"its process {process['pid']} on {process['host']} is gone"
+        try:
+            changed = float(self.get_timestamp_file(document["job_ticket_id"])["timestamp"])
+        except (JobTrackerError, KeyError, TypeError, ValueError):
+            changed = datetime.strptime(document["last_modified_date"], TIME).replace(tzinfo=UTC).timestamp()
+        silent = datetime.now(UTC).timestamp() - changed
+        return f"it has been silent for {silent:.0f} s" if silent > stale_seconds else None
+
+
+def check(document: Document) -> None:
+    """Raise InvalidDocument, with the place, where a document is no ticket."""
+    problem = next(iter(validator().iter_errors(document)), None)
+    if problem is not None:
+        raise InvalidDocument(f"{problem.json_path}: {problem.message}")
+    if not is_ticket_id(document["job_ticket_id"]):
+        raise InvalidTicketId(f"{document['job_ticket_id']!r} is no ticket's id")
+
+
+def step_number(document: Document, step: int | str | None) -> int:
+    """The number of a step given by number or name; the current one where it is not given."""
+    management = document["job_management"]
+    names = steps_as_dict(management["steps"])
+    if step is None:
+        return int(management["current_step"])
+    for number, name in names.items():
+        if step in (name, number) or (isinstance(step, int) and str(step) == number):
+            return int(number)
+    raise InvalidDocument(f"{document['job_name']} has no step {step!r}")
+
+
+def step_name(document: Document) -> str:
+    """The name of the current step."""
+    management = document["job_management"]
+    number = str(management["current_step"])
+    return steps_as_dict(management["steps"]).get(number, number)
+
+
+def end_step(document: Document, status: str, facts: Mapping[str, Any]) -> None:
+    document["job_management"]["previous_step_status"] = status
+    log = document["context"].setdefault("steps", {}).setdefault(step_name(document), {})
+    log.update(facts, status=status, ended=now())
+    if "began_at" in log:
+        log["seconds"] = round(datetime.now(UTC).timestamp() - log.pop("began_at"), 3)
+
+
+def add_error(document: Document, error: str) -> None:
+    errors = document["context"].setdefault("errors_encountered", [])
+    errors.append({"time": now(), "step": step_name(document), "error": error})
+
+
+def merge(target: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Put `more` into `target`, object into object."""
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            merge(target[key], value)
+        else:
+            target[key] = deepcopy(value)
+
+
+def requeue(document: Document) -> bool:
+    management = document["job_management"]
+    if management["numberOfTries"] >= management["maxNumberOfTries"]:
+        management["job_status"] = "failure"
+        return False
+    management["numberOfTries"] += 1
+    management["job_status"] = "queued"
+    return True
+
+
+def mark_stale(document: Document, why: str, queue_again: bool) -> None:
+    """Fail a ticket or queue it again, unless it ended by itself meanwhile."""
+    if document["job_management"]["job_status"] in ENDED:
+        return
+    add_error(document, why)
+    document["context"]["died"] = why
+    end_step(document, "failure", {})
+    if not queue_again or not requeue(document):
+        document["job_management"]["job_status"] = "failure"

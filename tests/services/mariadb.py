@@ -1,0 +1,121 @@
+"""A private MariaDB server: own folder, own socket, no root."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
+SECONDS_TO_START = 60
+
+
+def missing() -> str | None:
+    """Why no server can be started here; None where one can."""
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    for program in PROGRAMS:
+        if not shutil.which(program, path=path):
+            return f"{program} is not installed (Debian: mariadb-server mariadb-client)"
+    try:
+        import MySQLdb  # noqa: F401
+    except ImportError:
+        return "mysqlclient is not installed (lurge[mysql])"
+    return None
+
+
+class MariaDb:
+    """One server, which can be stopped, killed and started again."""
+
+    def __init__(self) -> None:
+        # A socket's path must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="lurge-db-"))
+        self.socket = self.folder / "s.sock"
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
+        self._user = getpass.getuser()
+        subprocess.run(
+            [
+                "mariadb-install-db", "--no-defaults", f"--user={self._user}", f"--datadir={self.folder}/data",
+                "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+            ],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self, *options: str) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={self.folder}/data",
+                    f"--socket={self.socket}", f"--pid-file={self.folder}/p.pid", "--skip-networking",
+                    "--local-infile=1", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=256M",
+                    "--innodb-log-file-size=64M", *options,
+                ],
+                stdout=log,
+                stderr=log,
+            )  # fmt: skip
+        ends = time.monotonic() + SECONDS_TO_START
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < ends, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        done = subprocess.run(
+            ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-e", "select 1"],
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode == 0
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would."""
+        assert self._process
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        assert self._process
+        self._process.terminate()
+        self._process.wait(60)
+
+    def restart(self, *options: str) -> None:
+        self.stop()
+        self.start(*options)
+
+    def url(self, name: str) -> str:
+        return f"mysql+mysqldb://root@localhost/{name}?unix_socket={self.socket}"
+
+    def sql(self, statements: str, name: str = "") -> str:
+        """What the client prints for some statements, without headers."""
+        command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "--skip-column-names", "--batch"]
+        done = subprocess.run(
+            [*command, name] if name else command, input=statements, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def new_database(self, name: str) -> str:
+        """Make an empty database in place of what was there; returns its URL."""
+        self.sql(f"drop database if exists {name}; create database {name}")
+        return self.url(name)
+
+    def remove(self) -> None:
+        if self._process and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def started() -> MariaDb:
+    """A server; skips the test, saying why, where there can be none."""
+    if why := missing():
+        pytest.skip(why)
+    return MariaDb()
