@@ -7,13 +7,14 @@ People: uid, uidNumber, sn.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ldap3 import NONE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
-from ldap3.utils.dn import parse_dn
 
 from lurge.config.settings import LdapConfig
 from lurge.errors import IdentityError
@@ -56,17 +57,13 @@ class Entry:
 
 def comparable(dn: str) -> str:
     """A DN without what makes no difference: case, spaces around its signs."""
-    try:
-        parts = [f"{name.strip()}={value.strip()}{end}" for name, value, end in parse_dn(dn.strip())]
-    except LDAPException:
-        parts = [dn.strip()]
-    return "".join(parts).lower()
+    return re.sub(r"\s*([,=+])\s*", r"\1", dn.strip()).lower()
 
 
 def read_ldap(config: LdapConfig) -> tuple[dict[int, Group], dict[int, str]]:
     """Groups by gid and users by uid, all that the server has. Raises IdentityError; it never returns a part."""
     try:
-        with connect(config) as connection:
+        with connected(config) as connection:
             people = list(search(connection, config, config.people_base, PEOPLE, ("uid", "uidNumber", "sn")))
             wanted = ("cn", "gidNumber", config.pi_attribute)
             groups = list(search(connection, config, config.group_base, GROUPS, wanted))
@@ -76,8 +73,9 @@ def read_ldap(config: LdapConfig) -> tuple[dict[int, Group], dict[int, str]]:
     return name_groups(groups, config.pi_attribute, surnames), name_users(people)
 
 
-def connect(config: LdapConfig) -> Connection:
-    """A bound connection. Raises IdentityError, LDAPException or OSError."""
+@contextmanager
+def connected(config: LdapConfig) -> Iterator[Connection]:
+    """A bound connection, closed at the end. Raises IdentityError, LDAPException or OSError."""
     if config.bind_dn and config.password is None:
         raise IdentityError(f"{config.url}: no password for {config.bind_dn}", "Set $LURGE_LDAP_PASSWORD.")
     if config.bind_dn and config.url.startswith("ldap://") and not config.start_tls:
@@ -93,12 +91,18 @@ def connect(config: LdapConfig) -> Connection:
         auto_referrals=False,
         read_only=True,
     )
-    connection.open()
-    if config.start_tls and not connection.start_tls():
-        raise IdentityError(f"{config.url}: StartTLS is refused: {answer(connection)}", ADVICE)
-    if not connection.bind():
-        raise IdentityError(f"{config.url}: {config.bind_dn or 'anonymous'} is refused: {answer(connection)}", ADVICE)
-    return connection
+    try:
+        connection.open()
+        if config.start_tls and not connection.start_tls():
+            raise IdentityError(f"{config.url}: StartTLS is refused: {answer(connection)}", ADVICE)
+        if not connection.bind():
+            who = config.bind_dn or "anonymous"
+            raise IdentityError(f"{config.url}: {who} is refused: {answer(connection)}", ADVICE)
+        yield connection
+    finally:
+        # Unbinding says goodbye to the server, which may be gone; closing needs nobody.
+        if connection.socket:
+            connection.socket.close()
 
 
 def answer(connection: Connection) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 
 from lurge.aggregate.warm import compile_kernels
 from lurge.config import Config
+from lurge.logs import set_role
 from lurge.pipeline.ticket import JobTicket
 from lurge.stream.comm import Comm, thread_comms
 from lurge.stream.coordinator import Coordinator, Result, Watcher
@@ -44,7 +45,7 @@ class InOrder:
         self._waiting = deque(numbers)
         self._results: dict[int, Result] = {}
         self._finish = finish
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._thread = ThreadPoolExecutor(1, initializer=set_role, initargs=("rank 0", "coordinator"))
         self._begun: list[Future[None]] = []
 
     def put(self, number: int, result: Result) -> None:

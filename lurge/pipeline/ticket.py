@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lurge.config import Config
-from lurge.errors import LurgeError, TicketError
+from lurge.errors import LurgeError
 from lurge.tickets import JobTracker, JobTrackerError, this_process
 
 SECONDS_BETWEEN_SIGNS = 20
@@ -25,13 +25,15 @@ def tracker_of(config: Config) -> JobTracker:
 
 
 class JobTicket:
-    """The ticket of one run. That it cannot be made is an error; what cannot be added later is a warning."""
+    """The ticket of one run. A job is not stopped by what cannot be written into it: that is a warning."""
 
     def __init__(self, tracker: JobTracker, job: str, config: Config, ranks: int) -> None:
-        """Mark what died as such, and make a ticket for `job`. Raises TicketError."""
+        """Mark what died as such, and make a ticket for `job`."""
         self._tracker = tracker
         self._signed = time.monotonic()
         source = str(config.file)
+        self.died: dict[str, Any] | None = None
+        self.ticket_id = ""
         batch = next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
         try:
             for dead, why in tracker.monitor(config.tickets.stale_seconds).items():
@@ -41,9 +43,9 @@ class JobTicket:
             if self.died:
                 context["continues"] = self.died["job_ticket_id"]
                 log.warning("going on where ticket %s died", context["continues"])
-            self.ticket_id: str = tracker.init_tracker_file(job, context)["job_ticket_id"]
+            self.ticket_id = tracker.init_tracker_file(job, context)["job_ticket_id"]
         except (JobTrackerError, OSError) as error:
-            raise TicketError(f"tickets in {tracker.base_directory}: {error}") from error
+            log.warning("no ticket is kept: %s", error)
 
     def _last_died(self, job: str, source: str) -> dict[str, Any] | None:
         """The last run of the same job, if it died."""
@@ -82,6 +84,8 @@ class JobTicket:
         self._try("set_status", "failure" if exit_status else "success")
 
     def _try(self, name: str, *arguments: Any, **named: Any) -> None:
+        if not self.ticket_id:
+            return
         try:
             getattr(self._tracker, name)(self.ticket_id, *arguments, **named)
         except JobTrackerError as error:

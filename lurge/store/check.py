@@ -83,7 +83,8 @@ def server_of(connection: sa.Connection) -> str:
 def look_at_volumes(connection: sa.Connection, found: Findings) -> None:
     summary, volume = schema.volume_summary, schema.volume
     newest = sa.select(volume.c.scratch_disk, sa.func.max(summary.c.record_date)).join_from(summary, volume)
-    found.volumes = dict(connection.execute(newest.group_by(volume.c.scratch_disk)).tuples().all())
+    for name, day in connection.execute(newest.group_by(volume.c.scratch_disk)):
+        found.volumes[name] = day
 
 
 def look_at_rows(connection: sa.Connection, found: Findings) -> None:

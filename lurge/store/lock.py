@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import getpass
 import hashlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO
 
 import sqlalchemy as sa
@@ -20,12 +22,14 @@ from lurge.store.database import Database
 
 NAME = "lurge"
 
+log = logging.getLogger(__name__)
+
 
 class RunLock:
     """The right to change a database.
 
     On SQLite a lock on a file beside it, on MySQL a lock of a connection's: both end with the process that holds them,
-    however it dies. The table `job_lock` says who that is, for whoever comes second.
+    however it dies. The file, or the table `job_lock`, says who that is, for whoever comes second.
     """
 
     def __init__(self, database: Database) -> None:
@@ -35,19 +39,23 @@ class RunLock:
 
     def take(self, job: str) -> None:
         """Take the lock for `job`, or raise LockHeld, which says who has it since when."""
+        self._holder = f"{holder(job)} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         self._database.retrying(self._seize)
-        self._job = job
 
     def announce(self) -> None:
         """Write down who holds the lock; the tables must be there."""
-        row = {"lock_name": NAME, "holder": holder(self._job), "since": datetime.now(UTC).replace(tzinfo=None)}
+        if self._file:
+            self._file.truncate(0)
+            self._file.write(self._holder)
+            self._file.flush()
+        else:
+            self._database.retrying(lambda: self._write_row(self._holder))
 
-        def write() -> None:
-            with self._database.writing() as connection:
-                connection.execute(sa.delete(schema.job_lock))
-                connection.execute(sa.insert(schema.job_lock).values(row))
-
-        self._database.retrying(write)
+    def _write_row(self, text: str | None) -> None:
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(schema.job_lock))
+            if text:
+                connection.execute(sa.insert(schema.job_lock).values(lock_name=NAME, holder=text))
 
     def confirm(self) -> None:
         """Make sure that the lock is still held: a server that was started again has forgotten it."""
@@ -57,12 +65,17 @@ class RunLock:
 
     def release(self) -> None:
         if self._file:
+            self._file.truncate(0)
             self._file.close()
         if self._connection:
-            with self._database.translated():
-                # Given back by closing it, not to the pool.
-                self._connection.invalidate()
-                self._connection.close()
+            try:
+                self._write_row(None)
+                with self._database.translated():
+                    # Given back by closing it, not to the pool.
+                    self._connection.invalidate()
+                    self._connection.close()
+            except StoreError as error:
+                log.warning("the lock ends with its connection: %s", error.message)
 
     def _seize(self) -> None:
         free = self._lock_file() if self._database.is_sqlite else self._lock_server()
@@ -103,11 +116,14 @@ class RunLock:
 
     def _who(self) -> str:
         try:
-            with self._database.reading() as connection:
-                found = connection.execute(sa.select(schema.job_lock.c.holder, schema.job_lock.c.since)).first()
-        except StoreError:
-            found = None
-        return f"{found[0]} since {found[1]:%Y-%m-%d %H:%M:%S} UTC" if found else "another run that has just begun"
+            if self._database.is_sqlite:
+                found = Path(f"{self._database}.lock").read_text(encoding="utf-8")
+            else:
+                with self._database.reading() as connection:
+                    found = connection.execute(sa.select(schema.job_lock.c.holder)).scalar() or ""
+        except (StoreError, OSError):
+            found = ""
+        return found or "another run that has just begun"
 
 
 def holder(job: str) -> str:

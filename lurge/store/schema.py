@@ -184,7 +184,6 @@ job_lock = sa.Table(
     metadata,
     sa.Column("lock_name", sa.String(64), primary_key=True),
     sa.Column("holder", sa.String(255), nullable=False),
-    sa.Column("since", sa.DateTime, nullable=False),
     **OPTIONS,
 )
-"""Who changes the database now, or did last."""
+"""Who changes the database now; SQLite needs no row, because its lock is a file."""

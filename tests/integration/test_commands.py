@@ -14,7 +14,7 @@ import pytest
 import lurge
 from tests.site import run_lurge
 
-COMMANDS = ("report", "scan", "basedirs", "synth")
+COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db", "ticket")
 
 
 def test_version_and_help() -> None:
@@ -32,7 +32,7 @@ def test_completion() -> None:
 
 def example(command: str) -> list[str]:
     """The arguments of the example that ends a command's help."""
-    shown = run_lurge(command, "--help").stdout
+    shown = run_lurge(*command.split(), "--help").stdout
     return shlex.split(shown.rpartition("Example: lurge ")[2])
 
 
@@ -42,11 +42,15 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run_lurge(*[("1000" if word == "1000000" else word) for word in arguments])
     assert done.returncode == 0, done.stderr
     (tmp_path / "lurge.toml").write_text((tmp_path / "world" / "lurge.toml").read_text())
-    for name in ("dumps", "groups.tsv", "users.tsv"):
+    for name in ("dumps", "groups.tsv", "users.tsv", "quotas"):
         (tmp_path / name).symlink_to(tmp_path / "world" / name)
     done = run_lurge(*example("report"))
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
+    for command in ("split", "backfill", "plan", "doctor", "db upgrade", "db check", "ticket list", "ticket show",
+                    "ticket monitor"):  # fmt: skip
+        done = run_lurge(*example(command))
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
     for tree in ("usr", "home"):
         (tmp_path / tree).mkdir()
     done = run_lurge(*[f"{tmp_path}{word}" if word.startswith("/") else word for word in example("scan")])

@@ -135,7 +135,12 @@ def test_tsvs(site: Site) -> None:
         ["Path", "State", "Size (bytes)", "Owner", "Group", "Last Modified", "Volume"],
         ["/p/a", "Archive", "5", "7", "ten", "2024-01-30", "scratch101"],
     ]
-    assert {path.name for path in site.folder.glob("out/*/*")} == {"report-20240131.tsv", "2024-01-31.tsv"}
+    assert {path.name for path in site.folder.glob("out/*reports/*")} == {"2024-01-31.tsv"}
+    assert [path.name for path in site.folder.glob("out/report-output-files/*")] == ["report-20240131.tsv"]
+    assert site.tsv("quota-reports")[1:] == [
+        ["scratch101", "Dr Ten", "ten", str(total), "-", "-", "OK", str(total), str(total), "-"],
+        ["scratch102", "Dr Ten", "ten", str(2**19), "-", "-", "OK", str(2**19), str(2**19), "-"],
+    ]
 
 
 def test_stored_once_unless_forced(site: Site) -> None:

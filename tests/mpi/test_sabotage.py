@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from lurge.config.settings import DatabaseConfig
+from lurge.store.database import Database
 from lurge.stream.launch import ONE_MACHINE, find_mpiexec
+from tests.facts import facts
 from tests.site import Entry, Site
 
 RANKS = 4
@@ -59,16 +63,40 @@ def run_sabotaged(site: Site, sabotage: str, ranks: int = RANKS) -> tuple[int, s
     return done.returncode, done.stdout, time.time() - float(clock.read_text()) if clock.exists() else 0.0
 
 
+def ticket_of(path: Path) -> tuple[str, str, str]:
+    """(when it began, id, status) of a ticket."""
+    document = json.loads(path.read_text())
+    if "job_management" not in document:
+        return "", "", ""
+    return document["creation_date"], document["job_ticket_id"], document["job_management"]["job_status"]
+
+
+def stored(site: Site) -> dict[str, dict[str, list[str]]]:
+    database = Database(DatabaseConfig(f"sqlite:///{site.database}"))
+    found = facts(database)
+    database.close()
+    return found
+
+
 @pytest.mark.parametrize("when", ["start", "middle", "storing"])
 @pytest.mark.parametrize("who", ["coordinator", "controller", "worker"])
 def test_a_killed_rank_ends_the_job(two_volumes: Site, who: str, when: str) -> None:
-    before = two_volumes.sql()
+    """Each volume is as it was before or as it is after a whole run, and the next run goes on."""
+    before = stored(two_volumes)
     status, said, seconds = run_sabotaged(two_volumes, f"kill {who} {when}")
     assert status != 0, said
     assert (two_volumes.folder / "killed").exists(), said
     assert seconds < SECONDS_TO_END
-    assert two_volumes.sql() == before
-    two_volumes.run()
+    left = stored(two_volumes)
+    done = two_volumes.run("--json")
+    after = stored(two_volumes)
+    states = {volume["volume"]: volume["state"] for volume in json.loads(done.stdout)["volumes"]}
+    for name, content in left.items():
+        assert content == (before if states[name] == "stored" else after)[name]
+    if when != "middle":
+        assert left == before
+    tickets = sorted(ticket_of(path) for path in two_volumes.folder.glob("out/tickets/*/*-*.json"))
+    assert [status for *_, status in tickets][-2:] == ["failure", "success"]
     assert two_volumes.rows("select distinct used from lustre_usage where record_date = '2024-01-31'") == [(21100,)]
 
 
@@ -91,8 +119,8 @@ def test_late_reports_of_a_failed_volume_hold_nobody_up(two_volumes: Site) -> No
 
 
 def test_an_unexpected_exception_of_the_coordinator_ends_the_job(two_volumes: Site) -> None:
-    before = two_volumes.sql()
+    before = stored(two_volumes)
     status, said, _ = run_sabotaged(two_volumes, "raise coordinator middle")
     assert status == 1, said
     assert "Traceback" in said
-    assert two_volumes.sql() == before
+    assert stored(two_volumes) == before

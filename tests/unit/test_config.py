@@ -67,6 +67,7 @@ depth = 4
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "dumps").mkdir()
+    (tmp_path / "quotas").mkdir()
     (tmp_path / "some.basedirs").touch()
     return tmp_path
 

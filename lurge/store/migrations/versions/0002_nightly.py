@@ -43,7 +43,6 @@ def upgrade() -> None:
             "job_lock",
             sa.Column("lock_name", sa.String(64)),
             sa.Column("holder", sa.String(255), nullable=False),
-            sa.Column("since", sa.DateTime, nullable=False),
             sa.PrimaryKeyConstraint("lock_name", name="pk_job_lock"),
             mysql_engine="InnoDB",
             mysql_charset="utf8mb4",

@@ -1,35 +1,44 @@
-"""Names from the machine and from files, one contract."""
+"""Names from the machine, from files and from an LDAP server, one contract."""
 
 from __future__ import annotations
 
 import grp
 import os
 import pwd
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lurge.enrich.identity import FileIdentity, Identity, Names, NssIdentity
+from lurge.config.settings import IdentityConfig
+from lurge.enrich.identity import Identity, Names, NssIdentity, TableIdentity, make_identity, read_files
 from lurge.errors import IdentityError
 from lurge.model.names import Group
 from lurge.model.rules import PseudoGroup
+from tests.services import slapd
+from tests.services.slapd import Slapd
 
 
-@pytest.fixture(params=["nss", "files"])
-def identity(request: pytest.FixtureRequest, tmp_path: Path) -> Identity:
+@pytest.fixture(params=["nss", "files", "ldap"])
+def identity(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Identity]:
     """Each provider, knowing this process's own user and group."""
-    if request.param == "nss":
-        return NssIdentity()
     group, user = grp.getgrgid(os.getgid()), pwd.getpwuid(os.getuid())
-    return files(tmp_path, f"{group.gr_gid}\t{group.gr_name}\t\n", f"{user.pw_uid}\t{user.pw_name}\n")
+    if request.param == "nss":
+        yield NssIdentity()
+    elif request.param == "ldap":
+        server = Slapd([slapd.group(group.gr_name, group.gr_gid), slapd.person(user.pw_name, user.pw_uid, "Me")])
+        yield make_identity(IdentityConfig("ldap", None, None, server.config(), "fail", tmp_path / "cache"))
+        server.remove()
+    else:
+        yield files(tmp_path, f"{group.gr_gid}\t{group.gr_name}\t\n", f"{user.pw_uid}\t{user.pw_name}\n")
 
 
-def files(folder: Path, groups: str, users: str = "") -> FileIdentity:
+def files(folder: Path, groups: str, users: str = "") -> TableIdentity:
     (folder / "groups").write_text(groups)
     (folder / "users").write_text(users)
-    return FileIdentity(folder / "groups", folder / "users")
+    return read_files(folder / "groups", folder / "users")
 
 
 def test_what_is_known(identity: Identity) -> None:
@@ -87,7 +96,7 @@ def test_any_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "groups").write_bytes(content)
     (tmp_path / "users").write_bytes(content)
     try:
-        identity = FileIdentity(tmp_path / "groups", tmp_path / "users")
+        identity = read_files(tmp_path / "groups", tmp_path / "users")
     except IdentityError as error:
         assert str(tmp_path) in error.message
     else:

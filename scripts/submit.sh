@@ -1,0 +1,19 @@
+# shellcheck shell=bash disable=SC2034 # the scripts use what is set here
+# What bsub_submit.sh and sbatch_submit.sh share; they source it.
+# Sets job, lurge, name, and from what `lurge plan --shell` prints: ranks, memory_mb_a_rank, queue, group, logs, dates.
+
+if [ $# -lt 1 ]; then
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+job=$1
+shift
+lurge=${LURGE:-lurge}
+plan_options=()
+[ "$job" = backfill ] && plan_options=(--backfill)
+ranks=1 memory_mb_a_rank=0 queue="" group="" logs=. dates=0
+assignments=$("$lurge" plan --shell "${plan_options[@]}")
+eval "$assignments"
+logs=$logs/$(date -u +%Y-%m-%d)
+mkdir -p "$logs"
+name=lurge_$job

@@ -1,0 +1,158 @@
+"""The scripts that submit: to a recording bsub that runs what it got, and to a real Slurm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lurge
+from lurge.stream.launch import find_mpiexec
+from tests.services import bsub
+from tests.services.slurm import Slurm
+from tests.site import Entry, Site
+
+SCRIPTS = Path(lurge.__file__).parent.parent / "scripts"
+BATCH = '[batch]\nqueue = "normal"\ngroup = "{group}"\nmemory_mb = 300\nranks = 3\n'
+
+
+@pytest.fixture
+def history(site: Site) -> Site:
+    """Three days of dumps of two volumes."""
+    site.volumes = ["scratch101", "scratch102"]
+    site.configure(site.extra + BATCH.format(group="hgi"))
+    site.base_directories((10, "/lustre/scratch101/a"), (10, "/lustre/scratch102/a"))
+    for day in ("20240129", "20240130", "20240131"):
+        for volume in site.volumes:
+            entries = [Entry(f"/lustre/{volume}/a/{i}", int(day[-2:])) for i in range(20)]
+            site.dump(*entries, volume=volume, day=day)
+    return site
+
+
+def environment(site: Site, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "LURGE_CONFIG": str(site.config),
+        "LURGE": str(Path(sys.executable).with_name("lurge")),
+        "MPIRUN": find_mpiexec(),
+        **more,
+    }
+
+
+def submit(site: Site, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPTS / script, *arguments],
+        env=environment(site, **more),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def days(site: Site) -> list[tuple[object, ...]]:
+    return site.rows("select distinct record_date from lustre_usage")
+
+
+@pytest.fixture
+def lsf(history: Site) -> tuple[Path, str]:
+    """Where jobs are recorded, and a PATH with bsub in it."""
+    jobs = bsub.install(history.folder / "bin")
+    return jobs, f"{history.folder}/bin:{os.environ['PATH']}"
+
+
+def test_the_nightly_job(history: Site, lsf: tuple[Path, str]) -> None:
+    jobs, path = lsf
+    profile = history.folder / "profile"
+    profile.write_text("export FROM_PROFILE=$UNSET_VARIABLE:yes\n")
+    done = submit(history, "cron.sh", PATH=path, LURGE_PROFILE=str(profile))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Job <1> is submitted to queue <normal>.\n"
+    (job,) = bsub.recorded(jobs)
+    assert job["statuses"] == [0]
+    assert job["command"][1:] == ["-n", "3", environment(history)["LURGE"], "report", "--split"]
+    options = job["options"]
+    assert (options["-n"], options["-q"], options["-G"], options["-J"]) == ("3", "normal", "hgi", "lurge_report")
+    assert options["-M"] == "300"
+    assert "mem>300" in options["-R"]
+    assert len(list((history.folder / "out/logs").glob("20??-??-??/lurge_report.1.err"))) == 1
+    assert days(history) == [("2024-01-31",)]
+    assert (history.folder / "out/groups/20240131/ten.dat.gz").exists()
+    (ticket,) = (path for path in (history.folder / "out/tickets").iterdir() if path.is_dir())
+    assert '"batch_job": "1"' in (ticket / f"{ticket.name}.json").read_text()
+
+
+def test_a_backfill_is_an_array(history: Site, lsf: tuple[Path, str]) -> None:
+    jobs, path = lsf
+    done = submit(history, "bsub_submit.sh", "backfill", "--quiet", PATH=path)
+    assert done.returncode == 0, done.stderr
+    (job,) = bsub.recorded(jobs)
+    assert job["options"]["-J"] == "lurge_backfill[1-2]%1"
+    assert job["statuses"] == [0, 0]
+    assert days(history) == [("2024-01-29",), ("2024-01-30",)]
+
+
+def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
+    jobs, path = lsf
+    history.configure(history.extra)
+    submit(history, "bsub_submit.sh", "split", PATH=path)
+    (job,) = bsub.recorded(jobs)
+    assert job["options"]["-n"] == "5"
+    assert "-G" not in job["options"]
+
+
+def test_what_is_wrong_is_said(history: Site, lsf: tuple[Path, str]) -> None:
+    jobs, path = lsf
+    assert "bsub_submit.sh report|split|backfill" in submit(history, "bsub_submit.sh", PATH=path).stderr
+    history.config.write_text("nonsense = 1\n")
+    done = submit(history, "cron.sh", PATH=path)
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert bsub.recorded(jobs) == []
+    done = submit(history, "cron.sh", PATH=path, LURGE_CONFIG="")
+    assert "LURGE_CONFIG" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Slurm]:
+    running = Slurm()
+    yield running
+    running.remove()
+
+
+def test_slurm(history: Site, slurm: Slurm) -> None:
+    history.configure(history.extra + BATCH.format(group=""))
+    more = {"SLURM_CONF": str(slurm.configuration), "PATH": slurm.environment["PATH"], "SBATCH_OPTIONS": "--wait"}
+    done = submit(history, "cron.sh", "--verbose", LURGE_SUBMIT=str(SCRIPTS / "sbatch_submit.sh"), **more)
+    logs = "\n".join(path.read_text() for path in history.folder.glob("out/logs/*/*"))
+    assert done.returncode == 0, (done.stderr, logs)
+    (ticket,) = history.folder.glob("out/tickets/*/*-*[!P].json")
+    assert '"ranks": 3' in ticket.read_text()
+    assert days(history) == [("2024-01-31",)]
+    done = submit(history, "sbatch_submit.sh", "backfill", "--quiet", **more)
+    assert done.returncode == 0, done.stderr
+    assert days(history) == [("2024-01-29",), ("2024-01-30",), ("2024-01-31",)]
+    history.configure("nonsense = 1\n")
+
+
+def test_slurm_passes_the_exit_status(history: Site, slurm: Slurm) -> None:
+    history.configure(history.extra + BATCH.format(group=""))
+    for dump in history.dumps.glob("*.gz"):
+        dump.write_bytes(b"")
+    more = {"SLURM_CONF": str(slurm.configuration), "PATH": slurm.environment["PATH"], "SBATCH_OPTIONS": "--wait"}
+    assert submit(history, "sbatch_submit.sh", "report", **more).returncode == 1
+
+
+def test_shellcheck_is_clean() -> None:
+    shellcheck = subprocess.run(["sh", "-c", "command -v shellcheck"], capture_output=True, text=True, check=False)
+    if shellcheck.returncode:
+        pytest.skip("shellcheck is not installed (Debian: shellcheck)")
+    scripts = sorted(SCRIPTS.glob("*.sh"))
+    done = subprocess.run(
+        ["shellcheck", "-x", *scripts], capture_output=True, text=True, check=False, cwd=SCRIPTS.parent
+    )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,128 @@
+"""Quotas: what lfs says and how it fails, CSV files, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lurge.config.settings import QuotaConfig
+from lurge.enrich.quota import CsvQuotas, LfsQuotas, kibibytes, limit_of, make_quotas, quotas_of, read_limits
+from lurge.errors import QuotaError
+from lurge.model.dump import Volume
+
+VOLUME = Volume("scratch101", "/lustre/scratch101")
+
+LFS = """#!/usr/bin/env python3
+# Stands in for Lustre's lfs: records its arguments, and answers as lfs does.
+import json, os, sys, time
+folder = os.path.dirname(os.path.abspath(__file__))
+with open(folder + "/asked", "a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+group, mount = sys.argv[3:]
+if group == "slow":
+    time.sleep(30)
+if group == "secret":
+    sys.exit("quotactl failed: Permission denied")
+if group == "nobody":
+    sys.exit("lfs quota: unknown group: nobody")
+limit = {"ten": "1000", "starred": "20", "free": "0", "dash": "-", "huge": "9" * 30, "bracket": "[5]"}[group]
+used = "30*" if group == "starred" else "5"
+if group == "ten":
+    print(mount)
+    print("      5       900    1000       -      10       0       0       -")
+else:
+    print(f"{mount}   {used}  0  {limit}  -  10  0  0  -")
+time.sleep(0.3)
+"""
+
+
+@pytest.fixture
+def lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "bin" / "lfs"
+    program.parent.mkdir()
+    program.write_text(LFS)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program.parent
+
+
+def test_what_lfs_says(lfs: Path) -> None:
+    groups = ["ten", "starred", "free", "dash", "secret", "nobody", "slow", "huge", "bracket", "-x"]
+    started = time.monotonic()
+    limits = LfsQuotas(timeout=2, at_once=10).limits(VOLUME, groups)
+    assert limits == {"ten": 1000 * 1024, "starred": 20 * 1024, "free": 0}
+    assert time.monotonic() - started < 6
+    asked = [json.loads(line) for line in (lfs / "asked").read_text().splitlines()]
+    assert sorted(asked) == sorted(["quota", "-gq", group, "/lustre/scratch101"] for group in groups[:-1])
+
+
+def test_several_at_a_time(lfs: Path) -> None:
+    started = time.monotonic()
+    LfsQuotas(timeout=20, at_once=12).limits(VOLUME, ["ten"] * 12)
+    assert time.monotonic() - started < 12 * 0.3
+
+
+def test_without_lfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(QuotaError, match="not on PATH"):
+        LfsQuotas(1, 1).limits(VOLUME, ["ten"])
+
+
+def test_the_first_that_answers(lfs: Path, tmp_path: Path) -> None:
+    (tmp_path / "scratch101.csv").write_text("group,limit\nten,1\nnobody,7\nsecret,-\n")
+    config = QuotaConfig(("lfs", "csv"), tmp_path, timeout=2)
+    groups = {10: "ten", 11: "nobody", 12: "secret", 13: "free", 14: "unheard of"}
+    (lfs / "asked").unlink(missing_ok=True)
+    found = quotas_of(make_quotas(config), VOLUME, {gid: name for gid, name in groups.items() if gid != 14})
+    assert found == {10: 1000 * 1024, 11: 7 * 1024, 13: 0}
+    assert quotas_of([CsvQuotas(tmp_path / "none"), CsvQuotas(tmp_path)], VOLUME, groups) == {10: 1024, 11: 7 * 1024}
+    assert quotas_of([], VOLUME, groups) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ten,1\n", "group\nten\n", "group,limit\nten,1.5\n", "group,limit\n,5\n", "group,limit\nten,-5\n",
+     'group,limit\n"ten,5\n', "group,limit\nten\n", "group,limit\nten,99999999999999999999\n", "group;limit\nten;5\n"],
+)  # fmt: skip
+def test_malformed_files(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    if text == "group,limit\nten\n":
+        assert read_limits(tmp_path / "x.csv") == {}
+        return
+    with pytest.raises(QuotaError, match=r"x\.csv"):
+        read_limits(tmp_path / "x.csv")
+
+
+def test_a_file_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b'\xef\xbb\xbfPI, limit ,group\r\n"A, B", 5 , ten \r\nC,,eleven\r\n')
+    assert read_limits(tmp_path / "x.csv") == {"ten": 5 * 1024}
+
+
+@given(text=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: b"group,limit\n" + text.encode()))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_is_read_or_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "x.csv").write_bytes(text)
+    try:
+        limits = read_limits(tmp_path / "x.csv")
+    except QuotaError as error:
+        assert "x.csv" in error.message
+        return
+    assert all(name and 0 <= limit < 2**63 for name, limit in limits.items())
+
+
+@given(text=st.text(max_size=80))
+def test_any_answer(text: str) -> None:
+    limit = limit_of(text)
+    assert limit is None or 0 <= limit < 2**63
+
+
+def test_kibibytes() -> None:
+    assert kibibytes("9007199254740991") == 9007199254740991 * 1024
+    assert kibibytes("9007199254740992") is None
+    assert kibibytes("١") is None
