@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from lurge.errors import StoreError
 from lurge.store import schema
-from lurge.store.bulk import insert_rows, next_id
+from lurge.store.bulk import insert_rows, next_id, unchecked_keys
 
 ASIDE = "adopted_"
 KEPT = "older_"
@@ -70,20 +70,17 @@ def bring_over(connection: sa.Connection) -> None:
     aside = tables_aside(connection)
     if not aside or not all(is_empty(connection, table) for table in OTHERS):
         return
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("SET foreign_key_checks = 0")
-    for table in LOOKUPS:
-        if table.name in aside:
-            merge_names(connection, aside, table)
-    for table in OTHERS:
-        if table.name not in aside:
-            continue
-        if table is schema.base_directory:
-            merge_base_directories(connection, aside)
-        else:
-            copy_rows(connection, aside[table.name], table)
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("SET foreign_key_checks = 1")
+    with unchecked_keys(connection):
+        for table in LOOKUPS:
+            if table.name in aside:
+                merge_names(connection, aside, table)
+        for table in OTHERS:
+            if table.name not in aside:
+                continue
+            if table is schema.base_directory:
+                merge_base_directories(connection, aside)
+            else:
+                copy_rows(connection, aside[table.name], table)
 
 
 def clear_away(connection: sa.Connection) -> None:
@@ -98,12 +95,9 @@ def clear_away(connection: sa.Connection) -> None:
             kept = KEPT + table.name
             log.warning("%s is kept as %s: its columns %s have no place here", table.name, kept, sorted(strange))
             connection.exec_driver_sql(f"ALTER TABLE {quote(ASIDE + table.name)} RENAME TO {quote(kept)}")
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("SET foreign_key_checks = 0")
-    for name in tables_aside(connection):
-        connection.exec_driver_sql(f"DROP TABLE {quote(ASIDE + name)}")
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("SET foreign_key_checks = 1")
+    with unchecked_keys(connection):
+        for name in tables_aside(connection):
+            connection.exec_driver_sql(f"DROP TABLE {quote(ASIDE + name)}")
 
 
 def tables_aside(connection: sa.Connection) -> dict[str, sa.Table]:

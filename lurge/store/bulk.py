@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
 
 ROWS_A_STATEMENT = 10_000
-ROWS_A_FILE = 500_000
+ROWS_A_FILE = 100_000
 FEWEST_ROWS_A_FILE = 1000
 NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\0": "\\0"})
@@ -57,15 +60,28 @@ def load_file(connection: sa.Connection, table: sa.Table, columns: Sequence[str]
         f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(table.name)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t'"
         f" ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({', '.join(map(quote, columns))})"
     )
-    while chunk := list(islice(rows, ROWS_A_FILE)):
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", prefix="lurge-") as file:
-            file.writelines("\t".join(map(field, row)) + "\n" for row in chunk)
-            file.flush()
-            stored = connection.exec_driver_sql(statement, (file.name,)).rowcount
-        complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
-        if stored != len(chunk) or complaint:
-            why = f": {complaint[2]}" if complaint else ""
-            raise StoreError(f"{table.name}: {stored} of {len(chunk)} rows were taken as they are{why}")
+    with tempfile.TemporaryDirectory(prefix="lurge-") as folder, ThreadPoolExecutor(1) as writer:
+        # While the server reads one file, the next is written.
+        coming = writer.submit(write_file, Path(folder), rows)
+        while written := coming.result():
+            path, count = written
+            coming = writer.submit(write_file, Path(folder), rows)
+            stored = connection.exec_driver_sql(statement, (str(path),)).rowcount
+            path.unlink()
+            complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
+            if stored != count or complaint:
+                why = f": {complaint[2]}" if complaint else ""
+                raise StoreError(f"{table.name}: {stored} of {count} rows were taken as they are{why}")
+
+
+def write_file(folder: Path, rows: Iterator[Row]) -> tuple[Path, int] | None:
+    """Write the next rows for LOAD DATA; returns the file and how many they are, None where there are none."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", newline="\n", delete=False) as file:
+        count = 0
+        for row in islice(rows, ROWS_A_FILE):
+            file.write("\t".join(map(field, row)) + "\n")
+            count += 1
+    return (Path(file.name), count) if count else None
 
 
 def field(value: object) -> str:
@@ -79,6 +95,17 @@ def field(value: object) -> str:
     if isinstance(value, datetime.date):
         return value.isoformat()
     return str(value).translate(ESCAPES)
+
+
+@contextmanager
+def unchecked_keys(connection: sa.Connection) -> Iterator[None]:
+    """Let MySQL not look up every key of every row: for rows whose keys were all made or looked up here."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    yield
+    connection.exec_driver_sql("SET foreign_key_checks = 1")
 
 
 def next_id(connection: sa.Connection, table: sa.Table) -> int:

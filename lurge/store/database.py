@@ -20,7 +20,8 @@ CONNECT_SECONDS = 10
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 WRITING = "lurge_writing"
 MYSQL_SESSION = (
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 604800"
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 604800,"
+    " foreign_key_checks = 1"
 )
 """Nothing is cut or guessed silently, and a connection that waits for a long reading is kept."""
 
@@ -140,11 +141,12 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
         raise StoreError(f"database.url needs mysqlclient: {error}", "Install lurge[mysql].") from error
     except (ArgumentError, ValueError) as error:
         raise StoreError(f"database.url is no URL of a database: {error}") from error
-    sa.event.listen(engine, "connect", _prepare_session)
+    sa.event.listen(engine, "checkout", _prepare_session)
     return engine
 
 
-def _prepare_session(connection: Any, _: object) -> None:
+def _prepare_session(connection: Any, *_: object) -> None:
+    """Each time that a connection is taken from the pool: whoever had it before may have failed in the middle."""
     with connection.cursor() as cursor:
         cursor.execute(MYSQL_SESSION)
 

@@ -85,12 +85,15 @@ class RunLock:
     def _lock_file(self) -> bool:
         path = f"{self._database}.lock"
         try:
-            self._file = open(path, "a")  # noqa: SIM115, PTH123 - held for as long as the lock
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            file = open(path, "a")  # noqa: SIM115, PTH123 - held for as long as the lock
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return False
         except OSError as error:
             raise StoreError(f"cannot lock {path}: {error.strerror}") from error
+        self._file = file
         return True
 
     def _lock_server(self) -> bool:

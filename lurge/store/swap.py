@@ -17,7 +17,7 @@ from lurge.model.forecast import Forecaster
 from lurge.model.names import Group
 from lurge.model.report import VolumeReport
 from lurge.store import schema
-from lurge.store.bulk import ids_of, insert_rows, next_id
+from lurge.store.bulk import ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
 from lurge.store.warnings import WARNING_OK, warn
 
@@ -172,7 +172,8 @@ class Swap:
 
     def run(self) -> None:
         if self._is_newest:
-            self._replace_directories()
+            with unchecked_keys(self._connection):
+                self._replace_directories()
         self._delete_history()
         self._insert_groups()
         warn(self._connection, self._volume, self._date, self._named.forecast)

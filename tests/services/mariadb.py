@@ -55,8 +55,9 @@ class MariaDb:
             self._process = subprocess.Popen(
                 [
                     "mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={self.folder}/data",
+                    # What is committed survives a kill, if not a power cut.
                     f"--socket={self.socket}", f"--pid-file={self.folder}/p.pid", "--skip-networking",
-                    "--local-infile=1", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=256M",
+                    "--local-infile=1", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=256M",
                     "--innodb-log-file-size=64M", *options,
                 ],
                 stdout=log,

@@ -1,0 +1,296 @@
+"""Tickets: their form, their steps, and what hostile ids and documents come to."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lurge.tickets import (
+    InvalidDocument,
+    InvalidTicketId,
+    JobTracker,
+    JobTrackerError,
+    TicketNotFound,
+    UnknownJob,
+    state_of,
+)
+from lurge.tickets.tracker import steps_as_dict
+
+SPEC_ID = "39aa64a5-7451-45fc-b5bd-68d1bf02b31e-43e85fab1540"
+SPEC = {
+    "job_ticket_id": SPEC_ID,
+    "job_name": "create_asset",
+    "job_management": {
+        "current_step": 1,
+        "steps": {"1": "generate_mock_manifest", "2": "retrieve_image_from_origin"},
+        "job_status": "",
+        "previous_step_status": "",
+        "numberOfTries": 0,
+        "maxNumberOfTries": 10,
+    },
+    "context": {},
+    "creation_date": "2020-11-10 22:24:00",
+    "last_modified_date": "2020-11-10 22:24:00",
+}
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> JobTracker:
+    return JobTracker(tmp_path)
+
+
+@pytest.fixture
+def ticket(tracker: JobTracker) -> str:
+    return str(tracker.init_tracker_file("create_asset", {"a": 1})["job_ticket_id"])
+
+
+def test_where_it_lies(tracker: JobTracker, ticket: str, tmp_path: Path) -> None:
+    document = json.loads((tmp_path / ticket / f"{ticket}.json").read_text())
+    assert document == tracker.get_tracker_file(ticket)
+    assert document["context"] == {"a": 1}
+    assert document["job_management"] == {
+        **SPEC["job_management"],  # type: ignore[dict-item]
+        "steps": tracker.get_job_steps("create_asset"),
+    }
+    stamp = json.loads((tmp_path / ticket / f"{ticket}_TIMESTAMP.json").read_text())
+    assert stamp == tracker.get_timestamp_file(ticket)
+    assert stamp["last_modified_date"] == document["last_modified_date"]
+    assert abs(stamp["timestamp"] - time.time()) < 60
+
+
+def test_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JOB_DATA_BASEDIR", str(tmp_path / "x"))
+    ticket = JobTracker().init_tracker_file("update_asset")["job_ticket_id"]
+    assert (tmp_path / "x" / ticket).is_dir()
+    monkeypatch.delenv("JOB_DATA_BASEDIR")
+    assert JobTracker().base_directory == Path("tickets")
+
+
+def test_what_others_write_is_read(tracker: JobTracker) -> None:
+    written = tracker.write_tracker_file(deepcopy(SPEC))
+    assert {**written, "last_modified_date": ""} == {**SPEC, "last_modified_date": ""}
+    listed = deepcopy(SPEC)
+    names = ("generate_mock_manifest", "retrieve_image_from_origin")
+    listed["job_management"]["steps"] = [  # type: ignore[index]
+        {"step_number": i + 1, "worker_type": "w", "task_name": name} for i, name in enumerate(names)
+    ]
+    tracker.write_tracker_file(listed)
+    tracker.begin_step(SPEC_ID, "retrieve_image_from_origin")
+    assert tracker.finish_step(SPEC_ID)["job_management"]["job_status"] == "success"
+
+
+def test_ids(tracker: JobTracker) -> None:
+    found = tracker.create_job_ticket_id()
+    assert tracker.validate_job_ticket_id(found)
+    assert tracker.validate_job_ticket_id(SPEC_ID)
+    assert len({tracker.create_job_ticket_id() for _ in range(100)}) == 100
+
+
+@given(text=st.text(max_size=60))
+@example(text="../../etc/passwd")
+@example(text=f"{SPEC_ID}/../x")
+@example(text=f"{SPEC_ID}\n")
+@example(text=f"{SPEC_ID[:37]}..")
+@example(text=f"{SPEC_ID}\0")
+@example(text="")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_ids_touch_no_path(tmp_path: Path, text: str) -> None:
+    inside = tmp_path / "inside"
+    tracker = JobTracker(inside)
+    if tracker.validate_job_ticket_id(text):
+        assert (inside / text).resolve().parent == inside.resolve()
+        return
+    for method in (tracker.get_tracker_file, tracker.get_timestamp_file, tracker.update_timestamp_file,
+                   tracker.begin_step, tracker.retry):  # fmt: skip
+        with pytest.raises(InvalidTicketId):
+            method(text)
+    document = {**SPEC, "job_ticket_id": text}
+    with pytest.raises((InvalidTicketId, InvalidDocument)):
+        tracker.write_tracker_file(document)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
+    assert tracker.validate_json_schema(SPEC)
+    for place, value in (
+        (("job_management", "job_status"), "broken"),
+        (("job_management", "previous_step_status"), "running"),
+        (("job_management", "steps"), {"one": "x"}),
+        (("job_management", "steps"), 5),
+        (("job_management", "numberOfTries"), -1),
+        (("context",), []),
+        (("creation_date",), "yesterday"),
+        (("job_name",), ""),
+    ):
+        wrong = deepcopy(SPEC)
+        inner = wrong
+        for key in place[:-1]:
+            inner = inner[key]  # type: ignore[assignment]
+        inner[place[-1]] = value
+        assert not tracker.validate_json_schema(wrong)
+        with pytest.raises(InvalidDocument):
+            tracker.write_tracker_file(wrong)
+    for key in SPEC:
+        assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != key})
+    before = tracker.get_tracker_file(ticket)
+    with pytest.raises(InvalidDocument):
+        tracker.set_status(ticket, "asleep")
+    assert tracker.get_tracker_file(ticket) == before
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(value=json_values, key=st.sampled_from([*SPEC]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_document_is_written_or_refused(tmp_path: Path, value: object, key: str) -> None:
+    tracker = JobTracker(tmp_path)
+    try:
+        written = tracker.write_tracker_file({**deepcopy(SPEC), key: value})
+    except (InvalidDocument, InvalidTicketId):
+        return
+    assert tracker.get_tracker_file(written["job_ticket_id"]) == written
+    assert tracker.list_jobs()
+
+
+@given(steps=json_values)
+def test_any_steps(steps: object) -> None:
+    try:
+        found = steps_as_dict(steps)
+    except InvalidDocument:
+        return
+    assert [*found] == [str(number) for number in range(1, len(found) + 1)]
+
+
+def test_steps(tracker: JobTracker, ticket: str) -> None:
+    document = tracker.begin_step(ticket)
+    assert document["job_management"]["job_status"] == "running"
+    assert document["context"]["process"]["pid"] == os.getpid()
+    tracker.finish_step(ticket, made=5)
+    document = tracker.begin_step(ticket, 3)
+    assert document["job_management"]["current_step"] == 3
+    assert document["job_management"]["previous_step_status"] == "success"
+    document = tracker.fail_step(ticket, "no jp2")
+    assert document["job_management"]["job_status"] == "failure"
+    assert document["context"]["errors_encountered"][0]["error"] == "no jp2"
+    assert document["context"]["steps"]["generate_mock_manifest"]["made"] == 5
+    assert document["context"]["steps"]["check_jp2_compliance"]["seconds"] >= 0
+    tracker.append_error(ticket, "again")
+    assert len(tracker.get_tracker_file(ticket)["context"]["errors_encountered"]) == 2
+    with pytest.raises(InvalidDocument, match="no step"):
+        tracker.begin_step(ticket, "dance")
+
+
+def test_context_is_merged(tracker: JobTracker, ticket: str) -> None:
+    tracker.merge_context(ticket, {"b": {"x": 1, "y": 2}})
+    tracker.merge_context(ticket, {"b": {"y": 3}, "a": [1]})
+    assert tracker.get_tracker_file(ticket)["context"] == {"a": [1], "b": {"x": 1, "y": 3}}
+
+
+def test_tries(tracker: JobTracker) -> None:
+    ticket = tracker.init_tracker_file("update_asset", max_number_of_tries=2)["job_ticket_id"]
+    assert [tracker.retry(ticket) for _ in range(3)] == [True, True, False]
+    assert tracker.get_status(ticket) == "failure"
+
+
+def test_jobs_are_data(tracker: JobTracker, tmp_path: Path) -> None:
+    assert tracker.get_job_steps("create_asset")["1"] == "generate_mock_manifest"
+    assert [*tracker.get_job_steps("update_asset").values()] == [*tracker.get_job_steps("create_asset").values()][1:]
+    assert "report" in tracker.jobs()
+    with pytest.raises(UnknownJob, match="create_asset"):
+        tracker.init_tracker_file("dance")
+    own = tmp_path / "jobs.json"
+    own.write_text('{"dance": [{"step_number": 1, "worker_type": "feet", "task_name": "waltz"}]}')
+    extended = JobTracker(tmp_path, own)
+    assert extended.get_job_steps("dance") == {"1": "waltz"}
+    assert extended.get_job_steps("create_asset")
+    for wrong in ("[]", "{", '{"dance": {"2": "waltz"}}', '{"dance": [1]}'):
+        own.write_text(wrong)
+        with pytest.raises(InvalidDocument, match=r"jobs\.json"):
+            extended.jobs()
+
+
+def test_many(tracker: JobTracker, tmp_path: Path) -> None:
+    tickets = [tracker.init_tracker_file("update_asset")["job_ticket_id"] for _ in range(3)]
+    tracker.set_status(tickets[0], "queued")
+    (tmp_path / tickets[1] / f"{tickets[1]}.json").write_text("{ damaged")
+    (tmp_path / "else").mkdir()
+    assert {one["job_ticket_id"] for one in tracker.list_jobs()} == {tickets[0], tickets[2]}
+    assert len(tracker.list_jobs(status="queued")) == 1
+    assert tracker.list_jobs(job_name="create_asset") == []
+    assert tracker.count_jobs()["queued"] == 1
+    assert JobTracker(tmp_path / "none").list_jobs() == []
+
+
+def test_parents(tracker: JobTracker, ticket: str) -> None:
+    children = [
+        tracker.init_tracker_file("update_asset", {"parent_job_ticket_id": ticket})["job_ticket_id"] for _ in range(2)
+    ]
+    assert tracker.update_parent(ticket) == ""
+    tracker.set_status(children[0], "success")
+    assert tracker.update_parent(ticket) == "running"
+    tracker.set_status(children[1], "success")
+    assert tracker.update_parent(ticket) == "success"
+    tracker.set_status(children[1], "failure")
+    assert tracker.update_parent(ticket) == "failure"
+    assert state_of(["queued", ""]) == "queued"
+    assert state_of(["ready"]) == "ready"
+
+
+def test_the_monitor(tracker: JobTracker, tmp_path: Path) -> None:
+    """A process that is gone, one that is silent, one that works, one of another host."""
+    code = (
+        "import sys; from lurge.tickets import JobTracker; t = JobTracker(sys.argv[1]);"
+        "i = t.init_tracker_file('update_asset')['job_ticket_id']; t.begin_step(i); print(i)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    gone = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    working, silent, elsewhere = (tracker.init_tracker_file("update_asset")["job_ticket_id"] for _ in range(3))
+    for one in (working, silent, elsewhere):
+        tracker.begin_step(one)
+    tracker.merge_context(elsewhere, {"process": {"host": "elsewhere", "pid": 1}})
+    stamp = tmp_path / silent / f"{silent}_TIMESTAMP.json"
+    stamp.write_text(json.dumps({"timestamp": time.time() - 1000}))
+    marked = tracker.monitor(stale_seconds=500)
+    assert set(marked) == {*gone, silent}
+    assert f"on {socket.gethostname()} is gone" in marked[gone[0]]
+    assert "silent for" in marked[silent]
+    document = tracker.get_tracker_file(gone[0])
+    assert document["job_management"]["job_status"] == "failure"
+    assert "is gone" in document["context"]["died"]
+    assert tracker.monitor(500) == {}
+    tracker.set_status(gone[1], "running")
+    assert set(tracker.monitor(500, queue_again=True)) == {gone[1]}
+    assert tracker.get_status(gone[1]) == "queued"
+    assert tracker.get_tracker_file(gone[1])["job_management"]["numberOfTries"] == 1
+
+
+def test_a_number_that_another_process_has_now(tracker: JobTracker, ticket: str) -> None:
+    tracker.begin_step(ticket)
+    tracker.merge_context(ticket, {"process": {"began": "another boot 5"}})
+    assert set(tracker.monitor(500)) == {ticket}
+
+
+def test_what_cannot_be_read_or_written(tmp_path: Path, tracker: JobTracker) -> None:
+    with pytest.raises(TicketNotFound):
+        tracker.get_tracker_file(SPEC_ID)
+    with pytest.raises(TicketNotFound):
+        tracker.begin_step(SPEC_ID)
+    assert not (tmp_path / SPEC_ID).exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(JobTrackerError):
+        JobTracker(tmp_path / "file").init_tracker_file("create_asset")
