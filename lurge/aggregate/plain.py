@@ -302,3 +302,19 @@ class PlainAggregator:
             vault=sorted(self._vault),
             samples=[sample for reason in (*REASONS, VAULT_KEY) for sample in self._samples[reason]],
         )
+
+
+def plain_split(rules: Rules, lines: Iterable[bytes]) -> dict[int, tuple[list[bytes], int]]:
+    """By gid: the lines of its records as TreeServe reads them, and how many are directories."""
+    pseudo = rules.pseudo_gids()
+    found: dict[int, tuple[list[bytes], int]] = {}
+    for line in lines:
+        try:
+            record = read_record(line, rules)
+        except Rejected:
+            continue
+        gid = next((pseudo[above] for above in holders(record.path) if above in pseudo), record.gid)
+        own, directories = found.get(gid, ([], 0))
+        own.append(b"\t".join([base64.b64encode(record.path), *line.split(b"\t")[1:11]]) + b"\n")
+        found[gid] = (own, directories + (record.type == "d"))
+    return found

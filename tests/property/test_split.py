@@ -1,0 +1,70 @@
+"""Splitting by group and its plain twin give equal lines, in whatever pieces and order they come."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lurge.aggregate.plain import plain_split
+from lurge.aggregate.split import Splitter
+from lurge.export.parts import VolumeParts
+from lurge.model.era import Era
+from lurge.model.rules import Rules
+from lurge.model.split import GroupLines
+from lurge.stream.blocks import cut
+from tests.property.test_kernel import RULES, any_lines
+
+
+def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, seed: int) -> list[GroupLines]:
+    """Split as workers do, whose portions come in any order."""
+    text = b"\n".join(lines) + (b"\n" if lines else b"")
+    portions = [
+        (batch.first_line, batch.lines, Splitter(rules).split(batch.text, batch.lines))
+        for batch in cut([text], block_lines, blocks=2)
+    ]
+    random.Random(seed).shuffle(portions)
+    parts = VolumeParts(folder)
+    for portion in portions:
+        parts.add(*portion)
+    assert parts.waiting == 0
+    return parts.finish()
+
+
+@pytest.mark.parametrize("era", RULES, ids=str)
+@given(data=st.data(), block_lines=st.integers(1, 4), seed=st.integers(0, 99))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+def test_splitting_equals_twin(
+    era: Era, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, block_lines: int, seed: int
+) -> None:
+    lines = data.draw(st.lists(any_lines(era), max_size=12))
+    folder = tmp_path_factory.mktemp("parts") / "volume"
+    found = split(RULES[era], lines, folder, block_lines, seed)
+    twin = plain_split(RULES[era], lines)
+    assert {gid: (count, directories) for gid, count, directories in found} == {
+        gid: (len(own), directories) for gid, (own, directories) in twin.items()
+    }
+    for gid, (own, _) in twin.items():
+        assert gzip.decompress((folder / f"{gid}.gz").read_bytes()) == b"".join(own)
+    assert len(list(folder.iterdir())) == len(twin)
+
+
+def test_many_members(tmp_path: Path) -> None:
+    """More than one gzip member, and the same bytes whatever the pieces."""
+    (era, rules), *_ = RULES.items()
+    lines = [b"L3AvZm9v\t%d\t1\t%d\t0\t0\t0\tf\t1\t1\t1" % (number, number % 3) for number in range(20_000)]
+    split(rules, lines, tmp_path / "one", 250, 1)
+    split(rules, lines, tmp_path / "two", 250, 2)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == ["0.gz", "1.gz", "2.gz"]
+    for name in files:
+        whole = (tmp_path / "one" / name).read_bytes()
+        assert whole == (tmp_path / "two" / name).read_bytes()
+        assert gzip.decompress(whole).count(b"\n") >= 6666
+    assert whole.count(b"\x1f\x8b\x08") > 1
+    assert era.columns == 11

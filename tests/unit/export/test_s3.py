@@ -1,0 +1,119 @@
+"""Copying to S3, against a server of its own on this machine."""
+
+from __future__ import annotations
+
+import logging
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from lurge.config.settings import S3Config
+from lurge.errors import SplitError
+from lurge.export import s3
+
+BUCKET = "treeserve"
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "hush-hush"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def client(endpoint: str) -> Any:
+    # Servers of one process share what they hold.
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+    found = boto3.client("s3", endpoint_url=endpoint)
+    found.create_bucket(Bucket=BUCKET)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "20240131"
+    place.mkdir()
+    (place / "team.1.dat.gz").write_bytes(b"one")
+    (place / "%2Eé x.dat.gz").write_bytes(b"two")
+    (place / "index.txt").write_bytes(b"")
+    return place
+
+
+def there(client: Any) -> dict[str, bytes]:
+    return {
+        one["Key"]: client.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read()
+        for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", ())
+    }
+
+
+@pytest.mark.parametrize("prefix", ["", "mpistat/new"])
+def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
+    config = S3Config(BUCKET, prefix, endpoint)
+    client.put_object(Bucket=BUCKET, Key="else/x", Body=b"stays")
+    assert s3.sync(folder, config) == 3
+    place = f"{prefix}/20240131/".lstrip("/")
+    expected = {place + path.name: path.read_bytes() for path in folder.iterdir()}
+    assert there(client) == {**expected, "else/x": b"stays"}
+    assert s3.sync(folder, config) == 0
+    (folder / "team.1.dat.gz").write_bytes(b"ONE")
+    (folder / "index.txt").unlink()
+    assert s3.sync(folder, config) == 1
+    assert there(client)[place + "team.1.dat.gz"] == b"ONE"
+    assert place + "index.txt" not in there(client)
+
+
+def test_files_in_parts(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    for name, size in (("whole", (5 << 20) - 1), ("exact", 5 << 20), ("parts", (11 << 20) + 1)):
+        (folder / name).write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
+    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 6
+    assert there(client)["20240131/parts"] == (folder / "parts").read_bytes()
+    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 0
+
+
+def test_a_checksum_that_differs(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "digests", lambda path: ("0" * 64, "AAAA"))
+    with pytest.raises(SplitError, match="checksum differs"):
+        s3.sync(folder, S3Config(BUCKET, "", endpoint))
+
+
+def test_what_fails_is_tried_again(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first requests find a server that is overloaded."""
+    from botocore.httpsession import URLLib3Session
+
+    original = URLLib3Session.send
+    failures = 3
+
+    def send(self: Any, request: Any) -> Any:
+        nonlocal failures
+        response = original(self, request)
+        if failures and request.method == "PUT":
+            failures -= 1
+            response.status_code = 503
+        return response
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 3
+    assert failures == 0
+    assert len(there(client)) == 3
+
+
+def test_what_cannot_be_reached(folder: Path, client: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SplitError, match="NoSuchBucket") as caught:
+        s3.sync(folder, S3Config("nowhere", "", endpoint))
+    assert "hush" not in str(caught.value)
+    monkeypatch.setattr(s3, "MOST_TRIES", 1)
+    with pytest.raises(SplitError, match="127.0.0.1:1"):
+        s3.sync(folder, S3Config(BUCKET, "", "http://127.0.0.1:1"))
