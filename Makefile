@@ -5,14 +5,16 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 RANKS ?= 4
 
-.PHONY: help setup run test lint docs clean
+SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config slapd slurmctld slurmd slurm-client munge openssl shellcheck
+
+.PHONY: help setup services run test lint docs night bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.done: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV) || { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); }
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mpi,test,lint]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mpi,ldap,s3,test,lint]'
 	@touch $@
 
 setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything else
@@ -20,7 +22,16 @@ setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything e
 run: setup  ## scan two trees of this machine and report on them with 4 ranks
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
 
-test: setup  ## run every test
+$(VENV)/.services: $(VENV)/.done
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(SERVICES); \
+	else echo "Tests of what is missing here are skipped; install: $(SERVICES)"; fi >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[services]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mysql]' || [ "$$(id -u)" != 0 ]
+	@touch $@
+
+services: $(VENV)/.services  ## install what tests start: MariaDB, slapd, Slurm and more (as root)
+
+test: services  ## run every test
 	$(BIN)/python -m pytest
 
 lint: setup  ## check style, types and the generated documents
@@ -31,6 +42,12 @@ lint: setup  ## check style, types and the generated documents
 
 docs: setup  ## write the generated documents
 	$(BIN)/python -m docs.generate
+
+night: services  ## rehearse ten nights with real servers, some of which die
+	$(BIN)/python -m tests.night
+
+bench: services  ## time the swap beside LOAD DATA
+	$(BIN)/python -m benchmarks.swap
 
 clean:  ## remove the virtual environment and what `make run` wrote
 	rm -rf $(VENV) $(DEMO)

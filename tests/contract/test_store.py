@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -25,7 +26,7 @@ from lurge.model.report import Counts, DirectoryUsage, GroupUsage, Unattributed,
 from lurge.store import schema
 from lurge.store.database import Database
 from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
-from lurge.store.upgrade import upgrade
+from lurge.store.upgrade import revisions, script, upgrade
 
 DAY = date(2024, 1, 31)
 
@@ -89,6 +90,46 @@ def test_migrations_make_the_schema(database: Database) -> None:
         context = MigrationContext.configure(connection, opts={"include_object": ours})
         assert compare_metadata(context, schema.metadata) == []
     upgrade(database)
+
+
+def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) -> None:
+    """As the first version made it, with a volume in it; on MySQL also after an interruption in the middle."""
+    older = Database(database_config)
+    with older.writing() as connection:
+        config = script()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+    with older.writing() as connection:
+        connection.execute(sa.insert(schema.volume).values(scratch_disk="scratch101"))
+        if not older.is_sqlite:
+            connection.exec_driver_sql("alter table lustre_usage add column quota_reached date")
+    upgrade(older)
+    store_volume(older, named())
+    assert paths(older, "scratch101") == ["a0", "a1", "a2"]
+    with older.reading() as connection:
+        assert revisions(connection) == ("0002", "0002")
+    with older.writing() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(StoreError, match="9999"):
+        upgrade(older)
+    older.close()
+
+
+def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
+    """Tables without their version, as MySQL leaves them."""
+    database = Database(database_config)
+    upgrade(database)
+    with database.writing() as connection:
+        connection.exec_driver_sql("delete from alembic_version")
+        connection.exec_driver_sql("drop table vault")
+    upgrade(database)
+    store_volume(database, named())
+    with database.writing() as connection:
+        connection.exec_driver_sql("delete from alembic_version")
+    with pytest.raises(StoreError, match="hold rows"):
+        upgrade(database)
+    assert paths(database, "scratch101") == ["a0", "a1", "a2"]
+    database.close()
 
 
 def test_fixed_rows(database: Database) -> None:

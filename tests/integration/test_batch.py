@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 import lurge
 from lurge.stream.launch import find_mpiexec
-from tests.services import bsub
+from tests.services import bsub, need
 from tests.services.slurm import Slurm
 from tests.site import Entry, Site
 
@@ -148,9 +149,7 @@ def test_slurm_passes_the_exit_status(history: Site, slurm: Slurm) -> None:
 
 
 def test_shellcheck_is_clean() -> None:
-    shellcheck = subprocess.run(["sh", "-c", "command -v shellcheck"], capture_output=True, text=True, check=False)
-    if shellcheck.returncode:
-        pytest.skip("shellcheck is not installed (Debian: shellcheck)")
+    need(None if shutil.which("shellcheck") else "shellcheck is not installed (Debian: shellcheck)")
     scripts = sorted(SCRIPTS.glob("*.sh"))
     done = subprocess.run(
         ["shellcheck", "-x", *scripts], capture_output=True, text=True, check=False, cwd=SCRIPTS.parent

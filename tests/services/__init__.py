@@ -1,0 +1,15 @@
+"""Real servers for tests, started privately; and stand-ins for what cannot be had."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def need(missing: str | None) -> None:
+    """Skip a test, saying why, where something is missing; in CI nothing may be."""
+    if missing and os.environ.get("CI"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import pytest
+from tests.services import need
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
 SECONDS_TO_START = 60
@@ -117,6 +117,5 @@ class MariaDb:
 
 def started() -> MariaDb:
     """A server; skips the test, saying why, where there can be none."""
-    if why := missing():
-        pytest.skip(why)
+    need(missing())
     return MariaDb()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -12,9 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import pytest
-
 from lurge.config.settings import LdapConfig, Secret
+from tests.services import need
 
 ROOT = "dc=example,dc=org"
 GROUPS, PEOPLE = f"ou=group,{ROOT}", f"ou=people,{ROOT}"
@@ -50,6 +50,8 @@ def missing() -> str | None:
     """Why no server can be started here; None where one can."""
     if not shutil.which("slapd", path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
         return "slapd is not installed (Debian: slapd)"
+    if importlib.util.find_spec("ldap3") is None:
+        return "ldap3 is not installed (lurge[ldap])"
     return None
 
 
@@ -87,8 +89,7 @@ class Slapd:
     """One server with some entries. anonymous: whether everybody may read."""
 
     def __init__(self, entries: Iterable[Entry], anonymous: bool = True) -> None:
-        if why := missing():
-            pytest.skip(why)
+        need(missing())
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.folder = Path(tempfile.mkdtemp(prefix="lurge-ldap-"))
         (self.folder / "data").mkdir()

@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import pytest
-
+from tests.services import need
 from tests.services.slapd import free_port
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -58,8 +57,7 @@ class Slurm:
     """A controller and a node. Raises AssertionError with the logs where they do not come up."""
 
     def __init__(self) -> None:
-        if why := missing():
-            pytest.skip(why)
+        need(missing())
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.folder = Path(tempfile.mkdtemp(prefix="lurge-slurm-"))
         self.folder.chmod(0o755)

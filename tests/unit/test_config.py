@@ -151,6 +151,26 @@ def test_where_it_is_found(
         (('"reports"', r'"a\u0000b"'), "reports.directory"),
         (("fraction = 0.85", 'fraction = "x"'), "warnings.levels[0].fraction"),
         (('"/usr" = 2', '"usr" = 2'), "basedirs.prefixes"),
+        (('"sqlite:///db/x.db"', '"mysql://h"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u:secret@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d?passwd=secret"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@[h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\noption_file = "none"'), "database.option_file"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\npassword_file = "none"'), "database.password_file"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\npassword = "secret"'), "database.password"),
+        (('provider = "nss"', 'provider = "nss"\non_failure = "panic"'), "identity.on_failure"),
+        (('"ldaps://ldap.example.org"', '"http://x"'), "identity.ldap.url"),
+        (('"ldaps://ldap.example.org"', '"ldaps://u:secret@x"'), "identity.ldap.url"),
+        (('group_base = "ou=group,dc=example,dc=org"', ""), "identity.ldap.group_base"),
+        (('"sangerProjectPI"', '"sangerProjectPI"\nca_file = "none"'), "identity.ldap.ca_file"),
+        (('["lfs", "csv"]', '["lfs", "tea"]'), "quota.providers"),
+        (('csv_directory = "quotas"', 'csv_directory = "none"'), "quota.csv_directory"),
+        (('csv_directory = "quotas"', "timeout = 0"), "quota.timeout"),
+        (("level = 3", "level = 4"), "warnings.levels[0].level"),
+        (("fraction = 0.85", "fraction = nan"), "warnings.levels[0].fraction"),
+        (("[mpi]", '[tickets]\njobs = "none"\n[mpi]'), "tickets.jobs"),
+        (("[mpi]", '[split.s3]\nprefix = "x"\n[mpi]'), "split.s3.bucket"),
+        (("[mpi]", "[batch]\nranks = -1\n[mpi]"), "batch.ranks"),
     ],
 )
 def test_every_mistake_names_its_key(folder: Path, change: tuple[str, str], key: str) -> None:
@@ -160,7 +180,35 @@ def test_every_mistake_names_its_key(folder: Path, change: tuple[str, str], key:
         load_config(path)
     assert str(path) in caught.value.message
     assert key in caught.value.message
+    assert "secret" not in caught.value.message
     assert caught.value.exit_status == 2
+
+
+def test_secrets_come_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "db").write_text("from a file\n")
+    text = MINIMAL + '[database]\nurl = "mysql://lurge@host:3307/usage?unix_socket=/x"\npassword_file = "db"\n'
+    database = load_config(write(folder, text)).database
+    assert database.url == "mysql+mysqldb://lurge@host:3307/usage?unix_socket=/x"
+    assert database.password
+    assert database.password.reveal() == "from a file"
+    monkeypatch.setenv("LURGE_DB_PASSWORD", "from the environment")
+    config = load_config(write(folder, text))
+    assert config.database.password
+    assert config.database.password.reveal() == "from the environment"
+    assert "from the environment" not in repr(config)
+
+
+def test_where_things_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(write(folder, MINIMAL + '[reports]\ndirectory = "r"\n'))
+    assert config.tickets.directory == folder / "r" / "tickets"
+    assert config.split.directory == folder / "r" / "groups"
+    assert config.batch.logs == folder / "r" / "logs"
+    assert config.identity.cache == folder / "r" / "last-names.json"
+    assert config.quota.providers == ()
+    assert config.split.s3 is None
+    monkeypatch.setenv("JOB_DATA_BASEDIR", "/jobs")
+    assert load_config(folder / "lurge.toml").tickets.directory == Path("/jobs")
+    assert load_config(write(folder, MINIMAL + "[quota]\n")).quota.providers == ("lfs", "csv")
 
 
 def test_two_pseudo_groups_of_one_path_or_gid(folder: Path) -> None:

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import ldap3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+ldap3 = pytest.importorskip("ldap3", reason="ldap3 is not installed (lurge[ldap])")
 
 from lurge.config.settings import IdentityConfig, LdapConfig, Secret
 from lurge.enrich import ldap

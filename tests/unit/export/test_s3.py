@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+boto3 = pytest.importorskip("boto3", reason="boto3 is not installed (lurge[s3])")
+moto_server = pytest.importorskip("moto.server", reason="moto is not installed (lurge[services])")
 
 from lurge.config.settings import S3Config
 from lurge.errors import SplitError
@@ -24,7 +25,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "hush-hush"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
