@@ -32,11 +32,14 @@ def basedirs(
     set_verbosity(quiet, verbose)
     from lurge.config import DEFAULT_FILE, FILE_VARIABLE, BasedirsConfig, load_config
     from lurge.pipeline.basedirs import make_base_directories
+    from lurge.pipeline.ticket import tool_ticket
 
     configured = BasedirsConfig()
     if config or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).is_file():
         configured = load_config(config).basedirs
     chosen = configured.depth if depth is None else depth
-    path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
+    with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts:
+        path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
+        facts.update(directories=lines, file=str(path))
     if not quiet:
         say(f"{lines:,} base directories: {path}")

@@ -41,12 +41,14 @@ def scan(
     Example: lurge scan /usr /home -o dumps
     """
     set_verbosity(quiet, verbose)
+    from lurge.pipeline.ticket import tool_ticket
     from lurge.source.scan import scan_tree
 
     results = []
     for path in paths:
-        with show_entries(path, quiet) as advanced:
+        with tool_ticket("scan", "walk", str(path)) as facts, show_entries(path, quiet) as advanced:
             result = scan_tree(path, output, cross=cross, blocks=blocks, processes=processes, advanced=advanced)
+            facts.update(entries=result.entries, dump=str(result.dump))
         for problem in result.problems[: None if verbose else PROBLEMS_SHOWN]:
             log.warning("cannot read %s", problem)
         results.append(result)

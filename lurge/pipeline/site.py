@@ -20,7 +20,7 @@ from lurge.model.dump import Dump
 from lurge.model.report import REASONS, VolumeReport
 from lurge.model.split import GroupLines
 from lurge.pipeline.outcome import State, VolumeOutcome
-from lurge.pipeline.ticket import JobTicket, tracker_of
+from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
 from lurge.store.lock import RunLock, sole_run
 from lurge.store.swap import NamedReport, store_volume
@@ -101,22 +101,12 @@ class Site:
 @contextmanager
 def open_site(config: Config, database: Database, job: str, ranks: int, backfilled: bool = False) -> Iterator[Site]:
     """What every job begins with: make a ticket, take the lock, bring the schema up to date, ask for names."""
-    ticket = JobTicket(tracker_of(config), job, config, ranks)
-    with ExitStack() as stack, closing_ticket(ticket):
+    ticket = ticket_of(config, job, ranks)
+    with ExitStack() as stack, ticket.closing():
         with ticket.step("prepare"):
             lock = stack.enter_context(sole_run(database, job))
             names = Names(make_identity(config.identity), config.pseudo_groups)
         yield Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
-
-
-@contextmanager
-def closing_ticket(ticket: JobTicket) -> Iterator[None]:
-    """Whatever ends the job, its ticket says so."""
-    try:
-        yield
-    except BaseException as error:
-        ticket.close(error.exit_status if isinstance(error, LurgeError) else 1)
-        raise
 
 
 def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[VolumeOutcome, VolumeReport | None]:

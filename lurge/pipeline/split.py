@@ -14,8 +14,8 @@ from lurge.export.groups import SplitVolume, publish, sole_split
 from lurge.logs import set_role
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.pipeline.reading import SigningWatcher, read_all
-from lurge.pipeline.site import check, closing_ticket
-from lurge.pipeline.ticket import JobTicket, tracker_of
+from lurge.pipeline.site import check
+from lurge.pipeline.ticket import ticket_of
 from lurge.pipeline.work import job_of, problem_with
 from lurge.source.finding import newest_dump
 from lurge.stream.comm import Comm
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
     """The coordinator's whole job; the database is not needed. Raises LurgeError."""
     set_role("rank 0", "coordinator")
-    ticket = JobTicket(tracker_of(config), "split", config, comm.size if comm else 1)
+    ticket = ticket_of(config, "split", comm.size if comm else 1)
     with ExitStack() as stack:
-        stack.enter_context(closing_ticket(ticket))
+        stack.enter_context(ticket.closing())
         with ticket.step("prepare"):
             parts = stack.enter_context(sole_split(config.split.directory))
             names = Names(make_identity(config.identity), config.pseudo_groups)

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lurge.config import Config
+from lurge.config import TICKETS_VARIABLE, Config
 from lurge.errors import LurgeError
 from lurge.tickets import JobTracker, JobTrackerError, this_process
 
 SECONDS_BETWEEN_SIGNS = 20
+STALE_SECONDS = 3600
 BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
 
 log = logging.getLogger(__name__)
@@ -24,19 +25,40 @@ def tracker_of(config: Config) -> JobTracker:
     return JobTracker(config.tickets.directory, config.tickets.jobs)
 
 
+def ticket_of(config: Config, job: str, ranks: int) -> JobTicket:
+    """A new ticket for a site's job."""
+    return JobTicket(tracker_of(config), job, str(config.file), ranks, config.tickets.stale_seconds)
+
+
+@contextmanager
+def tool_ticket(job: str, step: str, source: str) -> Iterator[dict[str, Any]]:
+    """Keep a ticket of one step for a command that needs no site, where $JOB_DATA_BASEDIR says that it is wanted.
+
+    What is put into the yielded dict becomes part of the step's entry.
+    """
+    if not os.environ.get(TICKETS_VARIABLE):
+        yield {}
+        return
+    ticket = JobTicket(JobTracker(), job, source)
+    with ticket.closing(), ticket.step(step) as facts:
+        yield facts
+    ticket.close(0)
+
+
 class JobTicket:
     """The ticket of one run. A job is not stopped by what cannot be written into it: that is a warning."""
 
-    def __init__(self, tracker: JobTracker, job: str, config: Config, ranks: int) -> None:
-        """Mark what died as such, and make a ticket for `job`."""
+    def __init__(
+        self, tracker: JobTracker, job: str, source: str, ranks: int = 1, stale_seconds: int = STALE_SECONDS
+    ) -> None:
+        """Mark what died as such, and make a ticket for `job`. source: by what the next run of the job is known."""
         self._tracker = tracker
         self._signed = time.monotonic()
-        source = str(config.file)
         self.died: dict[str, Any] | None = None
         self.ticket_id = ""
         batch = next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
         try:
-            for dead, why in tracker.monitor(config.tickets.stale_seconds).items():
+            for dead, why in tracker.monitor(stale_seconds).items():
                 log.warning("ticket %s is marked as failed: %s", dead, why)
             self.died = self._last_died(job, source)
             context = {"config": source, "ranks": ranks, "batch_job": batch, "process": this_process()}
@@ -77,6 +99,15 @@ class JobTicket:
         if time.monotonic() - self._signed > SECONDS_BETWEEN_SIGNS:
             self._signed = time.monotonic()
             self._try("update_timestamp_file")
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Whatever error ends the job, its ticket says so."""
+        try:
+            yield
+        except BaseException as error:
+            self.close(error.exit_status if isinstance(error, LurgeError) else 1)
+            raise
 
     def close(self, exit_status: int) -> None:
         """Set the job's status: success only where everything was done."""

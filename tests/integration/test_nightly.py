@@ -19,6 +19,7 @@ import pytest
 
 from lurge.config.settings import DatabaseConfig
 from lurge.store.database import Database
+from lurge.tickets import JobTracker
 from tests.facts import facts
 from tests.site import Entry, Site, run_lurge
 
@@ -231,6 +232,22 @@ def test_a_ticket_tells_the_whole_job(site: Site) -> None:
     failed = tickets(site)[0]
     assert failed["job_management"]["job_status"] == "failure"
     assert "scratch101" in failed["context"]["errors_encountered"][0]["error"]
+
+
+def test_tools_keep_tickets_where_they_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    environment = {"JOB_DATA_BASEDIR": str(tmp_path / "jobs")}
+    assert run_lurge("scan", str(tmp_path / "tree"), "-o", str(tmp_path / "dumps"), env=environment).returncode == 0
+    (dump,) = (tmp_path / "dumps").iterdir()
+    assert run_lurge("basedirs", str(dump), env=environment).returncode == 0
+    dump.joinpath("stats.gz").write_bytes(b"")
+    assert run_lurge("basedirs", str(dump), env=environment).returncode == 1
+    found = JobTracker(tmp_path / "jobs").list_jobs()
+    assert sorted((one["job_name"], one["job_management"]["job_status"]) for one in found) == [
+        ("basedirs", "failure"),
+        ("basedirs", "success"),
+        ("scan", "success"),
+    ]
 
 
 def test_a_job_that_died_is_gone_on_with(site: Site) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.services import need
@@ -16,6 +17,7 @@ from tests.services.slapd import free_port
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
 SECONDS_TO_START = 60
+SECONDS_FOR_JOBS = 200
 
 CONFIGURATION = """
 ClusterName=test
@@ -36,6 +38,7 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
+SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0,bf_interval=1
 SlurmdParameters=config_overrides
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 State=UNKNOWN
@@ -96,9 +99,18 @@ class Slurm:
         shown = subprocess.run(["sinfo", "-h", "-o", "%t"], env=self.environment, capture_output=True, check=False)
         return shown.stdout.strip() == b"idle"
 
-    def _wait(self, ready: object) -> None:
-        ends = time.monotonic() + SECONDS_TO_START
-        while not ready():  # type: ignore[operator]
+    def wait_until_idle(self) -> None:
+        """Wait until no job is left."""
+
+        def no_jobs() -> bool:
+            shown = subprocess.run(["squeue", "-h"], env=self.environment, capture_output=True, check=True)
+            return not shown.stdout.strip()
+
+        self._wait(no_jobs, SECONDS_FOR_JOBS)
+
+    def _wait(self, ready: Callable[[], bool], seconds: float = SECONDS_TO_START) -> None:
+        ends = time.monotonic() + seconds
+        while not ready():
             logs = "\n".join(path.read_text(errors="replace") for path in self.folder.glob("*.[lo][ou][gt]"))
             assert time.monotonic() < ends, logs
             time.sleep(0.1)
