@@ -203,7 +203,7 @@ def ask_lfs(mount: str, timeout: int) -> Finding:
 def check_mpi(config: Config) -> Iterator[Finding]:
     """Whether two ranks find each other."""
     mpiexec = find_mpiexec()
-    ask = "from mpi4py import MPI; print('ranks', MPI.COMM_WORLD.size)"
+    ask = "import os; from mpi4py import MPI; os.write(1, b'%d ranks\\n' % MPI.COMM_WORLD.size)"
     try:
         done = subprocess.run(
             [mpiexec, "-n", "2", sys.executable, "-c", ask],
@@ -217,7 +217,7 @@ def check_mpi(config: Config) -> Iterator[Finding]:
         said = done.stdout.split("\n")
     except subprocess.TimeoutExpired:
         said = [f"no answer within {MPI_SECONDS} s"]
-    if said.count("ranks 2") == 2:
+    if said.count("2 ranks") == 2:
         yield Finding("MPI", Verdict.OK, f"{mpiexec} starts ranks that find each other")
     else:
         advice = "Use the mpiexec of the MPI that mpi4py was built for; `pip install 'lurge[mpi]'` brings both."

@@ -27,7 +27,9 @@ def test_version_and_help() -> None:
 
 
 def test_completion() -> None:
-    assert "lurge" in run_lurge("--show-completion", "bash").stdout
+    # Which shell this is, a test without one above it cannot tell.
+    environment = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    assert "lurge" in run_lurge("--show-completion", "bash", env=environment).stdout
 
 
 def example(command: str) -> list[str]:
