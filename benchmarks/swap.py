@@ -39,8 +39,8 @@ def make_report(directories: int, sizes: int, day: date) -> NamedReport:
     """A volume of so many directories with so many file sizes each."""
     rows = [
         DirectoryUsage(
-            number % GROUPS, f"/lustre/scratch101/teams/team{number % GROUPS}", f"users/person{number:07d}", number * 4096,
-            1_700_000_000 - number, 3, tuple(number * 7 + i + 1 for i in range(sizes)),
+            number % GROUPS, f"/lustre/scratch101/teams/team{number % GROUPS}", f"users/person{number:07d}",
+            number * 4096, 1_700_000_000 - number, 3, tuple(number * 7 + i + 1 for i in range(sizes)),
         )
         for number in range(directories)
     ]  # fmt: skip

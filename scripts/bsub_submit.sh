@@ -21,4 +21,6 @@ options=(-J "$name" -n "$ranks" -o "$log.out" -e "$log.err" -M "$memory_mb_a_ran
     -R "select[mem>$memory_mb_a_rank] rusage[mem=$memory_mb_a_rank]")
 [ -z "$queue" ] || options+=(-q "$queue")
 [ -z "$group" ] || options+=(-G "$group")
-exec bsub "${options[@]}" "${command[@]}" "$@"
+# bsub gives the words to a shell again.
+printf -v line '%q ' "${command[@]}" "$@"
+exec bsub "${options[@]}" "$line"

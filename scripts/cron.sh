@@ -8,8 +8,10 @@
 
 set -euo pipefail
 if [ -n "${LURGE_PROFILE:-}" ]; then
+    set +u
     # shellcheck source=/dev/null
-    set +u && . "$LURGE_PROFILE" && set -u
+    . "$LURGE_PROFILE"
+    set -u
 fi
 : "${LURGE_CONFIG:?name the configuration file in LURGE_CONFIG}"
 export LURGE_CONFIG

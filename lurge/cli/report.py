@@ -56,7 +56,7 @@ def backfill(
     since: Annotated[
         datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Leave out dumps that are older.")
     ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, help="Read so many dates at most.")] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, help="Store so many dates at most.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,

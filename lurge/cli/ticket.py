@@ -32,7 +32,12 @@ def list_tickets(
 
     Example: lurge ticket list --status failure
     """
-    found = tracker(config).list_jobs(status=status, job_name=job)[:most]
+    from lurge.tickets import JobTrackerError
+
+    try:
+        found = tracker(config).list_jobs(status=status, job_name=job)[:most]
+    except JobTrackerError as error:
+        raise TicketError(str(error)) from error
     if json:
         say(json_format.dumps(found, indent=2))
         return

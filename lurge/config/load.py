@@ -7,7 +7,7 @@ import re
 import tomllib
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from lurge.config.settings import (
     BUILT_IN_FILETYPES,
@@ -115,15 +115,12 @@ def _secret(table: Table, variable: str) -> Secret | None:
         raise table.error("password_file", getattr(error, "strerror", None) or "is not text") from error
 
 
-def _without_password(table: Table, url: str) -> str:
-    """`url`, in which no password may stand. Raises ConfigError, which does not show it."""
-    try:
-        parts = urlsplit(url)
-        found = parts.password is not None or re.search(r"(?i)[?&](passwd|password)=", url)
-    except ValueError:
-        found = True
-    if found:
-        raise table.error("url", "must hold no password: it comes from the environment or a file")
+def _without_password(table: Table, key: str, url: str) -> str:
+    """`url`, in which no password may stand, whatever signs are in it. Raises ConfigError, which does not show it."""
+    words = re.split(r"[?&;]", unquote(url))[1:]
+    in_options = any(re.match(r"(?i)(passwd|password)\s*=", word) for word in words)
+    if in_options or re.match(r"[^:/]+://[^/@]*:[^@]*@", url):
+        raise table.error(key, "must hold no password: it comes from the environment or a file")
     return url
 
 
@@ -174,7 +171,7 @@ def _database(table: Table) -> DatabaseConfig:
     path = url.removeprefix("sqlite:///")
     if path != url and path and "\0" not in path:
         url = f"sqlite:///{table.file.parent / path}"
-    elif re.match(r"mysql(\+mysqldb)?://[^/]*/[^/?]+(\?|$)", _without_password(table, url)):
+    elif re.match(r"mysql(\+mysqldb)?://[^/]*/[^/?]+(\?|$)", _without_password(table, "url", url)):
         url = re.sub(r"^mysql://", "mysql+mysqldb://", url)
     else:
         raise table.error("url", "must be sqlite:///PATH or mysql+mysqldb://USER@HOST/DATABASE")
@@ -256,7 +253,7 @@ def _identity(table: Table, reports: ReportsConfig) -> IdentityConfig:
 
 
 def _ldap(table: Table) -> LdapConfig:
-    url = _without_password(table, table.text("url"))
+    url = _without_password(table, "url", table.text("url"))
     if not re.match(r"ldaps?://", url):
         raise table.error("url", "must begin with ldap:// or ldaps://")
     ca_file = table.existing("ca_file", None, os.path.isfile, "file") if table.has("ca_file") else None
@@ -329,7 +326,7 @@ def _split(table: Table, reports: ReportsConfig) -> SplitConfig:
     s3 = table.table("s3", "bucket", "prefix", "endpoint_url")
     upload = None
     if s3.names():
-        endpoint = s3.text("endpoint_url") if s3.has("endpoint_url") else None
+        endpoint = _without_password(s3, "endpoint_url", s3.text("endpoint_url")) if s3.has("endpoint_url") else None
         upload = S3Config(s3.text("bucket"), s3.take("prefix", str, "").strip("/"), endpoint)
     return SplitConfig(table.path("directory", str(reports.directory / "groups")), upload)
 

@@ -69,6 +69,10 @@ def read_ldap(config: LdapConfig) -> tuple[dict[int, Group], dict[int, str]]:
             groups = list(search(connection, config, config.group_base, GROUPS, wanted))
     except (LDAPException, OSError, ssl.SSLError) as error:
         raise IdentityError(f"{config.url}: {error}", ADVICE) from error
+    for what, found, base in (("people", people, config.people_base), ("groups", groups, config.group_base)):
+        if not found:
+            # A server that may not tell says so by success without an entry.
+            raise IdentityError(f"{config.url}: no {what} below {base}, or none that may be read", ADVICE)
     surnames = {person.dn: surname for person in people if (surname := next(iter(person.values("sn")), None))}
     return name_groups(groups, config.pi_attribute, surnames), name_users(people)
 

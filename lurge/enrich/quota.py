@@ -7,8 +7,9 @@ import logging
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,11 @@ KIB = 1024
 LARGEST = 2**63 - 1
 LIMIT_FIELD = 3
 """Of `lfs quota -gq`: file system, used, quota, limit (KiB), grace, and the same of the number of files."""
+
+MOST_UNANSWERED = 16
+"""After so many questions of one volume without an answer, no more are asked."""
+
+SECONDS_TO_DIE = 2
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +57,40 @@ def kibibytes(text: str) -> int | None:
     return limit if limit <= LARGEST else None
 
 
+def run_briefly(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a command. Raises OSError or TimeoutExpired, also where it hangs in the kernel and nothing can end it."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=SECONDS_TO_DIE)
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
 class LfsQuotas:
     """Asks Lustre, several groups at a time."""
 
     def __init__(self, timeout: int, at_once: int) -> None:
         self._timeout = timeout
         self._at_once = at_once
+        self._unanswered = 0
 
     def limits(self, volume: Volume, groups: Iterable[str]) -> Mapping[str, int]:
         lfs = shutil.which("lfs")
         if not lfs:
             raise QuotaError("lfs is not on PATH")
         names = list(groups)
+        self._unanswered = 0
         with ThreadPoolExecutor(self._at_once) as pool:
             answers = list(pool.map(partial(self._ask, lfs, volume.mount), names))
         problems = sorted({problem for _, problem in answers if problem})
@@ -76,17 +104,12 @@ class LfsQuotas:
         """The limit in bytes, and why there is none."""
         if group.startswith("-"):
             return None, f"{group} would be taken for an option"
+        if self._unanswered >= MOST_UNANSWERED:
+            return None, f"not asked after {MOST_UNANSWERED} questions without an answer"
         try:
-            done = subprocess.run(
-                [lfs, "quota", "-gq", group, mount],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self._timeout,
-                stdin=subprocess.DEVNULL,
-                check=False,
-            )
+            done = run_briefly([lfs, "quota", "-gq", group, mount], self._timeout)
         except subprocess.TimeoutExpired:
+            self._unanswered += 1
             return None, f"no answer within {self._timeout} s"
         except OSError as error:
             return None, f"{lfs}: {error.strerror}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from datetime import UTC, date, datetime
 
 from lurge.config import Config
 from lurge.errors import LurgeError
 from lurge.logs import set_role
 from lurge.model.dump import Dump
-from lurge.pipeline.outcome import Outcome, VolumeOutcome
-from lurge.pipeline.reading import SigningWatcher, read_all
+from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.reading import read_all
 from lurge.pipeline.report import is_stored, write_tables
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.work import job_of, problem_with
@@ -29,35 +30,50 @@ def run_backfill(
 ) -> Outcome:
     """The coordinator's whole job: store every older dump of which nothing is stored.
 
-    since: leave out what is older. most: so many dates at most. What an interrupted run has stored is not read again.
-    Quotas of those days are not known: today's take their place, marked as such. Raises LurgeError.
+    since: leave out what is older. most: store so many dates at most. What an interrupted run has stored is not read
+    again. Quotas of those days are not known: today's take their place, marked as such. Raises LurgeError.
     """
     set_role("rank 0", "coordinator")
     with open_site(config, database, "backfill", comm.size if comm else 1, backfilled=True) as site:
-        outcomes: dict[int, VolumeOutcome] = {}
-        jobs: dict[int, Job] = {}
         with site.ticket.step("find_dumps") as facts:
             missing = [dump for dump in older_dumps(config, since) if not is_stored(site, dump)]
-            dates = sorted({dump.record_date for dump in missing})[:most]
-            facts["dates"] = [day.isoformat() for day in dates]
-            for number, dump in enumerate(dump for dump in missing if dump.record_date in dates):
-                recover(site.database, dump.volume.name)
-                found = job_or_problem(site, dump)
-                if isinstance(found, Job):
-                    jobs[number] = found
-                else:
-                    outcomes[number] = found
-
-        def finish(number: int, result: Result) -> None:
-            outcomes[number] = site.store(jobs[number].dump, result)
-
+            waiting = deque(sorted({dump.record_date for dump in missing}))
+            facts["dates"] = [day.isoformat() for day in waiting]
+        outcome = Outcome([])
         with site.ticket.step("read_and_store"):
-            read_all(config, comm, jobs, SigningWatcher(watcher, site.ticket), finish, largest_first=False)
-        outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+            while waiting and (most is None or len(stored_days(outcome)) < most):
+                # A date that fails must not keep those after it from being stored.
+                days = {waiting.popleft() for _ in range(len(waiting) if most is None else 1)}
+                dumps = [dump for dump in missing if dump.record_date in days]
+                outcome.volumes += read_dates(site, comm, watcher, dumps)
         with site.ticket.step("write_tables"):
             outcome.tsvs = write_tables(site)
         site.ticket.close(outcome.exit_status)
     return outcome
+
+
+def stored_days(outcome: Outcome) -> set[date]:
+    return {one.record_date for one in outcome.volumes if one.record_date and one.state is State.STORED}
+
+
+def read_dates(site: Site, comm: Comm | None, watcher: Watcher, dumps: list[Dump]) -> list[VolumeOutcome]:
+    """Read and store some dumps in their order."""
+    outcomes: dict[int, VolumeOutcome] = {}
+    jobs: dict[int, Job] = {}
+    for number, dump in enumerate(dumps):
+        recover(site.database, dump.volume.name)
+        found = job_or_problem(site, dump)
+        if isinstance(found, Job):
+            jobs[number] = found
+        else:
+            outcomes[number] = found
+            site.note(found)
+
+    def finish(number: int, result: Result) -> None:
+        outcomes[number] = site.store(jobs[number].dump, result)
+
+    read_all(site.config, comm, jobs, watcher, finish, at_once=len(site.config.dumps.volumes))
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
 def job_or_problem(site: Site, dump: Dump) -> Job | VolumeOutcome:
@@ -68,9 +84,9 @@ def job_or_problem(site: Site, dump: Dump) -> Job | VolumeOutcome:
 
 
 def older_dumps(config: Config, since: date | None = None) -> list[Dump]:
-    """Every dump but the newest of its volume, which is the main job's; one a date; oldest first.
+    """Every dump but those that the main job reads; one a date; oldest first, of one date in the configuration's order.
 
-    On one date in the order of the configuration.
+    The main job reads the newest of a volume while it is new enough. Raises VolumeError where dumps cannot be listed.
     """
     today = datetime.now(UTC).date()
     found = []
@@ -79,7 +95,9 @@ def older_dumps(config: Config, since: date | None = None) -> list[Dump]:
         for dump in find_dumps(config.dumps.directory, volume):
             if not from_the_future(dump, today):
                 of_date.setdefault(dump.record_date, dump)
-        for day in sorted(of_date, reverse=True)[1:]:
-            if since is None or day >= since:
-                found.append((day, number, of_date[day]))
+        newest = max(of_date, default=None)
+        for day, dump in of_date.items():
+            is_tonights = day == newest and (today - day).days <= config.dumps.max_days_ago
+            if not is_tonights and (since is None or day >= since):
+                found.append((day, number, dump))
     return [dump for *_, dump in sorted(found, key=lambda one: one[:2])]

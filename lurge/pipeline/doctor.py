@@ -15,7 +15,7 @@ from pathlib import Path
 from lurge.compiled import CACHE_VARIABLE
 from lurge.config import Config, load_config
 from lurge.enrich.identity import make_identity
-from lurge.enrich.quota import limit_of, read_limits
+from lurge.enrich.quota import limit_of, read_limits, run_briefly
 from lurge.errors import LurgeError, QuotaError
 from lurge.source.finding import find_base_directories, newest_dump, read_base_directories
 from lurge.stream.blocks import OpenDump
@@ -156,6 +156,13 @@ def missing_privileges(grants: list[str]) -> list[str]:
 
 def check_identity(config: Config) -> Iterator[Finding]:
     """Whether names come from where they should."""
+    if config.identity.ldap and config.identity.provider == "ldap":
+        from lurge.enrich.ldap import read_ldap
+
+        groups, users = read_ldap(config.identity.ldap)
+        said = f"ldap: {len(groups)} groups, {sum(group.pi is not None for group in groups.values())} of them with a PI"
+        yield Finding("identity", Verdict.OK, f"{said}, {len(users)} users")
+        return
     identity = make_identity(config.identity)
     own = identity.user(os.getuid())
     if config.identity.provider == "nss" and own is None:
@@ -192,7 +199,7 @@ def ask_lfs(mount: str, timeout: int) -> Finding:
         raise QuotaError("lfs is not on PATH")
     command = [lfs, "quota", "-gq", str(os.getgid()), mount]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        done = run_briefly(command, timeout)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise QuotaError(f"{lfs}: {error}") from error
     if done.returncode or limit_of(done.stdout) is None:

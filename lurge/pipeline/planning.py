@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lurge.config import Config
-from lurge.errors import LurgeError
+from lurge.errors import LurgeError, StoreError
 from lurge.model.dump import Dump
 from lurge.pipeline.backfill import older_dumps
 from lurge.source.finding import newest_dump
+from lurge.store.database import Database
+from lurge.store.swap import stored_dates
 from lurge.stream.plan import COORDINATOR, make_plan, share
 
 BYTES_A_WORKER = 64 << 20
@@ -42,7 +44,7 @@ def plan_job(config: Config, ranks: int | None, backfill: bool) -> JobPlan:
     dumps: list[Dump] = []
     missing = {}
     if backfill:
-        dumps = older_dumps(config)
+        dumps = not_stored(config, older_dumps(config))
     else:
         today = datetime.now(UTC).date()
         for volume in config.dumps.volumes:
@@ -54,6 +56,19 @@ def plan_job(config: Config, ranks: int | None, backfill: bool) -> JobPlan:
     at_once = dumps[: len(config.dumps.volumes)] if not backfill else dumps[:1]
     count = ranks or config.batch.ranks or recommended_ranks(at_once, config.mpi.workers_per_volume)
     return JobPlan(count, count * config.batch.memory_mb, dumps, missing, roles(count, dumps, config))
+
+
+def not_stored(config: Config, dumps: list[Dump]) -> list[Dump]:
+    """Those that a database which is there does not hold yet; all where there is none."""
+    database = Database(config.database)
+    try:
+        with database.reading() as connection:
+            known = {volume.name: stored_dates(connection, volume.name) for volume in config.dumps.volumes}
+    except StoreError:
+        return dumps
+    finally:
+        database.close()
+    return [dump for dump in dumps if dump.record_date not in known[dump.volume.name]]
 
 
 def recommended_ranks(dumps: list[Dump], workers_per_volume: int) -> int:

@@ -10,7 +10,6 @@ from functools import partial
 from lurge.aggregate.warm import compile_kernels
 from lurge.config import Config
 from lurge.logs import set_role
-from lurge.pipeline.ticket import JobTicket
 from lurge.stream.comm import Comm, thread_comms
 from lurge.stream.coordinator import Coordinator, Result, Watcher
 from lurge.stream.member import run_member
@@ -19,20 +18,6 @@ from lurge.stream.protocol import Job
 from lurge.stream.threads import start_thread, usable_cores
 
 Finish = Callable[[int, Result], None]
-
-
-class SigningWatcher:
-    """Shows progress to another watcher, and in the ticket that the job is alive."""
-
-    def __init__(self, watcher: Watcher, ticket: JobTicket) -> None:
-        self.started = watcher.started
-        self.ended = watcher.ended
-        self._watcher = watcher
-        self._ticket = ticket
-
-    def advanced(self, volume: str, position: int, lines: int) -> None:
-        self._watcher.advanced(volume, position, lines)
-        self._ticket.sign()
 
 
 class InOrder:
@@ -56,9 +41,13 @@ class InOrder:
 
     def wait(self) -> None:
         """Wait until all are finished; raises what finishing one raised."""
-        with self._thread:
-            for one in self._begun:
-                one.result()
+        for one in self._begun:
+            one.result()
+        self._thread.shutdown()
+
+    def abandon(self) -> None:
+        """Begin nothing more."""
+        self._thread.shutdown(cancel_futures=True)
 
 
 def read_all(
@@ -67,19 +56,25 @@ def read_all(
     jobs: Mapping[int, Job],
     watcher: Watcher,
     finish: Finish,
-    largest_first: bool = True,
+    at_once: int | None = None,
 ) -> None:
-    """Read every dump on the ranks of `comm`, or on threads; `finish` gets each result, in the order of `jobs`."""
+    """Read every dump on the ranks of `comm`, or on threads; `finish` gets each result, in the order of `jobs`.
+
+    at_once: plan for so many dumps at a time and read them in order, instead of all at once, the largest first. Ranks
+    keep their roles from one call to the next, so who calls again must say the same.
+    """
     if not jobs:
         return
     compile_kernels(splits=any(job.split_into for job in jobs.values()))
     network = comm or start_members(2 + usable_cores())
-    plan = make_plan(network.size, len(jobs), config.mpi.workers_per_volume)
+    plan = make_plan(network.size, at_once or len(jobs), config.mpi.workers_per_volume)
     in_order = InOrder(jobs, finish)
     try:
-        Coordinator(network, plan, jobs, watcher, in_order.put, largest_first).run()
-    finally:
+        Coordinator(network, plan, jobs, watcher, in_order.put, largest_first=at_once is None).run()
         in_order.wait()
+    except BaseException:
+        in_order.abandon()
+        raise
     if comm is None:
         network.stop_others(0)
 

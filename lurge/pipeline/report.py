@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from lurge.export.tsv import write_reports
 from lurge.logs import set_role
 from lurge.model.dump import Dump, Volume
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
-from lurge.pipeline.reading import SigningWatcher, read_all
+from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.split import publish_groups
 from lurge.pipeline.work import job_of, problem_with
@@ -47,23 +48,22 @@ def run_report(
         outcomes: dict[int, VolumeOutcome] = {}
         with site.ticket.step("find_dumps") as facts:
             jobs = find_all(site, force, parts, outcomes)
-            facts["dumps"] = {found.dump.volume.name: str(found.dump.path) for found in jobs.values()}
+            stored = set() if force else {number for number, job in jobs.items() if is_stored(site, job.dump)}
+            facts["dumps"] = {job.dump.volume.name: str(job.dump.path) for job in jobs.values()}
+            facts["inputs"] = {job.dump.volume.name: fingerprint(config, job) for job in jobs.values()}
 
         def finish(number: int, result: Result) -> None:
-            dump = jobs[number].dump
-            only_split = split and not force and is_stored(site, dump)
-            outcomes[number] = site.read(dump, result) if only_split else site.store(dump, result)
+            finished = site.read if number in stored else site.store
+            outcomes[number] = finished(jobs[number].dump, result)
 
         with site.ticket.step("read_and_store"):
-            read_all(config, comm, jobs, SigningWatcher(watcher, site.ticket), finish)
+            read_all(config, comm, jobs, watcher, finish)
         outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
         with site.ticket.step("write_tables") as facts:
             outcome.tsvs = write_tables(site)
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
-            with site.ticket.step("publish_groups") as facts:
-                publish_groups(config, site.names, parts, outcome)
-                facts["folder"] = str(outcome.groups)
+            publish_groups(config, site.names, parts, outcome, site.ticket)
         site.ticket.close(outcome.exit_status)
     return outcome
 
@@ -88,7 +88,8 @@ def find_work(site: Site, volume: Volume, force: bool, split_into: Path | None) 
     today = datetime.now(UTC).date()
     try:
         dump = newest_dump(site.config.dumps.directory, volume, today, site.config.dumps.max_days_ago)
-        if is_stored(site, dump) and split_into is None and not (force and not stored_by_the_dead(site, dump)):
+        known = split_into is None and is_stored(site, dump)
+        if known and (not force or stored_by_the_dead(site, job_of(site.config, dump))):
             log.info("%s: %s is stored already", volume.name, dump.record_date)
             return VolumeOutcome(volume.name, State.KNOWN, dump.record_date)
         return job_of(site.config, dump, split_into)
@@ -107,12 +108,22 @@ def is_stored(site: Site, dump: Dump) -> bool:
     return site.database.retrying(look)
 
 
-def stored_by_the_dead(site: Site, dump: Dump) -> bool:
-    """Whether the run that this one continues, having died, had stored this very dump again."""
+def stored_by_the_dead(site: Site, job: Job) -> bool:
+    """Whether the run that this one continues, having died, had stored the very same again."""
     context: dict[str, Any] = site.ticket.died["context"] if site.ticket.died else {}
-    volume = context.get("volumes", {}).get(dump.volume.name, {})
-    read = context.get("steps", {}).get("find_dumps", {}).get("dumps", {}).get(dump.volume.name)
-    return bool(volume.get("state") == State.STORED and read == str(dump.path))
+    name = job.dump.volume.name
+    state = context.get("volumes", {}).get(name, {}).get("state")
+    read = context.get("steps", {}).get("find_dumps", {}).get("inputs", {}).get(name)
+    return bool(state == State.STORED and read == fingerprint(site.config, job))
+
+
+def fingerprint(config: Config, job: Job) -> str:
+    """What the numbers of a volume depend on, in short: the dump, the base directories, the configuration."""
+    found = hashlib.sha256(config.file.read_bytes())
+    for path in (job.dump.path, job.base_directories):
+        status = path.stat()
+        found.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
 
 
 def write_tables(site: Site) -> list[Path]:

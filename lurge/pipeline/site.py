@@ -51,8 +51,7 @@ class Site:
         if report:
             try:
                 started = time.monotonic()
-                self.lock.confirm()
-                store_volume(self.database, self._named(dump, report))
+                store_volume(self.database, self._named(dump, report), self.lock.confirm)
                 outcome.store_seconds = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.store_seconds)
                 outcome.state = State.STORED
@@ -70,10 +69,7 @@ class Site:
 
     def note(self, outcome: VolumeOutcome) -> None:
         """Put what became of a volume into the ticket."""
-        facts = outcome.as_json()
-        self.ticket.note({"volumes": {facts.pop("volume"): facts}})
-        if outcome.error:
-            self.ticket.error(f"{outcome.volume}: {outcome.error.message}")
+        self.ticket.note_volume(outcome, dated=self.backfilled)
 
     def _named(self, dump: Dump, report: VolumeReport) -> NamedReport:
         """The report with the names and quotas of every group and user in it."""

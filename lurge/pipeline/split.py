@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lurge.config import Config
+from lurge.config.settings import S3Config
 from lurge.enrich.identity import Names, make_identity
 from lurge.errors import LurgeError, SplitError
 from lurge.export.groups import SplitVolume, publish, sole_split
 from lurge.logs import set_role
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
-from lurge.pipeline.reading import SigningWatcher, read_all
+from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import check
-from lurge.pipeline.ticket import ticket_of
+from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.pipeline.work import job_of, problem_with
 from lurge.source.finding import newest_dump
 from lurge.stream.comm import Comm
@@ -49,46 +51,56 @@ def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
             outcomes[number], _ = check(config, jobs[number].dump, result)
 
         with ticket.step("read"):
-            read_all(config, comm, jobs, SigningWatcher(watcher, ticket), finish)
+            read_all(config, comm, jobs, watcher, finish)
         outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
-        for volume_outcome in outcome.volumes:
-            facts = volume_outcome.as_json()
-            ticket.note({"volumes": {facts.pop("volume"): facts}})
-        with ticket.step("publish_groups") as facts:
-            publish_groups(config, names, parts, outcome)
-            facts["folder"] = str(outcome.groups)
+        for one in outcome.volumes:
+            ticket.note_volume(one)
+        publish_groups(config, names, parts, outcome, ticket)
         ticket.close(outcome.exit_status)
     return outcome
 
 
-def publish_groups(config: Config, names: Names, parts: Path, outcome: Outcome) -> None:
-    """Publish what was split, and copy it to S3 if asked; the outcome gets the folder, or the error.
-
-    Nothing is published where a volume failed: a group's file with a volume missing looks like a whole one.
-    """
-    volumes = list(enumerate(outcome.volumes))
-    read = [(number, one) for number, one in volumes if one.state in (State.READ, State.STORED)]
+def publish_groups(config: Config, names: Names, parts: Path, outcome: Outcome, ticket: JobTicket) -> None:
+    """Publish what was split, and copy it to S3 if asked; the outcome gets the folder, or the error."""
     try:
-        failed = [one.volume for _, one in volumes if one.state is State.FAILED]
-        if failed or not read:
-            missing = ", ".join(failed) or "every volume"
-            raise SplitError(f"nothing is published by group: {missing} could not be read")
-        gids = {group.gid for _, one in read for group in one.split}
-        outcome.groups = publish(
-            config.split.directory,
-            max(one.record_date for _, one in read if one.record_date),
-            [SplitVolume(parts / str(number), one.split) for number, one in read],
-            {gid: names.group(gid).name for gid in gids},
-            {uid: names.user(uid) for uid in sorted({uid for _, one in read for uid in one.users})},
-        )
-        log.info("published %d groups as %s", len(gids), outcome.groups)
-        if config.split.s3:
-            from lurge.export.s3 import sync
-
-            sent = sync(outcome.groups, config.split.s3)
-            log.info("%d files copied to s3://%s/%s", sent, config.split.s3.bucket, config.split.s3.prefix)
-    except ImportError as error:
-        outcome.error = SplitError(f"split.s3 is set: {error}", "Install lurge[s3].")
+        with ticket.step("publish_groups") as facts:
+            outcome.groups = publish_whole(config, names, parts, outcome.volumes)
+            facts["folder"] = str(outcome.groups)
+            if config.split.s3:
+                facts["files_sent"] = copy_to_s3(outcome.groups, config.split.s3)
     except LurgeError as error:
         log.error("%s", error.message)
         outcome.error = error
+
+
+def publish_whole(config: Config, names: Names, parts: Path, volumes: Sequence[VolumeOutcome]) -> Path:
+    """Publish the groups; returns their folder.
+
+    Raises SplitError where a volume failed: a group's file with a volume missing looks like a whole one.
+    """
+    read = [(number, one) for number, one in enumerate(volumes) if one.state in (State.READ, State.STORED)]
+    failed = [one.volume for one in volumes if one.state is State.FAILED]
+    if failed or not read:
+        missing = ", ".join(failed) or "every volume"
+        raise SplitError(f"nothing is published by group: {missing} could not be read")
+    gids = {group.gid for _, one in read for group in one.split}
+    folder = publish(
+        config.split.directory,
+        max(one.record_date for _, one in read if one.record_date),
+        [SplitVolume(parts / str(number), one.split) for number, one in read],
+        {gid: names.group(gid).name for gid in gids},
+        {uid: names.user(uid) for uid in sorted({uid for _, one in read for uid in one.users})},
+    )
+    log.info("published %d groups as %s", len(gids), folder)
+    return folder
+
+
+def copy_to_s3(folder: Path, config: S3Config) -> int:
+    """Copy what was published; returns how many files were sent. Raises SplitError."""
+    try:
+        from lurge.export.s3 import sync
+    except ImportError as error:
+        raise SplitError(f"split.s3 is set: {error}", "Install lurge[s3].") from error
+    sent = sync(folder, config)
+    log.info("%d files copied to s3://%s/%s", sent, config.bucket, config.prefix)
+    return sent

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from lurge.config import TICKETS_VARIABLE, Config
 from lurge.errors import LurgeError
+from lurge.pipeline.outcome import VolumeOutcome
 from lurge.tickets import JobTracker, JobTrackerError, this_process
 
-SECONDS_BETWEEN_SIGNS = 20
+SECONDS_BETWEEN_SIGNS = 60
 STALE_SECONDS = 3600
 BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
 
@@ -45,6 +46,11 @@ def tool_ticket(job: str, step: str, source: str) -> Iterator[dict[str, Any]]:
     ticket.close(0)
 
 
+def is_of(document: dict[str, Any], job: str, source: str) -> bool:
+    """Whether a ticket is of a job of one site."""
+    return bool(document["job_name"] == job and document["context"].get("config") == source)
+
+
 class JobTicket:
     """The ticket of one run. A job is not stopped by what cannot be written into it: that is a warning."""
 
@@ -53,12 +59,13 @@ class JobTicket:
     ) -> None:
         """Mark what died as such, and make a ticket for `job`. source: by what the next run of the job is known."""
         self._tracker = tracker
-        self._signed = time.monotonic()
+        self._closed = threading.Event()
         self.died: dict[str, Any] | None = None
         self.ticket_id = ""
         batch = next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
         try:
-            for dead, why in tracker.monitor(stale_seconds).items():
+            marked = tracker.monitor(stale_seconds, concerns=lambda one: is_of(one, job, source))
+            for dead, why in marked.items():
                 log.warning("ticket %s is marked as failed: %s", dead, why)
             self.died = self._last_died(job, source)
             context = {"config": source, "ranks": ranks, "batch_job": batch, "process": this_process()}
@@ -68,10 +75,11 @@ class JobTicket:
             self.ticket_id = tracker.init_tracker_file(job, context)["job_ticket_id"]
         except (JobTrackerError, OSError) as error:
             log.warning("no ticket is kept: %s", error)
+        threading.Thread(target=self._sign, daemon=True, name="ticket").start()
 
     def _last_died(self, job: str, source: str) -> dict[str, Any] | None:
         """The last run of the same job, if it died."""
-        runs = [one for one in self._tracker.list_jobs(job_name=job) if one["context"].get("config") == source]
+        runs = [one for one in self._tracker.list_jobs(job_name=job, status=None) if is_of(one, job, source)]
         return runs[0] if runs and "died" in runs[0]["context"] else None
 
     @contextmanager
@@ -85,19 +93,23 @@ class JobTicket:
             said = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
             self._try("fail_step", said, **facts)
             raise
-        self._try("finish_step", **facts)
+        self._try("finish_step", ends_job=False, **facts)
+
+    def note_volume(self, outcome: VolumeOutcome, dated: bool = False) -> None:
+        """Put what became of a volume into the context; dated: of many dates, each by itself."""
+        facts = outcome.as_json()
+        name = facts.pop("volume")
+        self.note({"volumes": {f"{name} {outcome.record_date}" if dated else name: facts}})
+        if outcome.error:
+            self._try("append_error", f"{outcome.volume}: {outcome.error.message}")
 
     def note(self, context: Mapping[str, Any]) -> None:
         """Add to the context."""
         self._try("merge_context", context)
 
-    def error(self, text: str) -> None:
-        self._try("append_error", text)
-
-    def sign(self) -> None:
-        """Show now and then that the job is alive."""
-        if time.monotonic() - self._signed > SECONDS_BETWEEN_SIGNS:
-            self._signed = time.monotonic()
+    def _sign(self) -> None:
+        """Show now and then that the process is alive, until the ticket is closed."""
+        while not self._closed.wait(SECONDS_BETWEEN_SIGNS):
             self._try("update_timestamp_file")
 
     @contextmanager
@@ -111,6 +123,7 @@ class JobTicket:
 
     def close(self, exit_status: int) -> None:
         """Set the job's status: success only where everything was done."""
+        self._closed.set()
         self.note({"exit_status": exit_status})
         self._try("set_status", "failure" if exit_status else "success")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from lurge.errors import BaseDirectoriesError, DumpNotFound
+from lurge.errors import BaseDirectoriesError, DumpNotFound, VolumeError
 from lurge.model.dump import Dump, Volume
 
 FULLWIDTH_SOLIDUS = "\uff0f"
@@ -54,11 +54,15 @@ def dump_of(path: Path) -> tuple[str, date, Path] | None:
 def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
     """Every dump of `volume`, newest first; of one date, the most recently modified first.
 
-    Raises OSError where the directory cannot be read.
+    Raises VolumeError where the directory cannot be read.
     """
     names = {volume.name, folder_mount(volume.mount)}
     found = []
-    for path in directory.iterdir():
+    try:
+        entries = list(directory.iterdir())
+    except OSError as error:
+        raise VolumeError(f"{volume.name}: {directory}: {error.strerror}", "Correct its permissions.") from error
+    for path in entries:
         named = dump_of(path)
         if named and named[0] in names:
             _, record_date, file = named

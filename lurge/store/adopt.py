@@ -48,7 +48,7 @@ def recognises(connection: sa.Connection) -> bool:
 
 def begun(tables: Collection[str]) -> bool:
     """Whether some tables are set aside."""
-    return any(table.startswith(ASIDE) for table in tables)
+    return not {ASIDE + table.name for table in (*LOOKUPS, *OTHERS)}.isdisjoint(tables)
 
 
 def set_aside(connection: sa.Connection) -> None:
@@ -84,9 +84,15 @@ def bring_over(connection: sa.Connection) -> None:
 
 
 def clear_away(connection: sa.Connection) -> None:
-    """Drop what was brought over; a table with columns that are not ours is kept under another name."""
+    """Drop what was brought over; a table with columns that are not ours is kept under another name.
+
+    Raises StoreError where something was not brought over.
+    """
     quote = connection.dialect.identifier_preparer.quote
     aside = tables_aside(connection)
+    for table in OTHERS:
+        if table.name in aside and table is not schema.base_directory:
+            check_copied(connection, aside[table.name], table)
     for table in reversed((*LOOKUPS, *OTHERS)):
         if table.name not in aside:
             continue
@@ -103,10 +109,11 @@ def clear_away(connection: sa.Connection) -> None:
 def tables_aside(connection: sa.Connection) -> dict[str, sa.Table]:
     """What is set aside, by its name before."""
     metadata = sa.MetaData()
-    names = [name for name in sa.inspect(connection).get_table_names() if name.startswith(ASIDE)]
+    present = set(sa.inspect(connection).get_table_names())
     return {
-        name.removeprefix(ASIDE): sa.Table(name, metadata, autoload_with=connection, resolve_fks=False)
-        for name in names
+        table.name: sa.Table(ASIDE + table.name, metadata, autoload_with=connection, resolve_fks=False)
+        for table in (*LOOKUPS, *OTHERS)
+        if ASIDE + table.name in present
     }
 
 
@@ -207,7 +214,15 @@ def copy_rows(connection: sa.Connection, old: sa.Table, table: sa.Table) -> None
     """Bring over all rows, and the columns that both have."""
     names = [name for name in table.c.keys() if name in old.c]  # noqa: SIM118 - keys are names, columns are not
     connection.execute(sa.insert(table).from_select(names, sa.select(*(old.c[name] for name in names))))
+    log.info("%s: %d rows brought over", table.name, check_copied(connection, old, table))
+
+
+def check_copied(connection: sa.Connection, old: sa.Table, table: sa.Table) -> int:
+    """How many rows `table` has; raises StoreError where they are not as many as were set aside."""
     counts = [connection.execute(sa.select(sa.func.count()).select_from(one)).scalar_one() for one in (old, table)]
     if counts[0] != counts[1]:
-        raise StoreError(f"{table.name}: {counts[1]} of {counts[0]} rows were brought over; nothing was changed")
-    log.info("%s: %d rows brought over", table.name, counts[0])
+        raise StoreError(
+            f"{table.name} has {counts[1]} rows, but {old.name}, which is set aside, has {counts[0]}",
+            "No row was deleted. Restore the database, and run `lurge db upgrade` again.",
+        )
+    return int(counts[0])

@@ -60,18 +60,30 @@ def load_file(connection: sa.Connection, table: sa.Table, columns: Sequence[str]
         f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(table.name)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t'"
         f" ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({', '.join(map(quote, columns))})"
     )
-    with tempfile.TemporaryDirectory(prefix="lurge-") as folder, ThreadPoolExecutor(1) as writer:
+    with files_of_rows() as folder, ThreadPoolExecutor(1) as writer:
         # While the server reads one file, the next is written.
-        coming = writer.submit(write_file, Path(folder), rows)
+        coming = writer.submit(write_file, folder, rows)
         while written := coming.result():
             path, count = written
-            coming = writer.submit(write_file, Path(folder), rows)
+            coming = writer.submit(write_file, folder, rows)
             stored = connection.exec_driver_sql(statement, (str(path),)).rowcount
             path.unlink()
             complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
             if stored != count or complaint:
                 why = f": {complaint[2]}" if complaint else ""
                 raise StoreError(f"{table.name}: {stored} of {count} rows were taken as they are{why}")
+
+
+@contextmanager
+def files_of_rows() -> Iterator[Path]:
+    """A folder for files, removed at the end. Raises StoreError where they cannot be written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="lurge-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write rows below {tempfile.gettempdir()}: {error.strerror}", "Free space there, or set $TMPDIR."
+        ) from error
 
 
 def write_file(folder: Path, rows: Iterator[Row]) -> tuple[Path, int] | None:

@@ -17,13 +17,14 @@ from lurge.errors import StoreError, StoreUnavailable
 
 BUSY_SECONDS = 60
 CONNECT_SECONDS = 10
+ANSWER_SECONDS = 3600
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 WRITING = "lurge_writing"
 MYSQL_SESSION = (
-    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 604800,"
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 43200,"
     " foreign_key_checks = 1"
 )
-"""Nothing is cut or guessed silently, and a connection that waits for a long reading is kept."""
+"""Nothing is cut or guessed silently, and a connection that waits while dumps are read is kept for half a day."""
 
 TRANSIENT = frozenset(
     {
@@ -130,7 +131,12 @@ def sqlite_engine(path: str) -> sa.Engine:
 
 def mysql_engine(config: DatabaseConfig) -> sa.Engine:
     """An engine for a server. Raises StoreError where mysqlclient is missing or the URL is none."""
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "local_infile": 1, "charset": "utf8mb4"}
+    arguments: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": ANSWER_SECONDS,
+        "local_infile": 1,
+        "charset": "utf8mb4",
+    }
     if config.option_file:
         arguments |= {"read_default_file": str(config.option_file), "read_default_group": "client"}
     if config.password:

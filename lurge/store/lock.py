@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from lurge.store import schema
 from lurge.store.database import Database
 
 NAME = "lurge"
+SECONDS_TO_DIE = 10
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ class RunLock:
         self._database = database
         self._file: IO[str] | None = None
         self._connection: sa.Connection | None = None
+        self._run = uuid.uuid4().hex
+        self._holder = ""
 
     def take(self, job: str) -> None:
         """Take the lock for `job`, or raise LockHeld, which says who has it since when."""
@@ -53,15 +57,26 @@ class RunLock:
 
     def _write_row(self, text: str | None) -> None:
         with self._database.writing() as connection:
-            connection.execute(sa.delete(schema.job_lock))
+            stale = sa.delete(schema.job_lock)
+            connection.execute(stale if text else stale.where(schema.job_lock.c.holder == self._holder))
             if text:
                 connection.execute(sa.insert(schema.job_lock).values(lock_name=NAME, holder=text))
 
     def confirm(self) -> None:
-        """Make sure that the lock is still held: a server that was started again has forgotten it."""
+        """Make sure that the lock is still held: a server that was started again has forgotten it.
+
+        Raises LockHeld where another run has it now, StoreUnavailable where the server does not answer.
+        """
         if self._database.is_sqlite:
             return
-        self._database.retrying(self._confirm_or_seize)
+        held = sa.func.is_used_lock(self._server_name()) == sa.func.connection_id()
+        try:
+            with self._database.translated():
+                if self._connection is not None and self._connection.execute(sa.select(held)).scalar():
+                    return
+        except StoreError:
+            log.debug("the connection that held the lock is gone", exc_info=True)
+        self._seize()
 
     def release(self) -> None:
         if self._file:
@@ -70,12 +85,17 @@ class RunLock:
         if self._connection:
             try:
                 self._write_row(None)
-                with self._database.translated():
-                    # Given back by closing it, not to the pool.
-                    self._connection.invalidate()
-                    self._connection.close()
+                self._forget_connection()
             except StoreError as error:
                 log.warning("the lock ends with its connection: %s", error.message)
+
+    def _forget_connection(self) -> None:
+        """Close the lock's connection, instead of giving it back to the pool."""
+        connection, self._connection = self._connection, None
+        if connection:
+            with self._database.translated():
+                connection.invalidate()
+                connection.close()
 
     def _seize(self) -> None:
         free = self._lock_file() if self._database.is_sqlite else self._lock_server()
@@ -97,25 +117,33 @@ class RunLock:
         return True
 
     def _lock_server(self) -> bool:
+        """Take the server's lock. One that a lost connection of this very run still holds is taken from it.
+
+        A second lock, whose name is this run's alone, tells whose connection it is: their numbers begin again with a
+        server that was started again.
+        """
         with self._database.translated():
-            self._connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            return bool(self._connection.execute(sa.select(sa.func.get_lock(self._server_name(), 0))).scalar())
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            name, own = self._server_name(), f"{NAME}.{self._run}"
+            taken = connection.execute(sa.select(sa.func.get_lock(name, 0))).scalar()
+            owners = sa.select(sa.func.is_used_lock(name), sa.func.is_used_lock(own))
+            owner, mine = connection.execute(owners).one()
+            if not taken and owner is not None and owner == mine:
+                log.warning("the connection that held the lock was lost: taking the lock from it")
+                connection.exec_driver_sql(f"KILL {int(owner)}")
+                taken = connection.execute(sa.select(sa.func.get_lock(name, SECONDS_TO_DIE))).scalar()
+            if not taken:
+                connection.invalidate()
+                connection.close()
+                return False
+            connection.execute(sa.select(sa.func.get_lock(own, SECONDS_TO_DIE)))
+            self._connection = connection
+        return True
 
     def _server_name(self) -> str:
         """Locks belong to a server: the database's name, at a length that any server takes."""
         database = self._database.engine.url.database or ""
         return f"{NAME}.{hashlib.sha256(database.encode()).hexdigest()[:32]}"
-
-    def _confirm_or_seize(self) -> None:
-        held = sa.func.is_used_lock(self._server_name()) == sa.func.connection_id()
-        try:
-            with self._database.translated():
-                if self._connection is not None and self._connection.execute(sa.select(held)).scalar():
-                    return
-        except StoreError:
-            pass
-        self._connection = None
-        self._seize()
 
     def _who(self) -> str:
         try:
@@ -147,7 +175,7 @@ def sole_run(database: Database, job: str) -> Iterator[RunLock]:
     lock = RunLock(database)
     lock.take(job)
     try:
-        upgrade(database)
+        database.retrying(lambda: upgrade(database))
         lock.announce()
         yield lock
     finally:

@@ -5,7 +5,7 @@ The rows to replace need no tag: until the transaction ends, nobody else sees th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -125,15 +125,17 @@ def recover_in(connection: sa.Connection, volume_name: str) -> None:
             purge_directories(connection, mine & sa.not_(TAGGED))
 
 
-def store_volume(database: Database, named: NamedReport) -> None:
+def store_volume(database: Database, named: NamedReport, confirm: Callable[[], None] = lambda: None) -> None:
     """Replace what is stored of the volume's record date; of its directories, if nothing newer is stored.
 
     Raises VolumeError where a figure is too large for a database, ReconciliationError where what was stored does not
-    add up to what was counted, StoreError where the database refuses; then nothing was changed.
+    add up to what was counted, StoreError where the database refuses; then nothing was changed. confirm: called before
+    every try, to raise where the database may not be changed any more.
     """
     check_range(named)
 
     def swap() -> None:
+        confirm()
         with database.writing() as connection:
             Swap(connection, named).run()
 

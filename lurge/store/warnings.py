@@ -16,11 +16,19 @@ DATES_OF_A_TREND = 3
 
 def warn(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
     """Store the warnings of a volume's record date, and of the later dates whose trends go through it."""
-    usage = schema.lustre_usage
-    later = sa.select(usage.c.record_date).where(of_volume(volume_id), usage.c.record_date > day).distinct()
-    affected = connection.execute(later.order_by(usage.c.record_date).limit(DATES_OF_A_TREND - 1)).scalars().all()
-    for one in (day, *affected):
+    for one in (day, *dates_after(connection, volume_id, day)):
         warn_of(connection, volume_id, one, forecast)
+
+
+def dates_after(connection: sa.Connection, volume_id: int, day: date) -> list[date]:
+    """The next dates of every group, as many as a trend needs: groups are not there on every date."""
+    usage = schema.lustre_usage
+    later = of_volume(volume_id) & (usage.c.record_date > day)
+    dates = sa.select(usage.c.unix_id, usage.c.record_date).where(later).distinct().subquery()
+    place = sa.func.row_number().over(partition_by=dates.c.unix_id, order_by=dates.c.record_date)
+    placed = sa.select(dates.c.record_date, place.label("place")).subquery()
+    near = sa.select(placed.c.record_date).where(placed.c.place < DATES_OF_A_TREND).distinct()
+    return list(connection.execute(near.order_by(placed.c.record_date)).scalars())
 
 
 def of_volume(volume_id: int) -> sa.ColumnElement[bool]:

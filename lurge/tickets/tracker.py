@@ -9,6 +9,7 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +27,6 @@ DIRECTORY_VARIABLE = "JOB_DATA_BASEDIR"
 TIME = "%Y-%m-%d %H:%M:%S"
 MOST_TRIES = 10
 STATUSES = ("", "ready", "queued", "running", "success", "failure")
-ENDED = ("success", "failure")
 PARENT = "parent_job_ticket_id"
 
 
@@ -215,20 +215,25 @@ class JobTracker:
             number = step_number(document, step)
             management["current_step"] = number
             management["job_status"] = "running"
+            document["context"].pop("died", None)
             document["context"]["process"] = this_process()
-            log = document["context"].setdefault("steps", {}).setdefault(step_name(document), {})
+            log = step_log(document)
             log.update(began=now(), began_at=datetime.now(UTC).timestamp())
 
         return self.change(job_ticket_id, begin)
 
-    def finish_step(self, job_ticket_id: str, **facts: Any) -> Document:
-        """End the current step well, with facts about it: the next becomes the current one; after the last, success."""
+    def finish_step(self, job_ticket_id: str, ends_job: bool = True, **facts: Any) -> Document:
+        """End the current step well, with facts about it: the next becomes the current one; after the last, success.
+
+        ends_job: whether the last step ends the job; else its status is left to `set_status`.
+        """
 
         def finish(document: Document) -> None:
             management = document["job_management"]
             end_step(document, "success", facts)
             if management["current_step"] >= len(steps_as_dict(management["steps"])):
-                management["job_status"] = "success"
+                if ends_job:
+                    management["job_status"] = "success"
             else:
                 management["current_step"] += 1
 
@@ -257,6 +262,8 @@ class JobTracker:
 
         def put(document: Document) -> None:
             document["job_management"]["job_status"] = status
+            if status != "failure":
+                document["context"].pop("died", None)
 
         return self.change(job_ticket_id, put)
 
@@ -280,7 +287,10 @@ class JobTracker:
     def list_jobs(self, status: str | None = None, job_name: str | None = None) -> list[Document]:
         """Every ticket, newest first; of one status or job where they are given. Damaged ones are left out."""
         found = []
-        entries = self.base_directory.iterdir() if self.base_directory.is_dir() else ()
+        try:
+            entries = list(self.base_directory.iterdir()) if self.base_directory.is_dir() else []
+        except OSError as error:
+            raise JobTrackerError(f"{self.base_directory}: {error.strerror}") from error
         for path in entries:
             if not is_ticket_id(path.name):
                 continue
@@ -309,23 +319,33 @@ class JobTracker:
         self.set_status(job_ticket_id, status)
         return status
 
-    def monitor(self, stale_seconds: float, queue_again: bool = False) -> dict[str, str]:
+    def monitor(
+        self,
+        stale_seconds: float,
+        queue_again: bool = False,
+        concerns: Callable[[Document], bool] = lambda _: True,
+    ) -> dict[str, str]:
         """Mark running tickets whose process is gone, or that did not change for so long, as failed; returns why by id.
 
-        queue_again: queue them again instead, as often as they may be tried.
+        queue_again: queue them again instead, as often as they may be tried. concerns: which tickets to look at.
         """
-        marked = {}
-        for document in self.list_jobs(status="running"):
-            ticket_id = document["job_ticket_id"]
+        marked: dict[str, str] = {}
+
+        def mark(document: Document) -> None:
             why = self._why_stale(document, stale_seconds)
-            if why:
-                self.change(ticket_id, lambda found, why=why: mark_stale(found, why, queue_again))  # type: ignore[misc]
-                marked[ticket_id] = why
+            if document["job_management"]["job_status"] == "running" and why:
+                mark_stale(document, why, queue_again)
+                marked[document["job_ticket_id"]] = why
+
+        for document in self.list_jobs(status="running"):
+            if concerns(document) and self._why_stale(document, stale_seconds):
+                with suppress(JobTrackerError):
+                    self.change(document["job_ticket_id"], mark)
         return marked
 
     def _why_stale(self, document: Document, stale_seconds: float) -> str | None:
-        process = document["context"].get("process") or {}
-        if is_gone(process):
+        process = document["context"].get("process")
+        if isinstance(process, dict) and is_gone(process):
             return f"its process {process['pid']} on {process['host']} is gone"
         try:
             changed = float(self.get_timestamp_file(document["job_ticket_id"])["timestamp"])
@@ -365,14 +385,28 @@ def step_name(document: Document) -> str:
 
 def end_step(document: Document, status: str, facts: Mapping[str, Any]) -> None:
     document["job_management"]["previous_step_status"] = status
-    log = document["context"].setdefault("steps", {}).setdefault(step_name(document), {})
+    log = step_log(document)
     log.update(facts, status=status, ended=now())
     if "began_at" in log:
         log["seconds"] = round(datetime.now(UTC).timestamp() - log.pop("began_at"), 3)
 
 
+def step_log(document: Document) -> dict[str, Any]:
+    """What is known of the current step. Contexts are free in form: what has another one there is replaced."""
+    steps = document["context"].get("steps")
+    if not isinstance(steps, dict):
+        steps = document["context"]["steps"] = {}
+    name = step_name(document)
+    if not isinstance(steps.get(name), dict):
+        steps[name] = {}
+    log: dict[str, Any] = steps[name]
+    return log
+
+
 def add_error(document: Document, error: str) -> None:
-    errors = document["context"].setdefault("errors_encountered", [])
+    errors = document["context"].get("errors_encountered")
+    if not isinstance(errors, list):
+        errors = document["context"]["errors_encountered"] = [errors] if errors else []
     errors.append({"time": now(), "step": step_name(document), "error": error})
 
 
@@ -396,9 +430,7 @@ def requeue(document: Document) -> bool:
 
 
 def mark_stale(document: Document, why: str, queue_again: bool) -> None:
-    """Fail a ticket or queue it again, unless it ended by itself meanwhile."""
-    if document["job_management"]["job_status"] in ENDED:
-        return
+    """Fail a running ticket or queue it again."""
     add_error(document, why)
     document["context"]["died"] = why
     end_step(document, "failure", {})

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from lurge.config.settings import DatabaseConfig
+from lurge.errors import StoreError
 from lurge.store import adopt, schema, upgrade
 from lurge.store.check import look_at
 from lurge.store.database import Database
@@ -180,6 +181,24 @@ def test_columns_that_are_not_ours_are_kept(adopted: Database) -> None:
     with adopted.reading() as connection:
         assert connection.exec_driver_sql("select sum(archived) from older_lustre_usage").scalar() == 9
     upgrade.upgrade(adopted)
+
+
+def test_tables_of_others_are_left_alone(adopted: Database) -> None:
+    """Also those whose names look as if they were set aside, before and after an adoption."""
+    with adopted.writing() as connection:
+        connection.exec_driver_sql("create table adopted_samples (x integer)")
+        connection.exec_driver_sql("insert into adopted_samples values (5)")
+    for _ in range(2):
+        upgrade.upgrade(adopted)
+        with adopted.reading() as connection:
+            assert connection.exec_driver_sql("select x from adopted_samples").scalar() == 5
+    with adopted.writing() as connection:
+        connection.exec_driver_sql("create table adopted_vault (record_id integer, record_date date)")
+        connection.exec_driver_sql("insert into adopted_vault values (1, null), (2, null), (3, null)")
+    with pytest.raises(StoreError, match=r"vault has 2 rows, but adopted_vault.* has 3"):
+        upgrade.upgrade(adopted)
+    with adopted.reading() as connection:
+        assert connection.exec_driver_sql("select count(*) from adopted_vault").scalar() == 3
 
 
 def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -260,6 +261,64 @@ def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
             lock.confirm()
         thief.release()
         other.close()
+
+
+def test_a_lock_whose_connection_was_lost_on_the_way(mariadb: Database) -> None:
+    """The server still holds the lock for a connection that this run cannot use any more."""
+    lock = RunLock(mariadb)
+    lock.take("report")
+    lock.announce()
+    lost = lock._connection
+    lock._connection = None
+    lock.confirm()
+    lock.confirm()
+    lock.release()
+    assert lost
+    lost.invalidate()
+    lost.close()
+    with sole_run(mariadb, "report"):
+        pass
+
+
+def test_who_does_not_have_the_lock_says_nothing_of_it(server: MariaDb, mariadb: Database) -> None:
+    other = RunLock(Database(DatabaseConfig(server.url("lurge_test"))))
+    other.take("backfill")
+    other.announce()
+    with pytest.raises(LockHeld, match="backfill"):
+        sole_run(mariadb, "report").__enter__()
+    second = RunLock(mariadb)
+    with pytest.raises(LockHeld, match="backfill"):
+        second.confirm()
+    second.release()
+    with pytest.raises(LockHeld, match="backfill"):
+        second.take("report")
+    other.release()
+
+
+def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Database) -> None:
+    """The server starts again in the middle of a swap, and another run takes the lock: the swap is not done again."""
+    others: list[RunLock] = []
+
+    def crash() -> None:
+        server.kill()
+        server.start()
+        others.append(RunLock(Database(DatabaseConfig(server.url("lurge_test")))))
+        others[0].take("backfill")
+
+    with sole_run(mariadb, "report") as lock:
+        once_at(mariadb, "INSERT INTO lustre_usage", crash)
+        with pytest.raises(LockHeld):
+            store_volume(mariadb, named(size=20, subdirectory="new"), lock.confirm)
+    assert paths(mariadb, "scratch101") == ["a0", "a1", "a2"]
+    others[0].release()
+
+
+def test_no_room_for_files_of_rows(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    many = named(size=20)
+    rows = [many.report.directories[0]._replace(subdirectory=str(number)) for number in range(3000)]
+    with pytest.raises(StoreError, match="cannot write rows below"):
+        store_volume(mariadb, replace(many, report=replace(many.report, directories=rows)))
 
 
 def test_secrets_stay_secret(server: MariaDb, tmp_path: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import lurge
 from lurge.stream.launch import find_mpiexec
 from tests.services import bsub, need
 from tests.services.slurm import Slurm
-from tests.site import Entry, Site
+from tests.site import Entry, Site, run_lurge
 
 SCRIPTS = Path(lurge.__file__).parent.parent / "scripts"
 BATCH = '[batch]\nqueue = "normal"\ngroup = "{group}"\nmemory_mb = 300\nranks = 3\n'
@@ -75,7 +76,7 @@ def test_the_nightly_job(history: Site, lsf: tuple[Path, str]) -> None:
     assert done.stdout == "Job <1> is submitted to queue <normal>.\n"
     (job,) = bsub.recorded(jobs)
     assert job["statuses"] == [0]
-    assert job["command"][1:] == ["-n", "3", environment(history)["LURGE"], "report", "--split"]
+    assert shlex.split(*job["command"])[1:] == ["-n", "3", environment(history)["LURGE"], "report", "--split"]
     options = job["options"]
     assert (options["-n"], options["-q"], options["-G"], options["-J"]) == ("3", "normal", "hgi", "lurge_report")
     assert options["-M"] == "300"
@@ -95,6 +96,23 @@ def test_a_backfill_is_an_array(history: Site, lsf: tuple[Path, str]) -> None:
     assert job["options"]["-J"] == "lurge_backfill[1-2]%1"
     assert job["statuses"] == [0, 0]
     assert days(history) == [("2024-01-29",), ("2024-01-30",)]
+
+
+def test_what_is_stored_is_not_submitted_again(history: Site, lsf: tuple[Path, str]) -> None:
+    """And what stands in an option reaches the job as it is."""
+    jobs, path = lsf
+    run_lurge("backfill", "-c", str(history.config), "--most", "1")
+    done = submit(history, "bsub_submit.sh", "backfill", "--since", "2024-01-01; false", PATH=path)
+    assert done.returncode == 0, done.stderr
+    (job,) = bsub.recorded(jobs)
+    assert job["options"]["-J"] == "lurge_backfill[1-1]%1"
+    assert shlex.split(*job["command"])[-1] == "2024-01-01; false"
+    assert job["statuses"] == [2]
+    profile = history.folder / "profile"
+    profile.write_text("false\n")
+    assert submit(history, "cron.sh", PATH=path, LURGE_PROFILE=str(profile)).returncode == 1
+    assert submit(history, "cron.sh", PATH=path, LURGE_PROFILE="/none").returncode == 1
+    assert len(bsub.recorded(jobs)) == 1
 
 
 def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:

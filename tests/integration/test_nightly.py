@@ -84,6 +84,65 @@ def test_backfilled_history_changes_what_is_expected(quotas: Site) -> None:
     assert {row[0]: row[8] for row in rows} == {"2024-01-29": 1, "2024-01-30": 1, "2024-01-31": 0}
 
 
+def test_backfilled_history_with_gaps(site: Site, tmp_path: Path) -> None:
+    """A group that is not there on every date: its trend goes through its own dates."""
+    found = []
+    for folder, order in ((site.folder, (1, 2, 3, 4)), (tmp_path / "other", (4, 2, 3, 1))):
+        one = Site(folder)
+        (one.folder / "quotas").mkdir()
+        (one.folder / "quotas" / "scratch101.csv").write_text("group,limit\nten,1000\n")
+        one.configure('[quota]\nproviders = ["csv"]\n')
+        one.base_directories((10, "/p"), (11, "/p"))
+        for day in order:
+            ten = [Entry("/p/x", 100 * KIB if day == 1 else 700 * KIB)] if day in (1, 4) else []
+            one.dump(*ten, Entry("/p/y", 5, gid=11), day=f"2024010{day}")
+            assert run_lurge("backfill" if day < order[0] else "report", "-c", str(one.config)).returncode == 0
+        found.append([row[:8] for row in one.rows(QUOTAS)])
+    assert found[0] == found[1]
+    assert ("2024-01-04", "ten", 700 * KIB, 1000 * KIB, 3, 1300 * KIB, 2100 * KIB, "2024-01-06") in found[0]
+
+
+def test_a_bad_dump_does_not_stop_a_backfill(site: Site) -> None:
+    site.base_directories((10, "/p"))
+    for day in ("20240101", "20240102", "20240103", "20240104"):
+        site.dump(Entry("/p/x", 5), day=day)
+    (site.dumps / "20240101_scratch101.aaa.bbb.stats.gz").write_bytes(b"\x1f\x8b cut")
+    for expected in (["2024-01-02"], ["2024-01-02", "2024-01-03"]):
+        done = run_lurge("backfill", "-c", str(site.config), "--most", "1", "-n", "4")
+        assert done.returncode == 3, done.stderr
+        assert [row[0] for row in site.rows("select record_date from volume_summary")] == expected
+    ticket = tickets(site)[0]["context"]["volumes"]
+    assert sorted((name, one["state"]) for name, one in ticket.items()) == [
+        ("scratch101 2024-01-01", "failed"),
+        ("scratch101 2024-01-03", "stored"),
+    ]
+
+
+def test_a_quiet_volume_is_backfilled(site: Site) -> None:
+    """Its newest dump is too old for the main job."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x", 5), day="20200101")
+    site.config.write_text(site.config.read_text().replace("max_days_ago = 100000", "max_days_ago = 10"))
+    site.run(status=3)
+    assert run_lurge("backfill", "-c", str(site.config)).returncode == 0
+    assert site.rows("select record_date from volume_summary") == [("2020-01-01",)]
+
+
+def test_a_copy_that_fails_is_no_success(site: Site) -> None:
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x", 5))
+    site.configure('[split.s3]\nbucket = "b"\nendpoint_url = "http://127.0.0.1:1"\n')
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_MAX_ATTEMPTS": "1"}
+    done = run_lurge("split", "-c", str(site.config), env={**keys, "AWS_DEFAULT_REGION": "x"})
+    assert done.returncode == 3
+    assert "cannot copy" in done.stdout
+    assert "hush" not in done.stdout + done.stderr
+    ticket = tickets(site)[0]
+    assert ticket["job_management"]["job_status"] == "failure"
+    assert ticket["context"]["steps"]["publish_groups"]["status"] == "failure"
+    assert (site.folder / "out/groups/20240131").is_dir()
+
+
 def test_a_backfill_goes_on(site: Site) -> None:
     """Oldest first, so many at a time; what is stored is not read again; the newest is the report's."""
     site.volumes = ["scratch101", "scratch102"]
@@ -262,10 +321,10 @@ def test_a_job_that_died_is_gone_on_with(site: Site) -> None:
         "import os, signal\n"
         "from lurge.pipeline import site\n"
         "store = site.store_volume\n"
-        "def die(database, named):\n"
+        "def die(database, named, confirm):\n"
         "    if named.dump.volume.name == 'v2':\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    store(database, named)\n"
+        "    store(database, named, confirm)\n"
         "site.store_volume = die\n"
         "from lurge.cli.main import main\n"
         "main()\n"

@@ -59,8 +59,14 @@ def run(number: int, index: int, options: dict[str, str], command: list[str]) ->
     }
     out, err = (options[name].replace("%J", str(number)).replace("%I", str(index)) for name in ("-o", "-e"))
     with open(out, "wb") as out_file, open(err, "wb") as err_file:
+        # As LSF does: the words make a line for a shell.
         return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=out_file, stderr=err_file, env=environment, check=False
+            ["/bin/sh", "-c", " ".join(command)],
+            stdin=subprocess.DEVNULL,
+            stdout=out_file,
+            stderr=err_file,
+            env=environment,
+            check=False,
         ).returncode
 
 

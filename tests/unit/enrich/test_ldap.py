@@ -127,6 +127,19 @@ def test_refusals(private: Slapd, directory: Slapd) -> None:
         read_ldap(directory.config(page_size=5000))
 
 
+def test_a_server_that_tells_nothing(tmp_path: Path) -> None:
+    """Success without an entry must not take everybody's name away, nor the last names."""
+    server = Slapd([person("boss", 1, "Boss")])
+    cache = tmp_path / "cache.json"
+    keep(cache, server.config().url, {10: Group("ten", "Boss")}, {1: "boss"})
+    with pytest.raises(IdentityError, match="no groups below"):
+        read_ldap(server.config())
+    config = IdentityConfig("ldap", None, None, server.config(), "last_known", cache)
+    assert make_identity(config).group(10) == Group("ten", "Boss")
+    assert make_identity(config).group(10) == Group("ten", "Boss")
+    server.remove()
+
+
 def test_a_server_that_is_not_there() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -147,7 +160,7 @@ def test_a_server_that_hangs(private: Slapd) -> None:
 
 
 def test_a_server_that_dies_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Slapd([person(f"u{number}", number, "X") for number in range(1500)])
+    server = Slapd([group("g", 1), *[person(f"u{number}", number, "X") for number in range(1500)]])
     original = ldap3.Connection.search
     pages = 0
 

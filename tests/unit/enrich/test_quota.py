@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lurge.config.settings import QuotaConfig
+from lurge.enrich import quota
 from lurge.enrich.quota import CsvQuotas, LfsQuotas, kibibytes, limit_of, make_quotas, quotas_of, read_limits
 from lurge.errors import QuotaError
 from lurge.model.dump import Volume
@@ -60,6 +61,12 @@ def test_what_lfs_says(lfs: Path) -> None:
     assert time.monotonic() - started < 6
     asked = [json.loads(line) for line in (lfs / "asked").read_text().splitlines()]
     assert sorted(asked) == sorted(["quota", "-gq", group, "/lustre/scratch101"] for group in groups[:-1])
+
+
+def test_a_mount_that_hangs_is_not_asked_for_ever(lfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MOST_UNANSWERED", 3)
+    assert LfsQuotas(timeout=1, at_once=2).limits(VOLUME, ["slow"] * 40) == {}
+    assert len((lfs / "asked").read_text().splitlines()) <= 5
 
 
 def test_several_at_a_time(lfs: Path) -> None:

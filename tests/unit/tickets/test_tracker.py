@@ -279,6 +279,33 @@ def test_the_monitor(tracker: JobTracker, tmp_path: Path) -> None:
     assert tracker.get_tracker_file(gone[1])["job_management"]["numberOfTries"] == 1
 
 
+def test_the_monitor_of_odd_tickets(tracker: JobTracker) -> None:
+    """Contexts are free in form; one ticket that cannot be changed does not keep others from it."""
+    odd, worse, numbered = (tracker.init_tracker_file("create_asset", {"n": n})["job_ticket_id"] for n in range(3))
+    tracker.merge_context(odd, {"process": "imaging", "errors_encountered": "", "steps": "none"})
+    tracker.merge_context(worse, {"process": {"host": socket.gethostname(), "pid": 2**40}, "errors_encountered": "x"})
+    listed = tracker.get_tracker_file(numbered)
+    listed["job_management"]["steps"] = [{"step_number": "one", "worker_type": "w", "task_name": "t"}]
+    tracker.write_tracker_file(listed)
+    for one in (odd, worse, numbered):
+        tracker.change(one, lambda document: document["job_management"].update(job_status="running"))
+    time.sleep(0.05)
+    assert set(tracker.monitor(0.01)) == {odd, worse}
+    assert tracker.get_tracker_file(worse)["context"]["errors_encountered"][0] == "x"
+    assert tracker.monitor(0.01, concerns=lambda document: document["context"]["n"] == 5) == {}
+
+
+def test_who_ends_well_did_not_die(tracker: JobTracker, ticket: str) -> None:
+    tracker.begin_step(ticket)
+    tracker.merge_context(ticket, {"process": {"began": "long ago"}})
+    tracker.monitor(500)
+    assert "died" in tracker.get_tracker_file(ticket)["context"]
+    tracker.set_status(ticket, "success")
+    assert "died" not in tracker.get_tracker_file(ticket)["context"]
+    tracker.begin_step(ticket, 6)
+    assert tracker.finish_step(ticket, ends_job=False)["job_management"]["job_status"] == "running"
+
+
 def test_a_number_that_another_process_has_now(tracker: JobTracker, ticket: str) -> None:
     tracker.begin_step(ticket)
     tracker.merge_context(ticket, {"process": {"began": "another boot 5"}})
