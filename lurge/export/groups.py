@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from lurge.errors import OutputError, SplitError
 from lurge.model.split import GroupLines
@@ -65,22 +65,33 @@ def file_stem(group: str) -> str:
 
 @contextmanager
 def sole_split(directory: Path) -> Iterator[Path]:
-    """A folder for parts below `directory`, removed at the end. Raises SplitError where another split is under way."""
+    """A folder for parts below `directory`, removed at the end.
+
+    Raises SplitError where another split is under way, OutputError where the directory cannot be written.
+    """
+    lock = lock_directory(directory)
+    folder = directory / f".parts{UNFINISHED}"
+    with lock:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def lock_directory(directory: Path) -> IO[str]:
+    """The file that holds the directory's lock as long as it is open; what a killed split left is tidied."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with (directory / ".lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise SplitError(f"another split writes into {directory}", "Wait for it.") from error
+        lock = (directory / ".lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             tidy(directory)
-            folder = directory / f".parts{UNFINISHED}"
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError as error:
+            lock.close()
+            raise SplitError(f"another split writes into {directory}", "Wait for it.") from error
     except OSError as error:
         raise OutputError.at(directory, error) from error
+    return lock
 
 
 def tidy(directory: Path) -> None:
