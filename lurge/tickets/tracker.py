@@ -12,49 +12,32 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
+from lurge.tickets.document import (
+    TIME,
+    add_error,
+    check,
+    end_step,
+    mark_stale,
+    merge,
+    now,
+    requeue,
+    step_log,
+    step_number,
+    steps_as_dict,
+    validator,
+)
+from lurge.tickets.errors import InvalidDocument, JobTrackerError, TicketNotFound, UnknownJob
 from lurge.tickets.files import Document, TicketFiles, is_ticket_id
 from lurge.tickets.process import is_gone, this_process
 
 DIRECTORY_VARIABLE = "JOB_DATA_BASEDIR"
-TIME = "%Y-%m-%d %H:%M:%S"
 MOST_TRIES = 10
 STATUSES = ("", "ready", "queued", "running", "success", "failure")
 PARENT = "parent_job_ticket_id"
-
-
-@cache
-def validator() -> Any:
-    schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema)
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime(TIME)
-
-
-def steps_as_dict(steps: object) -> dict[str, str]:
-    """Steps by number, from that form or from a list of {step_number, worker_type, task_name}.
-
-    Raises InvalidDocument where they are neither, or not numbered from 1 without gaps.
-    """
-    if isinstance(steps, list):
-        try:
-            steps = {str(int(step["step_number"])): step["task_name"] for step in steps}
-        except (TypeError, KeyError, ValueError) as error:
-            raise InvalidDocument(f"a step lacks {error}") from error
-    if not isinstance(steps, dict) or not all(isinstance(name, str) and name for name in steps.values()):
-        raise InvalidDocument("steps are names by number, or a list of step_number, worker_type and task_name")
-    if set(steps) != {str(number) for number in range(1, len(steps) + 1)}:
-        raise InvalidDocument(f"steps must be numbered from 1 to {len(steps)}")
-    return {str(number): steps[str(number)] for number in range(1, len(steps) + 1)}
 
 
 def state_of(statuses: Iterable[str]) -> str:
@@ -176,14 +159,14 @@ class JobTracker:
             return self._put(files, document)
 
     def _put(self, files: TicketFiles, document: Document) -> Document:
-        document["last_modified_date"] = now()
+        moment = datetime.now(UTC)
+        document["last_modified_date"] = moment.strftime(TIME)
         files.write(files.document, document)
-        self._put_timestamp(files)
+        self._put_timestamp(files, moment)
         return document
 
     @staticmethod
-    def _put_timestamp(files: TicketFiles) -> Document:
-        moment = datetime.now(UTC)
+    def _put_timestamp(files: TicketFiles, moment: datetime) -> Document:
         stamp = {
             "job_ticket_id": files.ticket_id,
             "last_modified_date": moment.strftime(TIME),
@@ -198,7 +181,7 @@ class JobTracker:
         if not files.document.exists():
             raise TicketNotFound(f"no ticket {job_ticket_id} in {self.base_directory}")
         with files.locked():
-            return self._put_timestamp(files)
+            return self._put_timestamp(files, datetime.now(UTC))
 
     def get_timestamp_file(self, job_ticket_id: str) -> Document:
         """The time of a ticket's last change: last_modified_date (UTC), timestamp (Unix seconds)."""
@@ -353,86 +336,3 @@ class JobTracker:
             changed = datetime.strptime(document["last_modified_date"], TIME).replace(tzinfo=UTC).timestamp()
         silent = datetime.now(UTC).timestamp() - changed
         return f"it has been silent for {silent:.0f} s" if silent > stale_seconds else None
-
-
-def check(document: Document) -> None:
-    """Raise InvalidDocument, with the place, where a document is no ticket."""
-    problem = next(iter(validator().iter_errors(document)), None)
-    if problem is not None:
-        raise InvalidDocument(f"{problem.json_path}: {problem.message}")
-    if not is_ticket_id(document["job_ticket_id"]):
-        raise InvalidTicketId(f"{document['job_ticket_id']!r} is no ticket's id")
-
-
-def step_number(document: Document, step: int | str | None) -> int:
-    """The number of a step given by number or name; the current one where it is not given."""
-    management = document["job_management"]
-    names = steps_as_dict(management["steps"])
-    if step is None:
-        return int(management["current_step"])
-    for number, name in names.items():
-        if step in (name, number) or (isinstance(step, int) and str(step) == number):
-            return int(number)
-    raise InvalidDocument(f"{document['job_name']} has no step {step!r}")
-
-
-def step_name(document: Document) -> str:
-    """The name of the current step."""
-    management = document["job_management"]
-    number = str(management["current_step"])
-    return steps_as_dict(management["steps"]).get(number, number)
-
-
-def end_step(document: Document, status: str, facts: Mapping[str, Any]) -> None:
-    document["job_management"]["previous_step_status"] = status
-    log = step_log(document)
-    log.update(facts, status=status, ended=now())
-    if "began_at" in log:
-        log["seconds"] = round(datetime.now(UTC).timestamp() - log.pop("began_at"), 3)
-
-
-def step_log(document: Document) -> dict[str, Any]:
-    """What is known of the current step. Contexts are free in form: what has another one there is replaced."""
-    steps = document["context"].get("steps")
-    if not isinstance(steps, dict):
-        steps = document["context"]["steps"] = {}
-    name = step_name(document)
-    if not isinstance(steps.get(name), dict):
-        steps[name] = {}
-    log: dict[str, Any] = steps[name]
-    return log
-
-
-def add_error(document: Document, error: str) -> None:
-    errors = document["context"].get("errors_encountered")
-    if not isinstance(errors, list):
-        errors = document["context"]["errors_encountered"] = [errors] if errors else []
-    errors.append({"time": now(), "step": step_name(document), "error": error})
-
-
-def merge(target: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Put `more` into `target`, object into object."""
-    for key, value in more.items():
-        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            merge(target[key], value)
-        else:
-            target[key] = deepcopy(value)
-
-
-def requeue(document: Document) -> bool:
-    management = document["job_management"]
-    if management["numberOfTries"] >= management["maxNumberOfTries"]:
-        management["job_status"] = "failure"
-        return False
-    management["numberOfTries"] += 1
-    management["job_status"] = "queued"
-    return True
-
-
-def mark_stale(document: Document, why: str, queue_again: bool) -> None:
-    """Fail a running ticket or queue it again."""
-    add_error(document, why)
-    document["context"]["died"] = why
-    end_step(document, "failure", {})
-    if not queue_again or not requeue(document):
-        document["job_management"]["job_status"] = "failure"

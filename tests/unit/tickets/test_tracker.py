@@ -24,7 +24,7 @@ from lurge.tickets import (
     UnknownJob,
     state_of,
 )
-from lurge.tickets.tracker import steps_as_dict
+from lurge.tickets.document import steps_as_dict
 
 SPEC_ID = "39aa64a5-7451-45fc-b5bd-68d1bf02b31e-43e85fab1540"
 SPEC = {
