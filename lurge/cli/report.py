@@ -38,16 +38,18 @@ def report(
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
-    from lurge.pipeline.report import run_report
+
+    def coordinate(comm: Comm | None) -> int:
+        # Only rank 0 pays for what it needs to start.
+        from lurge.pipeline.report import run_report
+
+        def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
+            return run_report(site, database, comm, watcher, force, split)
+
+        return show_stored(config, json, quiet, recipe)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(
-        command,
-        ranks,
-        lambda comm: show_stored(
-            config, json, quiet, lambda site, database, watcher: run_report(site, database, comm, watcher, force, split)
-        ),
-    )
+    run_on_ranks(command, ranks, coordinate)
 
 
 def backfill(
@@ -68,17 +70,18 @@ def backfill(
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
     set_verbosity(quiet, verbose)
-    from lurge.pipeline.backfill import run_backfill
-
     day = since.date() if since else None
+
+    def coordinate(comm: Comm | None) -> int:
+        from lurge.pipeline.backfill import run_backfill
+
+        def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
+            return run_backfill(site, database, comm, watcher, day, most)
+
+        return show_stored(config, json, quiet, recipe)
+
     command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(
-        command,
-        ranks,
-        lambda comm: show_stored(
-            config, json, quiet, lambda site, database, watcher: run_backfill(site, database, comm, watcher, day, most)
-        ),
-    )
+    run_on_ranks(command, ranks, coordinate)
 
 
 def split(
@@ -93,14 +96,12 @@ def split(
     Example: lurge split --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
-    from lurge.cli.summary import outcome_json, split_text
-    from lurge.pipeline.split import run_split
-
-    command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
 
     def coordinate(comm: Comm | None) -> int:
         from lurge.cli.progress import watch
+        from lurge.cli.summary import outcome_json, split_text
         from lurge.config import load_config
+        from lurge.pipeline.split import run_split
 
         with watch(quiet) as watcher:
             outcome = run_split(load_config(config), comm, watcher)
@@ -110,6 +111,7 @@ def split(
             say(split_text(outcome))
         return outcome.exit_status
 
+    command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, coordinate)
 
 
