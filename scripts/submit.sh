@@ -2,15 +2,22 @@
 # What bsub_submit.sh and sbatch_submit.sh share; they source it.
 # Sets job, lurge, name, and from what `lurge plan --shell` prints: ranks, memory_mb_a_rank, queue, group, logs, dates.
 
-if [ $# -lt 1 ]; then
-    sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2
-    exit 2
-fi
-job=$1
-shift
+case ${1:-} in
+    report | split | backfill) job=$1 && shift ;;
+    *) sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+esac
 lurge=${LURGE:-lurge}
 plan_options=()
-[ "$job" = backfill ] && plan_options=(--backfill)
+if [ "$job" = backfill ]; then
+    plan_options=(--backfill)
+    # How many dates there are depends on --since.
+    for ((i = 1; i <= $#; i++)); do
+        case ${!i} in
+            --since) next=$((i + 1)) && plan_options+=(--since "${!next:-}") ;;
+            --since=*) plan_options+=("${!i}") ;;
+        esac
+    done
+fi
 ranks=1 memory_mb_a_rank=0 queue="" group="" logs=. dates=0
 assignments=$("$lurge" plan --shell "${plan_options[@]}")
 eval "$assignments"

@@ -8,7 +8,9 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
 
-db = typer.Typer(help="Bring the database up to date, or look at it.", no_args_is_help=True)
+db = typer.Typer(
+    help="Bring the database up to date, or look at it.", no_args_is_help=True, epilog="Example: lurge db check"
+)
 
 
 def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: VerboseOption = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import shlex
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ def plan(
         int | None, typer.Option("-n", "--ranks", min=1, help="With so many ranks; else as many as there should be.")
     ] = None,
     backfill: Annotated[bool, typer.Option("--backfill", help="For `lurge backfill`.")] = False,
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Of a backfill: leave out older dumps.")
+    ] = None,
     json: JsonOption = False,
     shell: Annotated[
         bool, typer.Option("--shell", help="Print assignments for a script that submits the job.")
@@ -32,7 +36,7 @@ def plan(
     from lurge.pipeline.planning import plan_job
 
     settings = load_config(config)
-    found = plan_job(settings, ranks, backfill)
+    found = plan_job(settings, ranks, backfill, since.date() if since else None)
     dates = sorted({dump.record_date.isoformat() for dump in found.dumps})
     facts = {
         "ranks": found.ranks,

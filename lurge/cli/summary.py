@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from lurge.export.tsv import MISSING, human_size
-from lurge.model.report import VAULT_KEY
+from lurge.model.report import VAULT_KEY, Counts
 from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
-from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
 from lurge.store.database import Database
 from lurge.store.newest import largest_directories, newest_reports
 
@@ -52,18 +52,25 @@ def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[s
     for sample in volume.samples[:LARGEST]:
         what = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
         yield f"              line {sample.line}: {what}: {sample.text[:100]!r}"
-    if stored and volume.state in (State.STORED, State.KNOWN) and volume.record_date == stored.record_date:
-        both = stored.attributed_bytes + stored.unattributed_bytes
-        lines = stored.records + stored.rejected
-        yield (
-            f"  adds up     {lines:,} lines = {stored.records:,} records + {stored.rejected:,} rejected;"
-            f" {stored.records:,} records = {stored.attributed:,} attributed + {stored.unattributed:,} unattributed"
-            f" + {stored.vanished:,} vanished"
-        )
-        yield (
-            f"              {both:,} bytes of the users = {stored.attributed_bytes:,} of the groups"
-            f" + {stored.unattributed_bytes:,} unattributed"
-        )
+    figures: Counts | SummaryRow | None = counts
+    if volume.state is State.KNOWN and stored and volume.record_date == stored.record_date:
+        figures = stored
+    if figures and volume.state in DONE:
+        yield from adding_up(figures)
+
+
+def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
+    """That a volume reconciles."""
+    both = figures.attributed_bytes + figures.unattributed_bytes
+    yield (
+        f"  adds up     {figures.records + figures.rejected:,} lines = {figures.records:,} records"
+        f" + {figures.rejected:,} rejected; {figures.records:,} records = {figures.attributed:,} attributed"
+        f" + {figures.unattributed:,} unattributed + {figures.vanished:,} vanished"
+    )
+    yield (
+        f"              {both:,} bytes of the users = {figures.attributed_bytes:,} of the groups"
+        f" + {figures.unattributed_bytes:,} unattributed"
+    )
 
 
 def largest_lines(groups: Iterable[GroupRow], directories: Iterable[DirectoryRow]) -> Iterator[str]:

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, say
-from lurge.errors import TicketError
+from lurge.errors import TicketError, UsageError
 
-ticket = typer.Typer(help="What ran, and how it went.", no_args_is_help=True)
+ticket = typer.Typer(
+    help="What ran, and how it went.", no_args_is_help=True, epilog="Example: lurge ticket list --status failure"
+)
 
 
 def tracker(config: ConfigOption) -> Any:
@@ -32,8 +34,10 @@ def list_tickets(
 
     Example: lurge ticket list --status failure
     """
-    from lurge.tickets import JobTrackerError
+    from lurge.tickets import STATUSES, JobTrackerError
 
+    if status is not None and status not in STATUSES:
+        raise UsageError(f"--status {status}: no such status", f"There are {', '.join(filter(None, STATUSES))}.")
     try:
         found = tracker(config).list_jobs(status=status, job_name=job)[:most]
     except JobTrackerError as error:
@@ -83,23 +87,31 @@ def ticket_lines(document: dict[str, Any]) -> list[str]:
         f"{document['job_ticket_id']}  {document['job_name']}  {management['job_status'] or 'new'}",
         f"  begun {document['creation_date']}, last change {document['last_modified_date']} (UTC)",
     ]
-    if "process" in context:
-        process = context["process"]
-        lines.append(f"  process {process['pid']} on {process['host']}, {context.get('ranks', 1)} ranks")
+    process = context.get("process")
+    if isinstance(process, dict):
+        lines.append(f"  process {process.get('pid')} on {process.get('host')}, {context.get('ranks', 1)} ranks")
     for name in ("config", "batch_job", "continues", "died"):
         if context.get(name):
             lines.append(f"  {name.replace('_', ' ')}: {context[name]}")
-    for name, step in context.get("steps", {}).items():
+    for name, step in objects(context, "steps"):
         took = f"{step['seconds']} s" if "seconds" in step else ""
         lines.append(f"  step {name:<16} {step.get('status', 'running'):<8} {took}".rstrip())
-    for name, volume in context.get("volumes", {}).items():
+    for name, volume in objects(context, "volumes"):
         counts = volume.get("counts") or {}
-        read = f"{counts['records']:,} records, {counts['rejected']:,} rejected" if counts else ""
-        lines.append(f"  {name:<12} {volume['state']:<15} {volume.get('record_date') or '':<10}  {read}".rstrip())
-    lines += [
-        f"  error at {one['time']} ({one['step']}): {one['error']}" for one in context.get("errors_encountered", ())
-    ]
+        read = f"{counts.get('records', 0):,} records, {counts.get('rejected', 0):,} rejected" if counts else ""
+        day = volume.get("record_date") or ""
+        lines.append(f"  {name:<12} {volume.get('state') or '':<15} {day:<10}  {read}".rstrip())
+    errors = context.get("errors_encountered")
+    for one in errors if isinstance(errors, list) else ():
+        said = f"at {one.get('time')} ({one.get('step')}): {one.get('error')}" if isinstance(one, dict) else one
+        lines.append(f"  error {said}")
     return lines
+
+
+def objects(context: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The objects in an object of a context; other programs may hold anything there."""
+    found = context.get(name)
+    return [(key, value) for key, value in found.items() if isinstance(value, dict)] if isinstance(found, dict) else []
 
 
 def monitor(

@@ -52,5 +52,7 @@ def recall(file: Path, source: str) -> tuple[Known, datetime]:
 
 def age(written: datetime) -> str:
     """How long ago, in words."""
-    hours = int((datetime.now(UTC) - written).total_seconds() // 3600)
-    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+    minutes = int((datetime.now(UTC) - written).total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)} days"

@@ -24,7 +24,7 @@ GROUPS, PEOPLE = "(gidNumber=*)", "(|(uidNumber=*)(sn=*))"
 PAGES = "1.2.840.113556.1.4.319"
 """The control of paged results, RFC 2696."""
 
-ADVICE = 'Check [identity.ldap] against `ldapsearch`; with identity.on_failure = "last_known" the last names stand in.'
+ADVICE = "Try the same search with `ldapsearch`; the names of an earlier night can stand in (identity.on_failure)."
 SUCCESS, SIZE_LIMIT = 0, 4
 
 log = logging.getLogger(__name__)

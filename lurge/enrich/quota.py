@@ -114,7 +114,7 @@ class LfsQuotas:
         except OSError as error:
             return None, f"{lfs}: {error.strerror}"
         if done.returncode:
-            complaint = done.stderr.strip().split("\n")[-1].replace(group, "GROUP")
+            complaint = done.stderr.strip().split("\n")[-1]
             return None, f"exit status {done.returncode}: {complaint}"
         return limit_of(done.stdout), ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import re
@@ -21,6 +22,9 @@ from lurge.model.split import GroupLines
 UNFINISHED, REPLACED = ".unfinished", ".replaced"
 NO_PRIMARY_GROUP = 65534
 COPY_BYTES = 1 << 22
+LONGEST_STEM = 240
+"""Bytes; with what follows it, a file's name may have 255."""
+
 INDEX_HEADER = "Group\tBuild Time (sec)\tMemory Use(bytes)\n"
 BYTES_A_NODE = (
     (Fraction(8, 1000), 12000),
@@ -60,7 +64,13 @@ def index_row(group: str, lines: int, directories: int) -> IndexRow:
 def file_stem(group: str) -> str:
     """A group's name as a file's: %XX for what no file's name or index line holds, and for a dot at its start."""
     stem = re.sub(r"[%/\0-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", group)
-    return re.sub(r"^\.", "%2E", stem)
+    stem = re.sub(r"^\.", "%2E", stem)
+    encoded = stem.encode("utf-8", "surrogateescape")
+    if len(encoded) <= LONGEST_STEM:
+        return stem
+    # Where a file's name is too long, a digest tells apart what begins alike.
+    digest = hashlib.sha256(encoded).hexdigest()[:32]
+    return f"{encoded[: LONGEST_STEM - 40].decode(errors='ignore')}%-{digest}"
 
 
 @contextmanager

@@ -40,12 +40,13 @@ def run_backfill(
             waiting = deque(sorted({dump.record_date for dump in missing}))
             facts["dates"] = [day.isoformat() for day in waiting]
         outcome = Outcome([])
-        with site.ticket.step("read_and_store"):
+        with site.ticket.step("read_and_store") as facts:
             while waiting and (most is None or len(stored_days(outcome)) < most):
                 # A date that fails must not keep those after it from being stored.
                 days = {waiting.popleft() for _ in range(len(waiting) if most is None else 1)}
                 dumps = [dump for dump in missing if dump.record_date in days]
                 outcome.volumes += read_dates(site, comm, watcher, dumps)
+            facts["failed"] = outcome.failed
         with site.ticket.step("write_tables"):
             outcome.tsvs = write_tables(site)
         site.ticket.close(outcome.exit_status)

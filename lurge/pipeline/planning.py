@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from lurge.config import Config
 from lurge.errors import LurgeError, StoreError
@@ -39,12 +39,12 @@ class JobPlan:
     roles: list[Role]
 
 
-def plan_job(config: Config, ranks: int | None, backfill: bool) -> JobPlan:
-    """The plan for tonight's dumps, or those that a backfill would read; ranks: None for as many as there should be."""
+def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | None = None) -> JobPlan:
+    """The plan for tonight's dumps, or those that a backfill would read. ranks: None for as many as there should be."""
     dumps: list[Dump] = []
     missing = {}
     if backfill:
-        dumps = not_stored(config, older_dumps(config))
+        dumps = not_stored(config, older_dumps(config, since))
     else:
         today = datetime.now(UTC).date()
         for volume in config.dumps.volumes:

@@ -56,9 +56,10 @@ def run_report(
             finished = site.read if number in stored else site.store
             outcomes[number] = finished(jobs[number].dump, result)
 
-        with site.ticket.step("read_and_store"):
+        with site.ticket.step("read_and_store") as facts:
             read_all(config, comm, jobs, watcher, finish)
-        outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+            outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+            facts["failed"] = outcome.failed
         with site.ticket.step("write_tables") as facts:
             outcome.tsvs = write_tables(site)
             facts["files"] = [str(path) for path in outcome.tsvs]

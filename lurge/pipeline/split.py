@@ -50,9 +50,10 @@ def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
         def finish(number: int, result: Result) -> None:
             outcomes[number], _ = check(config, jobs[number].dump, result)
 
-        with ticket.step("read"):
+        with ticket.step("read") as facts:
             read_all(config, comm, jobs, watcher, finish)
-        outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+            outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
+            facts["failed"] = outcome.failed
         for one in outcome.volumes:
             ticket.note_volume(one)
         publish_groups(config, names, parts, outcome, ticket)

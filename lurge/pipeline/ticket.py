@@ -84,7 +84,7 @@ class JobTicket:
 
     @contextmanager
     def step(self, name: str) -> Iterator[dict[str, Any]]:
-        """Do a step; what is put into the yielded dict becomes part of its entry."""
+        """Do a step; what is put into the yielded dict becomes part of its entry. `failed` in it: what of it failed."""
         facts: dict[str, Any] = {}
         self._try("begin_step", name)
         try:
@@ -93,7 +93,10 @@ class JobTicket:
             said = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
             self._try("fail_step", said, **facts)
             raise
-        self._try("finish_step", ends_job=False, **facts)
+        if facts.get("failed"):
+            self._try("fail_step", f"failed: {', '.join(facts['failed'])}", **facts)
+        else:
+            self._try("finish_step", ends_job=False, **facts)
 
     def note_volume(self, outcome: VolumeOutcome, dated: bool = False) -> None:
         """Put what became of a volume into the context; dated: of many dates, each by itself."""

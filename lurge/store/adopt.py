@@ -147,7 +147,7 @@ def dangling(connection: sa.Connection, columns: Iterable[sa.Column[int]], known
 def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa.Table) -> None:
     """Bring over a lookup table: every name once, under the first key that it had.
 
-    A PI without a name is none. A key that has no row gets one, so that what refers to it stays.
+    A PI without a name is none. Another key without a row or a name gets one, so that what refers to it stays.
     """
     key, name = table.columns
     old = aside[table.name]
@@ -162,10 +162,10 @@ def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
     moved: dict[int, int | None] = {}
     added = []
     for number, text in rows:
-        text = f"unknown {number}" if text is None else text.rstrip(" ")
-        if table is schema.pi and not text:
+        if table is schema.pi and not (text or "").strip():
             moved[number] = None
             continue
+        text = f"unknown {number}" if text is None else text.rstrip(" ")
         if text not in keys:
             place = number
             if number in taken:

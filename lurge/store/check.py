@@ -91,7 +91,7 @@ def look_at_rows(connection: sa.Connection, found: Findings) -> None:
     """Rows that refer to nothing, and what an interrupted older tool left."""
     tagged = connection.execute(sa.select(sa.func.count()).select_from(schema.directory).where(TAGGED)).scalar_one()
     if tagged:
-        found.problems.append(f"{tagged} directories are tagged by an interrupted older tool: the next report mends it")
+        found.notes.append(f"{tagged} directories are tagged by an older tool; a report mends those of its volumes")
     for table in schema.metadata.sorted_tables:
         for key in table.foreign_keys:
             target = key.column

@@ -34,6 +34,9 @@ TRANSIENT = frozenset(
 )  # fmt: skip
 """MySQL's numbers of what may pass: too many connections, shutting down, lost connections, deadlocks and lock waits."""
 
+ACCESS_DENIED = frozenset({1044, 1045, 1698})
+PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -84,8 +87,10 @@ class Database:
             yield
         except (SQLAlchemyError, OverflowError) as error:
             cause = getattr(error, "orig", None) or error
-            kind = StoreUnavailable if may_pass(error) else StoreError
-            raise kind(f"database {self}: {cause}") from error
+            message = f"database {self}: {cause}"
+            if ACCESS_DENIED & {*getattr(cause, "args", ())[:1]}:
+                raise StoreError(message, PASSWORD_ADVICE) from error
+            raise (StoreUnavailable if may_pass(error) else StoreError)(message) from error
 
     def retrying(self, work: Callable[[], T]) -> T:
         """What `work` returns; done again, after longer and longer waits, while the database is unavailable."""
@@ -95,9 +100,11 @@ class Database:
             try:
                 return work()
             except StoreUnavailable as error:
-                if time.monotonic() + pause > ends:
+                left = ends - time.monotonic()
+                if left <= 0:
                     raise
-                log.warning("%s; trying again in %g s", error.message, pause)
+                pause = min(pause, left)
+                log.warning("%s; trying again in %.1f s", error.message, pause)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 

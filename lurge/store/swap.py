@@ -87,7 +87,10 @@ def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
     volume_id = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
     query = sa.union(
         sa.select(summary.c.record_date).where(summary.c.volume_id.in_(volume_id)),
-        sa.select(usage.c.record_date).join(base).where(base.c.volume_id.in_(volume_id)).distinct(),
+        sa.select(usage.c.record_date)
+        .join(base)
+        .where(base.c.volume_id.in_(volume_id), usage.c.record_date.is_not(None))
+        .distinct(),
     )
     return set(connection.execute(query).scalars())
 

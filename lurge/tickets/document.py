@@ -24,6 +24,14 @@ def validator() -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
+def moment_of(text: str) -> float | None:
+    """The Unix seconds of a time in a document; None where there is no such time."""
+    try:
+        return datetime.strptime(text, TIME).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
 def now() -> str:
     return datetime.now(UTC).strftime(TIME)
 
@@ -46,10 +54,17 @@ def steps_as_dict(steps: object) -> dict[str, str]:
 
 
 def check(document: Document) -> None:
-    """Raise InvalidDocument, with the place, where a document is no ticket."""
+    """Raise InvalidDocument, with the place, where a document is no ticket or nothing that JSON holds."""
     problem = next(iter(validator().iter_errors(document)), None)
     if problem is not None:
         raise InvalidDocument(f"{problem.json_path}: {problem.message}")
+    for name in ("creation_date", "last_modified_date"):
+        if moment_of(document[name]) is None:
+            raise InvalidDocument(f"$.{name}: {document[name]!r} is on no calendar")
+    try:
+        json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidDocument(f"the document is not JSON: {error}") from error
     if not is_ticket_id(document["job_ticket_id"]):
         raise InvalidTicketId(f"{document['job_ticket_id']!r} is no ticket's id")
 
@@ -110,7 +125,10 @@ def merge(target: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def requeue(document: Document) -> bool:
+    """Queue a job again, if it has not succeeded and may be tried once more."""
     management = document["job_management"]
+    if management["job_status"] == "success":
+        return False
     if management["numberOfTries"] >= management["maxNumberOfTries"]:
         management["job_status"] = "failure"
         return False

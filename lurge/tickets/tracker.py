@@ -23,14 +23,14 @@ from lurge.tickets.document import (
     end_step,
     mark_stale,
     merge,
+    moment_of,
     now,
     requeue,
     step_log,
     step_number,
     steps_as_dict,
-    validator,
 )
-from lurge.tickets.errors import InvalidDocument, JobTrackerError, TicketNotFound, UnknownJob
+from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
 from lurge.tickets.files import Document, TicketFiles, is_ticket_id
 from lurge.tickets.process import is_gone, this_process
 
@@ -41,15 +41,16 @@ PARENT = "parent_job_ticket_id"
 
 
 def state_of(statuses: Iterable[str]) -> str:
-    """What the statuses of children make of their parent's: the worst that ended, else that it goes on."""
+    """What the statuses of children make of their parent's.
+
+    A parent runs from the first child that begins until all have ended, then it fails where one did.
+    """
     found = set(statuses)
-    if not found or found == {""}:
-        return ""
-    if "failure" in found:
-        return "failure"
-    if found == {"success"}:
-        return "success"
-    return "running" if found & {"running", "success"} else "queued" if "queued" in found else "ready"
+    if found <= {"success", "failure"}:
+        return "failure" if "failure" in found else "success" if found else ""
+    if found & {"running", "success", "failure"}:
+        return "running"
+    return "queued" if "queued" in found else "ready" if "ready" in found else ""
 
 
 class JobTracker:
@@ -104,14 +105,20 @@ class JobTracker:
     @staticmethod
     def validate_json_schema(document: object) -> bool:
         """Whether a document is a ticket by its form."""
-        return bool(validator().is_valid(document))
+        try:
+            check(document)  # type: ignore[arg-type]  # it is what is asked
+        except (InvalidDocument, InvalidTicketId):
+            return False
+        return True
 
     # Documents
 
     def init_tracker_file(
         self, job_name: str, context: Mapping[str, Any] | None = None, max_number_of_tries: int = MOST_TRIES
     ) -> Document:
-        """Make a ticket for a job; returns its document. Raises UnknownJob."""
+        """Make a ticket for a job; returns its document. Raises UnknownJob, InvalidDocument."""
+        if not isinstance(context, Mapping | None):
+            raise InvalidDocument("a context is an object")
         moment = now()
         document = {
             "job_ticket_id": self.create_job_ticket_id(),
@@ -140,8 +147,8 @@ class JobTracker:
 
         Raises InvalidDocument, InvalidTicketId.
         """
-        files = TicketFiles(self.base_directory, document.get("job_ticket_id", ""))
         check(document)
+        files = TicketFiles(self.base_directory, document["job_ticket_id"])
         with files.locked():
             return self._put(files, deepcopy(document))
 
@@ -222,19 +229,19 @@ class JobTracker:
 
         return self.change(job_ticket_id, finish)
 
-    def fail_step(self, job_ticket_id: str, error: str, **facts: Any) -> Document:
+    def fail_step(self, job_ticket_id: str, error: object, **facts: Any) -> Document:
         """End the current step, and with it the job, in failure."""
 
         def fail(document: Document) -> None:
             end_step(document, "failure", facts)
             document["job_management"]["job_status"] = "failure"
-            add_error(document, error)
+            add_error(document, str(error))
 
         return self.change(job_ticket_id, fail)
 
-    def append_error(self, job_ticket_id: str, error: str) -> Document:
-        """Add an error to context.errors_encountered."""
-        return self.change(job_ticket_id, lambda document: add_error(document, error))
+    def append_error(self, job_ticket_id: str, error: object) -> Document:
+        """Add an error, as text, to context.errors_encountered."""
+        return self.change(job_ticket_id, lambda document: add_error(document, str(error)))
 
     def get_status(self, job_ticket_id: str) -> str:
         """The job's status."""
@@ -252,6 +259,8 @@ class JobTracker:
 
     def merge_context(self, job_ticket_id: str, context: Mapping[str, Any]) -> Document:
         """Add to the context; objects are merged, anything else is replaced."""
+        if not isinstance(context, Mapping):
+            raise InvalidDocument("a context is an object")
         return self.change(job_ticket_id, lambda document: merge(document["context"], context))
 
     def retry(self, job_ticket_id: str) -> bool:
@@ -333,6 +342,6 @@ class JobTracker:
         try:
             changed = float(self.get_timestamp_file(document["job_ticket_id"])["timestamp"])
         except (JobTrackerError, KeyError, TypeError, ValueError):
-            changed = datetime.strptime(document["last_modified_date"], TIME).replace(tzinfo=UTC).timestamp()
+            changed = moment_of(document["last_modified_date"]) or 0.0
         silent = datetime.now(UTC).timestamp() - changed
         return f"it has been silent for {silent:.0f} s" if silent > stale_seconds else None

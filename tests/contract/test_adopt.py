@@ -13,7 +13,7 @@ from lurge.errors import StoreError
 from lurge.store import adopt, schema, upgrade
 from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.swap import recover, store_volume
+from lurge.store.swap import recover, store_volume, stored_dates
 from tests.contract.test_store import named
 from tests.services import old_tool as old
 
@@ -47,6 +47,7 @@ ODD = {
         (2, ".hgi.old.users", 4, 2, 5, 3, 3, 2),
         (3, ".hgi.old.x", 1, 0, 5, 1, 3, 3),
         (4, None, 1, 0, 5, 1, 3, None),
+        (5, ".hgi.old..hgi.old.y", 1, 0, 5, 1, 3, None),
     ],
     old.file_size: [(1, 1, 1, 1.5), (2, 2, 1, 0.5), (3, 3, 4, 0.25)],
     old.user_usage: [
@@ -123,7 +124,8 @@ def test_no_row_is_lost(adopted: Database) -> None:
     upgrade.upgrade(adopted)
     assert facts(adopted, schema) == before
     found = look_at(adopted)
-    assert [problem for problem in found.problems if "tagged" not in problem] == []
+    assert found.problems == []
+    assert found.notes[0].startswith("3 directories are tagged")
     assert found.rows["lustre_usage"] == 9
     with adopted.reading() as connection:
         names = connection.execute(sa.select(schema.unix_group.c.group_name)).scalars().all()
@@ -147,7 +149,7 @@ def test_what_is_adopted_goes_on(adopted: Database) -> None:
     recover(adopted, "scratch102")
     with adopted.reading() as connection:
         found = connection.execute(sa.select(schema.directory.c.directory_path)).scalars().all()
-    assert sorted(found, key=str) == [None, "users", "x"]
+    assert sorted(found, key=str) == [".hgi.old..hgi.old.y", None, "users", "x"]
     store_volume(adopted, named(size=50))
     with adopted.reading() as connection:
         used = connection.execute(sa.select(schema.lustre_usage.c.used)).scalars().all()
@@ -170,7 +172,7 @@ def test_an_interrupted_adoption_goes_on(adopted: Database, monkeypatch: pytest.
         assert "interrupted" in look_at(adopted).problems[0]
     upgrade.upgrade(adopted)
     assert facts(adopted, schema) == before
-    assert [problem for problem in look_at(adopted).problems if "tagged" not in problem] == []
+    assert look_at(adopted).problems == []
 
 
 def test_columns_that_are_not_ours_are_kept(adopted: Database) -> None:
@@ -215,3 +217,14 @@ def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:
         assert connection.execute(sa.select(schema.unix_group)).all() == [(88, "unknown 88")]
         row = connection.execute(sa.select(schema.lustre_usage.c["used", "pi_id", "unix_id"])).one()
     assert row[0] == 5
+
+
+def test_a_row_without_a_date_is_no_date(adopted: Database) -> None:
+    """The older tool's columns may all be NULL."""
+    upgrade.upgrade(adopted)
+    with adopted.writing() as connection:
+        connection.execute(sa.update(schema.lustre_usage).values(record_date=None))
+    with adopted.reading() as connection:
+        assert stored_dates(connection, "scratch101") == set()
+    store_volume(adopted, named())
+    assert look_at(adopted).problems == []

@@ -102,17 +102,21 @@ def test_what_is_stored_is_not_submitted_again(history: Site, lsf: tuple[Path, s
     """And what stands in an option reaches the job as it is."""
     jobs, path = lsf
     run_lurge("backfill", "-c", str(history.config), "--most", "1")
-    done = submit(history, "bsub_submit.sh", "backfill", "--since", "2024-01-01; false", PATH=path)
+    done = submit(history, "bsub_submit.sh", "backfill", "--since", "2024-01-30", PATH=path)
     assert done.returncode == 0, done.stderr
     (job,) = bsub.recorded(jobs)
+    assert done.returncode == 0, done.stderr
     assert job["options"]["-J"] == "lurge_backfill[1-1]%1"
-    assert shlex.split(*job["command"])[-1] == "2024-01-01; false"
+    assert job["statuses"] == [0]
+    done = submit(history, "bsub_submit.sh", "split", "-q; false", PATH=path)
+    job = bsub.recorded(jobs)[-1]
+    assert shlex.split(*job["command"])[-1] == "-q; false"
     assert job["statuses"] == [2]
     profile = history.folder / "profile"
     profile.write_text("false\n")
     assert submit(history, "cron.sh", PATH=path, LURGE_PROFILE=str(profile)).returncode == 1
     assert submit(history, "cron.sh", PATH=path, LURGE_PROFILE="/none").returncode == 1
-    assert len(bsub.recorded(jobs)) == 1
+    assert len(bsub.recorded(jobs)) == 2
 
 
 def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
@@ -126,6 +130,10 @@ def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
 
 def test_what_is_wrong_is_said(history: Site, lsf: tuple[Path, str]) -> None:
     jobs, path = lsf
+    for wrong in ("--help", "reprot", ""):
+        done = submit(history, "bsub_submit.sh", wrong, PATH=path)
+        assert done.returncode == 2
+        assert "bsub_submit.sh report|split|backfill" in done.stderr
     assert "bsub_submit.sh report|split|backfill" in submit(history, "bsub_submit.sh", PATH=path).stderr
     history.config.write_text("nonsense = 1\n")
     done = submit(history, "cron.sh", PATH=path)

@@ -78,10 +78,11 @@ def test_all_volumes_together(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "groups").iterdir()) == [".lock", "20240131"]
 
 
-@given(st.lists(st.text(max_size=5), unique=True))
+@given(st.lists(st.text(max_size=5) | st.text(max_size=5).map(lambda text: "é" * 200 + text), unique=True))
 def test_no_two_groups_share_a_file(names: list[str]) -> None:
     stems = [file_stem(name) for name in names]
     assert len(set(stems)) == len(names)
+    assert all(len(f"{stem}.dat.gz".encode("utf-8", "surrogatepass")) <= 255 for stem in stems)
     assert not any("/" in stem or "\t" in stem or "\n" in stem or stem.startswith(".") for stem in stems)
 
 

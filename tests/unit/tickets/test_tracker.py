@@ -130,6 +130,9 @@ def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
         (("job_management", "numberOfTries"), -1),
         (("context",), []),
         (("creation_date",), "yesterday"),
+        (("creation_date",), "2020-13-45 99:00:00"),
+        (("context",), {"x": float("nan")}),
+        (("context",), {"x": {1}}),
         (("job_name",), ""),
     ):
         wrong = deepcopy(SPEC)
@@ -140,6 +143,15 @@ def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
         assert not tracker.validate_json_schema(wrong)
         with pytest.raises(InvalidDocument):
             tracker.write_tracker_file(wrong)
+    for nonsense in (None, [], "x", 5):
+        with pytest.raises(InvalidDocument):
+            tracker.write_tracker_file(nonsense)  # type: ignore[arg-type]
+    for context in ("x", {"a": object()}):
+        with pytest.raises(InvalidDocument):
+            tracker.init_tracker_file("create_asset", context)  # type: ignore[arg-type]
+        with pytest.raises(InvalidDocument):
+            tracker.merge_context(ticket, context)  # type: ignore[arg-type]
+    assert [path.name for path in tracker.base_directory.iterdir()] == [ticket]
     for key in SPEC:
         assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != key})
     before = tracker.get_tracker_file(ticket)
@@ -189,7 +201,7 @@ def test_steps(tracker: JobTracker, ticket: str) -> None:
     assert document["context"]["errors_encountered"][0]["error"] == "no jp2"
     assert document["context"]["steps"]["generate_mock_manifest"]["made"] == 5
     assert document["context"]["steps"]["check_jp2_compliance"]["seconds"] >= 0
-    tracker.append_error(ticket, "again")
+    tracker.append_error(ticket, ValueError("again"))
     assert len(tracker.get_tracker_file(ticket)["context"]["errors_encountered"]) == 2
     with pytest.raises(InvalidDocument, match="no step"):
         tracker.begin_step(ticket, "dance")
@@ -205,6 +217,9 @@ def test_tries(tracker: JobTracker) -> None:
     ticket = tracker.init_tracker_file("update_asset", max_number_of_tries=2)["job_ticket_id"]
     assert [tracker.retry(ticket) for _ in range(3)] == [True, True, False]
     assert tracker.get_status(ticket) == "failure"
+    tracker.set_status(ticket, "success")
+    assert not tracker.retry(ticket)
+    assert tracker.get_status(ticket) == "success"
 
 
 def test_jobs_are_data(tracker: JobTracker, tmp_path: Path) -> None:
@@ -247,6 +262,8 @@ def test_parents(tracker: JobTracker, ticket: str) -> None:
     assert tracker.update_parent(ticket) == "success"
     tracker.set_status(children[1], "failure")
     assert tracker.update_parent(ticket) == "failure"
+    tracker.set_status(children[0], "running")
+    assert tracker.update_parent(ticket) == "running"
     assert state_of(["queued", ""]) == "queued"
     assert state_of(["ready"]) == "ready"
 
