@@ -20,7 +20,7 @@ from lurge.aggregate.kernel import (
     split_line,
 )
 from lurge.aggregate.lookup import ANY_GROUP, compile_lookup, find_boundaries, find_longest
-from lurge.compiled import compiled
+from lurge.compiled import compiled, inlined
 from lurge.model.era import STANDARD_ALPHABET
 from lurge.model.rules import Rules
 from lurge.model.split import Portion
@@ -54,6 +54,14 @@ def write_base64(path, length, out, at):
     return at
 
 
+@inlined
+def copy(text, start, end, out, at):
+    """Copy text[start:end] to out[at:]; returns where it ends. In this form the compiler copies many bytes at once."""
+    for i in range(end - start):
+        out[at + i] = text[start + i]
+    return at + end - start
+
+
 @compiled
 def write_records(encoding, columns, pseudo, buffer, tabs, path, fields, found, out):
     """Write the line of every record in `buffer`; returns how many there are.
@@ -75,9 +83,7 @@ def write_records(encoding, columns, pseudo, buffer, tabs, path, fields, found, 
             found[count, START] = at
             found[count, IS_DIRECTORY] = fields[KIND] == DIRECTORY
             at = write_base64(path, length, out, at)
-            for i in range(tabs[0], tabs[LAST_COLUMN]):
-                out[at] = buffer[i]
-                at += 1
+            at = copy(buffer, tabs[0], tabs[LAST_COLUMN], out, at)
             out[at] = 10
             at += 1
             found[count, END] = at
@@ -91,9 +97,7 @@ def gather(found, order, text, out):
     """Copy the lines in `order` one after another."""
     at = 0
     for number in order:
-        for i in range(found[number, START], found[number, END]):
-            out[at] = text[i]
-            at += 1
+        at = copy(text, found[number, START], found[number, END], out, at)
 
 
 class Splitter:
