@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -10,12 +11,19 @@ from typing import TextIO
 
 FORMAT = "%(asctime)s %(levelname)-7s %(where)s: %(message)s"
 
+BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
+
 _here = threading.local()
 
 
 def set_role(rank: str, role: str) -> None:
     """Name this thread's rank, in words, and its role in its log lines."""
     _here.where = f"{rank} {role}"
+
+
+def batch_job() -> str | None:
+    """The number of the scheduler's job that this process is part of; None without a scheduler."""
+    return next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
 
 
 class _Where(logging.Filter):

@@ -13,10 +13,9 @@ from lurge.aggregate.kernel import (
     GOOD,
     KIND,
     LONGEST_LINE,
-    MOST_COLUMNS,
     NLINK,
     PATH_LENGTH,
-    SCRATCH_BYTES,
+    line_scratch,
     read_fields,
     split_line,
 )
@@ -71,11 +70,7 @@ class DirectoryFinder:
             {(int(ANY_GROUP), prefix.rstrip("/").encode()): found for prefix, found in prefixes.items()}
         )
         self._table = Table(sums=0)
-        self._scratch = (
-            np.zeros(16, np.int64),
-            np.zeros(SCRATCH_BYTES, np.uint8),
-            np.zeros(MOST_COLUMNS, np.uint64),
-        )
+        self._scratch = line_scratch()
 
     def add(self, era: Era, lines: npt.NDArray[np.uint8]) -> None:
         """Read whole lines of a dump of `era`."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.decode import decode_path, read_unsigned
-from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, find_boundaries, find_longest
+from lurge.aggregate.lookup import LookupArrays, find_boundaries, find_group, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
 from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
 from lurge.compiled import ONE, ZERO, compiled, inlined
@@ -226,11 +226,7 @@ def find_place(settings, reports, path, length, record_gid):
     is_special = is_known_length(settings.bases, length) or is_known_length(settings.pseudo, length)
     if not is_special and place[RECORD_GID] == record_gid and same_parent(tallies, path, parent):
         return
-    gid = record_gid
-    if len(settings.pseudo.lengths):
-        entry = find_longest(settings.pseudo, ANY_GROUP, path, find_boundaries(settings.pseudo, path, length))
-        if entry >= 0:
-            gid = settings.pseudo.value[entry]
+    gid = find_group(settings.pseudo, path, length, record_gid)
     known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
     if known < 0:
         own = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
@@ -315,6 +311,11 @@ def split_line(buffer, start, tabs):
     if columns <= MOST_COLUMNS:
         tabs[columns - 1] = start + length
     return start + length, columns
+
+
+def line_scratch() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
+    """What `split_line` and `read_fields` fill: tabs, path, fields."""
+    return np.zeros(16, np.int64), np.zeros(SCRATCH_BYTES, np.uint8), np.zeros(MOST_COLUMNS, np.uint64)
 
 
 @inlined

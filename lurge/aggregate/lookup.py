@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
-from lurge.compiled import ZERO, compiled
+from lurge.compiled import ZERO, compiled, inlined
 
 ANY_GROUP = ZERO
 
@@ -64,3 +64,13 @@ def find_longest(lookup, gid, path, boundaries):
         if entry >= 0:
             return entry
     return -1
+
+
+@inlined
+def find_group(pseudo, path, length, record_gid):
+    """The gid for which a record counts: the nearest pseudo group's, else its own."""
+    if len(pseudo.lengths):
+        entry = find_longest(pseudo, ANY_GROUP, path, find_boundaries(pseudo, path, length))
+        if entry >= 0:
+            return pseudo.value[entry]
+    return record_gid

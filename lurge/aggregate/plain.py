@@ -154,6 +154,11 @@ def holders(path: bytes) -> Iterable[bytes]:
         yield path
 
 
+def group_of(record: Record, pseudo: Mapping[bytes, int]) -> int:
+    """The gid for which a record counts: the nearest pseudo group's, else its own."""
+    return next((pseudo[above] for above in holders(record.path) if above in pseudo), record.gid)
+
+
 def subdirectory(below: bytes, deep: Iterable[str]) -> bytes:
     """The subdirectory of a file from its path below the base directory."""
     first, *rest = below.split(b"/")
@@ -225,7 +230,7 @@ class PlainAggregator:
         if record.nlink == 0:
             self._vanished += 1
             return
-        gid = next((self._pseudo[above] for above in holders(record.path) if above in self._pseudo), record.gid)
+        gid = group_of(record, self._pseudo)
         size = record.attributed_size
         self._users[record.uid, gid].add(size, record.mtime, 1 if record.type == "f" else 0)
         known = next((above for above in holders(record.path) if (gid, above) in self._bases), None)
@@ -313,7 +318,7 @@ def plain_split(rules: Rules, lines: Iterable[bytes]) -> dict[int, tuple[list[by
             record = read_record(line, rules)
         except Rejected:
             continue
-        gid = next((pseudo[above] for above in holders(record.path) if above in pseudo), record.gid)
+        gid = group_of(record, pseudo)
         own, directories = found.get(gid, ([], 0))
         own.append(b"\t".join([base64.b64encode(record.path), *line.split(b"\t")[1:11]]) + b"\n")
         found[gid] = (own, directories + (record.type == "d"))

@@ -13,13 +13,12 @@ from lurge.aggregate.kernel import (
     GID,
     GOOD,
     KIND,
-    MOST_COLUMNS,
     PATH_LENGTH,
-    SCRATCH_BYTES,
+    line_scratch,
     read_fields,
     split_line,
 )
-from lurge.aggregate.lookup import ANY_GROUP, compile_lookup, find_boundaries, find_longest
+from lurge.aggregate.lookup import ANY_GROUP, compile_lookup, find_group
 from lurge.compiled import compiled, inlined
 from lurge.model.era import STANDARD_ALPHABET
 from lurge.model.rules import Rules
@@ -74,12 +73,7 @@ def write_records(encoding, columns, pseudo, buffer, tabs, path, fields, found, 
         end, columns_found = split_line(buffer, start, tabs)
         if read_fields(encoding, columns, columns_found, buffer, start, end, tabs, path, fields) == GOOD:
             length = np.int64(fields[PATH_LENGTH])
-            gid = np.int64(fields[GID])
-            if len(pseudo.lengths):
-                entry = find_longest(pseudo, ANY_GROUP, path, find_boundaries(pseudo, path, length))
-                if entry >= 0:
-                    gid = pseudo.value[entry]
-            found[count, GROUP] = gid
+            found[count, GROUP] = find_group(pseudo, path, length, np.int64(fields[GID]))
             found[count, START] = at
             found[count, IS_DIRECTORY] = fields[KIND] == DIRECTORY
             at = write_base64(path, length, out, at)
@@ -106,11 +100,7 @@ class Splitter:
     def __init__(self, rules: Rules) -> None:
         self._era = rules.era
         self._pseudo = compile_lookup({(int(ANY_GROUP), path): gid for path, gid in rules.pseudo_gids().items()})
-        self._scratch = (
-            np.zeros(16, np.int64),
-            np.zeros(SCRATCH_BYTES, np.uint8),
-            np.zeros(MOST_COLUMNS, np.uint64),
-        )
+        self._scratch = line_scratch()
 
     def split(self, lines: npt.NDArray[np.uint8], count: int) -> Portion:
         """The records among `count` whole lines (uint8)."""

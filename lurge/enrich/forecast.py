@@ -8,14 +8,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 
 from lurge.config.settings import WarningLevel
-from lurge.model.forecast import Forecast, History
+from lurge.model.forecast import DATES_OF_A_TREND, OK, Forecast, History
+from lurge.model.stored import LARGEST
 
-OK = 1
 SOON, LATER = 3, 7
 """The days ahead that are stored and shown."""
-
-LARGEST = 2**63 - 1
-"""What a database holds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Trend:
 
 def trend(history: History) -> Trend:
     """The trend of a history in any order, of at least one date."""
-    newest = sorted(history, reverse=True)[:3]
+    newest = sorted(history, reverse=True)[:DATES_OF_A_TREND]
     (day, used), (first_day, first_used) = newest[0], newest[-1]
     a_day = Fraction(used - first_used, (day - first_day).days) if len(newest) > 1 else Fraction(0)
     return Trend(day, used, a_day)

@@ -130,14 +130,20 @@ def make_identity(config: IdentityConfig) -> Identity:
     return NssIdentity()
 
 
-def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
-    """The names that the server gives, or, where the configuration lets it go on without, the last that it gave."""
+def ldap_reader() -> Callable[[LdapConfig], tuple[dict[int, Group], dict[int, str]]]:
+    """What reads groups by gid and users by uid from a server. Raises IdentityError where its library is missing."""
     try:
         from lurge.enrich.ldap import read_ldap
     except ImportError as error:
         raise IdentityError(f"identity.provider is ldap: {error}", "Install lurge[ldap].") from error
+    return read_ldap
+
+
+def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
+    """The names that the server gives, or, where the configuration lets it go on without, the last that it gave."""
+    read = ldap_reader()
     try:
-        groups, users = read_ldap(ldap)
+        groups, users = read(ldap)
     except IdentityError as error:
         if config.on_failure == "fail":
             raise

@@ -17,9 +17,9 @@ from typing import Protocol
 from lurge.config.settings import QuotaConfig
 from lurge.errors import QuotaError
 from lurge.model.dump import Volume
+from lurge.model.stored import LARGEST
 
 KIB = 1024
-LARGEST = 2**63 - 1
 LIMIT_FIELD = 3
 """Of `lfs quota -gq`: file system, used, quota, limit (KiB), grace, and the same of the number of files."""
 

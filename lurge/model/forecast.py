@@ -10,6 +10,13 @@ History = Sequence[tuple[date, int]]
 """(record date, bytes used on the volume), each date once."""
 
 
+OK = 1
+"""The level of a group that need not worry."""
+
+DATES_OF_A_TREND = 3
+"""A trend goes from the first to the last of so many newest record dates."""
+
+
 @dataclass(frozen=True)
 class Forecast:
     """level: 1 to 3. in_3_days, in_7_days: bytes, not below 0. quota_reached: None where it will not be."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+LARGEST = 2**63 - 1
+"""The largest number that a database holds."""
+
 
 class GroupRow(NamedTuple):
     base: str

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from lurge.compiled import CACHE_VARIABLE
 from lurge.config import Config, load_config
-from lurge.enrich.identity import make_identity
+from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
 from lurge.errors import LurgeError, QuotaError
-from lurge.source.finding import find_base_directories, newest_dump, read_base_directories
+from lurge.pipeline.work import job_of
+from lurge.source.finding import newest_dump, read_base_directories
 from lurge.stream.blocks import OpenDump
 from lurge.stream.launch import ONE_MACHINE, find_mpiexec
 
@@ -99,7 +100,7 @@ def check_dumps(config: Config) -> Iterator[Finding]:
         try:
             dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
             era = OpenDump(dump.path).era
-            chosen = config.dumps.base_directories or find_base_directories(config.dumps.directory, dump.record_date)
+            chosen = job_of(config, dump).base_directories
             mine = [
                 path
                 for _, path in read_base_directories(chosen)
@@ -157,9 +158,7 @@ def missing_privileges(grants: list[str]) -> list[str]:
 def check_identity(config: Config) -> Iterator[Finding]:
     """Whether names come from where they should."""
     if config.identity.ldap and config.identity.provider == "ldap":
-        from lurge.enrich.ldap import read_ldap
-
-        groups, users = read_ldap(config.identity.ldap)
+        groups, users = ldap_reader()(config.identity.ldap)
         said = f"ldap: {len(groups)} groups, {sum(group.pi is not None for group in groups.values())} of them with a PI"
         yield Finding("identity", Verdict.OK, f"{said}, {len(users)} users")
         return

@@ -48,12 +48,12 @@ def run_report(
         outcomes: dict[int, VolumeOutcome] = {}
         with site.ticket.step("find_dumps") as facts:
             jobs = find_all(site, force, parts, outcomes)
-            stored = set() if force else {number for number, job in jobs.items() if is_stored(site, job.dump)}
+            only_split = {number for number, job in jobs.items() if split and not force and is_stored(site, job.dump)}
             facts["dumps"] = {job.dump.volume.name: str(job.dump.path) for job in jobs.values()}
             facts["inputs"] = {job.dump.volume.name: fingerprint(config, job) for job in jobs.values()}
 
         def finish(number: int, result: Result) -> None:
-            finished = site.read if number in stored else site.store
+            finished = site.read if number in only_split else site.store
             outcomes[number] = finished(jobs[number].dump, result)
 
         with site.ticket.step("read_and_store") as facts:

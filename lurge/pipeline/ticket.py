@@ -11,12 +11,12 @@ from typing import Any
 
 from lurge.config import TICKETS_VARIABLE, Config
 from lurge.errors import LurgeError
+from lurge.logs import batch_job
 from lurge.pipeline.outcome import VolumeOutcome
 from lurge.tickets import JobTracker, JobTrackerError, this_process
 
 SECONDS_BETWEEN_SIGNS = 60
 STALE_SECONDS = 3600
-BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,12 @@ class JobTicket:
         self._closed = threading.Event()
         self.died: dict[str, Any] | None = None
         self.ticket_id = ""
-        batch = next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
         try:
             marked = tracker.monitor(stale_seconds, concerns=lambda one: is_of(one, job, source))
             for dead, why in marked.items():
                 log.warning("ticket %s is marked as failed: %s", dead, why)
             self.died = self._last_died(job, source)
-            context = {"config": source, "ranks": ranks, "batch_job": batch, "process": this_process()}
+            context = {"config": source, "ranks": ranks, "batch_job": batch_job(), "process": this_process()}
             if self.died:
                 context["continues"] = self.died["job_ticket_id"]
                 log.warning("going on where ticket %s died", context["continues"])

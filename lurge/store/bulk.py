@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -31,19 +31,14 @@ def insert_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[st
     rows = iter(rows)
     first = list(islice(rows, FEWEST_ROWS_A_FILE))
     if len(first) == FEWEST_ROWS_A_FILE and takes_files(connection):
-        load_file(connection, table, columns, chain_rows(first, rows))
+        load_file(connection, table, columns, chain(first, rows))
         return
     placeholders = ", ".join(["?" if connection.dialect.paramstyle == "qmark" else "%s"] * len(columns))
     quote = connection.dialect.identifier_preparer.quote
     statement = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES ({placeholders})"  # noqa: S608 - names come from the schema
-    rows = chain_rows(first, rows)
+    rows = chain(first, rows)
     while chunk := list(islice(rows, ROWS_A_STATEMENT)):
         connection.exec_driver_sql(statement, chunk)
-
-
-def chain_rows(first: list[Row], rest: Iterable[Row]) -> Iterator[Row]:
-    yield from first
-    yield from rest
 
 
 def takes_files(connection: sa.Connection) -> bool:

@@ -18,6 +18,7 @@ from typing import IO
 import sqlalchemy as sa
 
 from lurge.errors import LockHeld, StoreError
+from lurge.logs import batch_job
 from lurge.store import schema
 from lurge.store.database import Database
 
@@ -159,7 +160,8 @@ class RunLock:
 
 def holder(job: str) -> str:
     """Who this is, as people look for it."""
-    batch = next((f", job {os.environ[name]}" for name in ("LSB_JOBID", "SLURM_JOB_ID") if name in os.environ), "")
+    job_number = batch_job()
+    batch = f", job {job_number}" if job_number else ""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -13,19 +13,20 @@ import sqlalchemy as sa
 
 from lurge.errors import ReconciliationError, VolumeError
 from lurge.model.dump import Dump, date_of, days_before
-from lurge.model.forecast import Forecaster
+from lurge.model.forecast import OK, Forecaster
 from lurge.model.names import Group
 from lurge.model.report import VolumeReport
+from lurge.model.stored import LARGEST
 from lurge.store import schema
 from lurge.store.bulk import ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
-from lurge.store.warnings import WARNING_OK, warn
+from lurge.store.volumes import directories_of, usage_of
+from lurge.store.warnings import warn
 
 OLD = ".hgi.old."
 """What the older tool tags the rows with that it is about to replace."""
 
 GIB = 2**30
-LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,6 @@ class NamedReport:
 def stored_path(subdirectory: str) -> str:
     """A subdirectory's path as stored: one that looks tagged gets a `./`, which means the same."""
     return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
-
-
-def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
-    """The keys of a volume's base directories."""
-    table = schema.base_directory
-    return sa.select(table.c.base_directory_id).where(table.c.volume_id == volume_id)
-
-
-def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
-    return schema.directory.c.base_directory_id.in_(bases_of(volume_id))
 
 
 TAGGED = sa.func.substr(schema.directory.c.directory_path, 1, len(OLD)) == OLD
@@ -260,11 +251,7 @@ class Swap:
 
     def _delete_history(self) -> None:
         usage = schema.lustre_usage
-        self._connection.execute(
-            sa.delete(usage).where(
-                usage.c.record_date == self._date, usage.c.base_directory_id.in_(bases_of(self._volume))
-            )
-        )
+        self._connection.execute(sa.delete(usage).where(usage.c.record_date == self._date, usage_of(self._volume)))
         for table in (schema.user_usage, schema.vault, schema.unattributed_usage, schema.volume_summary):
             of_today = (table.c.volume_id == self._volume) & (table.c.record_date == self._date)
             self._connection.execute(sa.delete(table).where(of_today))
@@ -293,7 +280,7 @@ class Swap:
                     days_before(self._date, row.newest),
                     self._pis[row.gid],
                     self._groups[row.gid],
-                    WARNING_OK,
+                    OK,
                     self._bases[row.base],
                     int(self._named.backfilled),
                 )
@@ -378,9 +365,8 @@ class Swap:
         """Compare what the database now holds with what was counted while reading."""
         usage, users, outside = schema.lustre_usage, schema.user_usage, schema.unattributed_usage
         counts = self._report.counts
-        of_base = usage.c.base_directory_id.in_(bases_of(self._volume))
         checks = {
-            "group usage": (usage.c.used, of_base, counts.attributed_bytes),
+            "group usage": (usage.c.used, usage_of(self._volume), counts.attributed_bytes),
             "unattributed usage": (outside.c.used, outside.c.volume_id == self._volume, counts.unattributed_bytes),
             "user usage": (
                 users.c.size,

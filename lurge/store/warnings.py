@@ -7,11 +7,9 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from lurge.model.forecast import Forecaster
+from lurge.model.forecast import DATES_OF_A_TREND, Forecaster
 from lurge.store import schema
-
-WARNING_OK = 1
-DATES_OF_A_TREND = 3
+from lurge.store.volumes import usage_of
 
 
 def warn(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
@@ -23,19 +21,12 @@ def warn(connection: sa.Connection, volume_id: int, day: date, forecast: Forecas
 def dates_after(connection: sa.Connection, volume_id: int, day: date) -> list[date]:
     """The next dates of every group, as many as a trend needs: groups are not there on every date."""
     usage = schema.lustre_usage
-    later = of_volume(volume_id) & (usage.c.record_date > day)
+    later = usage_of(volume_id) & (usage.c.record_date > day)
     dates = sa.select(usage.c.unix_id, usage.c.record_date).where(later).distinct().subquery()
     place = sa.func.row_number().over(partition_by=dates.c.unix_id, order_by=dates.c.record_date)
     placed = sa.select(dates.c.record_date, place.label("place")).subquery()
     near = sa.select(placed.c.record_date).where(placed.c.place < DATES_OF_A_TREND).distinct()
     return list(connection.execute(near.order_by(placed.c.record_date)).scalars())
-
-
-def of_volume(volume_id: int) -> sa.ColumnElement[bool]:
-    base = schema.base_directory
-    bases = sa.select(base.c.base_directory_id).where(base.c.volume_id == volume_id)
-    condition: sa.ColumnElement[bool] = schema.lustre_usage.c.base_directory_id.in_(bases)
-    return condition
 
 
 def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int, list[tuple[date, int]]]:
@@ -46,7 +37,7 @@ def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int,
     usage = schema.lustre_usage
     rows = (
         sa.select(usage.c.unix_id, usage.c.record_date, usage.c.base_directory_id, usage.c.used)
-        .where(of_volume(volume_id), usage.c.record_date <= day, usage.c.unix_id.is_not(None))
+        .where(usage_of(volume_id), usage.c.record_date <= day, usage.c.unix_id.is_not(None))
         .distinct()
         .subquery()
     )
@@ -67,7 +58,7 @@ def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int,
 def warn_of(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
     """Store the warnings of one record date."""
     usage = schema.lustre_usage
-    of_today = (usage.c.record_date == day) & of_volume(volume_id)
+    of_today = (usage.c.record_date == day) & usage_of(volume_id)
     quotas = sa.select(usage.c.unix_id, sa.func.max(usage.c.quota)).where(of_today).group_by(usage.c.unix_id)
     known = histories(connection, volume_id, day)
     for group, quota in connection.execute(quotas).all():

@@ -10,8 +10,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import jsonschema
-
 from lurge.tickets.errors import InvalidDocument, InvalidTicketId
 from lurge.tickets.files import Document, is_ticket_id
 
@@ -20,6 +18,9 @@ TIME = "%Y-%m-%d %H:%M:%S"
 
 @cache
 def validator() -> Any:
+    """The schema's validator; its library is loaded when the first ticket is written."""
+    import jsonschema
+
     schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 

@@ -1,0 +1,21 @@
+"""Which rows belong to a volume, where they do not say so themselves."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from lurge.store import schema
+
+
+def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
+    """The keys of a volume's base directories."""
+    table = schema.base_directory
+    return sa.select(table.c.base_directory_id).where(table.c.volume_id == volume_id)
+
+
+def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
+    return schema.directory.c.base_directory_id.in_(bases_of(volume_id))
+
+
+def usage_of(volume_id: int) -> sa.ColumnElement[bool]:
+    return schema.lustre_usage.c.base_directory_id.in_(bases_of(volume_id))
