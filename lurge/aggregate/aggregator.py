@@ -12,6 +12,7 @@ from lurge.aggregate.kernel import (
     KEY,
     MOST_COLUMNS,
     SCRATCH_BYTES,
+    WORD,
     Reports,
     Settings,
     Tallies,
@@ -62,9 +63,10 @@ def compile_settings(rules: Rules) -> Settings:
         for number, filetype in enumerate(rules.filetypes)
         for suffix in filetype.suffixes
     ]
-    suffixes.sort(key=lambda suffix: suffix[0][-1])
+    suffixes.sort(key=lambda suffix: (suffix[0][-1], suffix[1]))
     last_bytes = [suffix[-1] for suffix, _ in suffixes]
     suffix_text, suffix_places = pack_words([suffix for suffix, _ in suffixes])
+    tails = [(int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little"), -1 << 8 * max(WORD - len(suffix), 0)) for suffix, _ in suffixes]
     suffix_at = [(*place, number) for place, (_, number) in zip(suffix_places, suffixes, strict=True)]
     deep_text, deep_places = pack_words([b".", *(name.encode() for name in rules.deep_directories)])
     pseudo = {(int(ANY_GROUP), path): gid for path, gid in rules.pseudo_gids().items()}
@@ -76,6 +78,7 @@ def compile_settings(rules: Rules) -> Settings:
         pseudo=compile_lookup(pseudo),
         suffixes=suffix_text,
         suffix_at=np.array(suffix_at, np.int64).reshape(-1, 3),
+        suffix_tail=np.array([(tail, mask & 2**64 - 1) for tail, mask in tails], np.uint64).reshape(-1, 2),
         suffix_from=np.searchsorted(np.array(last_bytes, np.int64), np.arange(257)).astype(np.int64),
         deep=deep_text,
         deep_at=np.array(deep_places[1:], np.int64).reshape(-1, 2),
@@ -91,7 +94,7 @@ def new_vault(rows: int, text: int) -> VaultArrays:
     )
 
 
-def new_tallies(filetypes: int) -> Tallies:
+def new_tallies() -> Tallies:
     reasons = len(REASONS) + 1
     return Tallies(
         counts=np.zeros(4, np.int64),
@@ -101,11 +104,12 @@ def new_tallies(filetypes: int) -> Tallies:
         sample_text=np.zeros((reasons, SAMPLES_KEPT, SAMPLE_BYTES), np.uint8),
         path=np.zeros(SCRATCH_BYTES, np.uint8),
         joined=np.zeros(SCRATCH_BYTES, np.uint8),
-        place=np.full(7, -1, np.int64),
+        place=np.full(9, -1, np.int64),
         directory=np.zeros(SCRATCH_BYTES, np.uint8),
         tabs=np.zeros(16, np.int64),
         fields=np.zeros(MOST_COLUMNS, np.uint64),
-        matched=np.zeros(filetypes, np.bool_),
+        ends=np.zeros(16, np.int64),
+        last=np.full(3, -1, np.int64),
     )
 
 
@@ -128,7 +132,7 @@ class Aggregator:
             "unattributed": Table(),
         }
         self._vault = new_vault(rows=FEWEST_VAULT_ROWS, text=1 << 18)
-        self._tallies = new_tallies(len(rules.filetypes))
+        self._tallies = new_tallies()
 
     def add(self, lines: npt.NDArray[np.uint8], first_line: int) -> None:
         """Read whole lines, the last of which may lack its newline.

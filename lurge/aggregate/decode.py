@@ -21,6 +21,10 @@ def _reverse(alphabet: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 BASE64_VALUES = np.stack([_reverse(STANDARD_ALPHABET), _reverse(SORTED_ALPHABET), _reverse(VAULT_ALPHABET)])
 """uint8[3, 256]: the value of each byte in the standard, the sorted and the vault alphabet; 255 for none."""
 
+TYPES = np.zeros(256, np.bool_)
+TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
+"""bool[256]: the letters that a dump has for what an entry is."""
+
 UINT64_TENTH = np.uint64(2**64 - 1) // np.uint64(10)
 
 

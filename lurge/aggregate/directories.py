@@ -20,7 +20,7 @@ from lurge.aggregate.kernel import (
     split_line,
 )
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
-from lurge.aggregate.table import Table, TableArrays, find_or_add, has_room
+from lurge.aggregate.table import Table, TableArrays, find_or_add, room
 from lurge.compiled import ZERO, compiled
 from lurge.model.era import Era
 
@@ -42,7 +42,7 @@ def add_directories(encoding, columns, default_depth, depths, table, buffer, sta
     """Add the directories of the files in buffer[start:]; returns where the first line starts that found no room."""
     end = len(buffer)
     while start < end:
-        if not has_room(table, LONGEST_LINE):
+        if room(table, LONGEST_LINE) < 1:
             return start
         newline, found_columns = split_line(buffer, start, tabs)
         reason = read_fields(encoding, columns, found_columns, buffer, start, newline, tabs, path, fields)

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.aggregate.decode import decode_path, read_unsigned
+from lurge.aggregate.decode import TYPES, decode_path, read_unsigned
+from lurge.aggregate import usual
 from lurge.aggregate.lookup import LookupArrays, find_boundaries, find_group, find_longest
-from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, has_room
+from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, room, same_bytes
+from lurge.aggregate.wide import load64
 from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
 from lurge.compiled import ONE, ZERO, compiled, inlined
 from lurge.model.report import LONGEST_LINE as LONGEST
@@ -17,7 +19,7 @@ from lurge.model.report import SAMPLE_BYTES, SAMPLES_KEPT
 
 LONGEST_LINE = np.int64(LONGEST)
 MOST_COLUMNS = 12
-SCRATCH_BYTES = LONGEST + 8
+SCRATCH_BYTES = LONGEST + 64
 
 LONG, COLUMNS, NUMBER, TYPE, PATH, KEY = (np.int64(reason) for reason in range(6))
 """Rows of `Tallies.reasons` and `Tallies.samples`: model.report.REASONS and VAULT_KEY."""
@@ -31,22 +33,22 @@ LARGEST = np.array([0, *[2**63 - 1], *[2**32 - 1] * 2, *[2**63 - 1] * 3, 0, *[2*
 
 DIRECTORY, FILE = ord("d"), ord("f")
 
-PARENT_LENGTH, RECORD_GID, PLACE_GID, KNOWN, OWN_ENTRY, FILES_ENTRY, IN_VAULT = range(7)
-"""What `find_place` finds; PARENT_LENGTH is -1 where it does not hold for the next record."""
+PARENT_LENGTH, RECORD_GID, PLACE_GID, KNOWN, OWN_ENTRY, FILES_ENTRY, IN_VAULT, OWNER, OWNER_ENTRY = range(9)
+"""What `find_place` finds; PARENT_LENGTH is -1 where it does not hold for the next record. Where FILES_ENTRY or OWNER is
+NOT_YET, the entries of the directory report or of OWNER in the user report are not known yet."""
+
+WORD = 8
 
 NOT_YET = np.int64(-1)
 
 RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
-TYPES = np.zeros(256, np.bool_)
-TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
-
-
 class Settings(NamedTuple):
     """What of the rules the kernel needs for every line.
 
     suffixes: uint8 text of all suffixes in lower case; suffix_at: int64[n, 3], start, length, filetype, sorted by last
-    byte; suffix_from: int64[257], the first suffix that ends in each byte or a later one.
+    byte and filetype; suffix_from: int64[257], the first suffix that ends in each byte or a later one; suffix_tail:
+    uint64[n, 2], the last bytes of each, up to WORD of them, in the highest of a word, and which of it they are.
     deep: uint8 text, `.` and the names; deep_at: int64[n, 2], start and length of the names.
     """
 
@@ -58,6 +60,7 @@ class Settings(NamedTuple):
     suffixes: npt.NDArray[np.uint8]
     suffix_at: npt.NDArray[np.int64]
     suffix_from: npt.NDArray[np.int64]
+    suffix_tail: npt.NDArray[np.uint64]
     deep: npt.NDArray[np.uint8]
     deep_at: npt.NDArray[np.int64]
 
@@ -67,9 +70,9 @@ class Tallies(NamedTuple):
 
     counts: int64[4]. bytes: uint64[2, 2], low and high word of the attributed and the unattributed bytes.
     reasons: int64[6]. samples: int64[6, SAMPLES_KEPT, 2], line number and length. sample_text: uint8[6, SAMPLES_KEPT,
-    SAMPLE_BYTES]. place: int64[7], what is known of the directory of the last record, whose path is in `directory`.
-    path, joined, directory: uint8, tabs: int64[MOST_COLUMNS + 1], fields: uint64[12] and matched: bool[filetypes] are
-    scratch.
+    SAMPLE_BYTES]. place: int64[9], what is known of the directory of the last record, whose path is in `directory`. last:
+    int64[3], what `read_usual` knows of the last line. path, joined, directory: uint8, tabs and ends: int64[16] and
+    fields: uint64[12] are scratch.
     """
 
     counts: npt.NDArray[np.int64]
@@ -83,7 +86,8 @@ class Tallies(NamedTuple):
     directory: npt.NDArray[np.uint8]
     tabs: npt.NDArray[np.int64]
     fields: npt.NDArray[np.uint64]
-    matched: npt.NDArray[np.bool_]
+    ends: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
 
 
 class VaultArrays(NamedTuple):
@@ -111,15 +115,13 @@ class Reports(NamedTuple):
 
 
 @inlined
-def reports_have_room(reports):
-    return (
-        has_room(reports.groups, ZERO)
-        and has_room(reports.directories, LONGEST_LINE)
-        and has_room(reports.users, ZERO)
-        and has_room(reports.unattributed, ZERO)
-        and reports.vault.used[0] < len(reports.vault.size)
-        and reports.vault.used[1] + 2 * LONGEST_LINE <= len(reports.vault.text)
-    )
+def lines_with_room(reports):
+    """How many lines surely find room in the reports."""
+    vault = reports.vault
+    lines = min(room(reports.groups, ZERO), room(reports.directories, LONGEST_LINE))
+    lines = min(lines, min(room(reports.users, ZERO), room(reports.unattributed, ZERO)))
+    vault_rows = len(vault.size) - vault.used[0]
+    return min(lines, min(vault_rows, (len(vault.text) - vault.used[1]) // (2 * LONGEST_LINE)))
 
 
 @compiled
@@ -134,7 +136,7 @@ def count_reason(tallies, reason, line_number, buffer, start, end):
             tallies.sample_text[reason, kept, i] = buffer[start + i]
 
 
-@inlined
+@compiled
 def find_subdirectory(settings, path, start, length):
     """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
 
@@ -162,48 +164,50 @@ def find_subdirectory(settings, path, start, length):
 
 
 @inlined
-def match_filetypes(settings, path, length, matched):
-    """Set `matched` for every filetype with a suffix at the end of the base name; returns whether any is."""
+def lower(word):
+    """A word of eight bytes with its ASCII letters in lower case."""
+    rest = word & np.uint64(0x7F7F7F7F7F7F7F7F)
+    beyond_z = rest + np.uint64(0x2525252525252525)
+    from_a = rest + np.uint64(0x3F3F3F3F3F3F3F3F)
+    return word | ((from_a & ~beyond_z & ~word & np.uint64(0x8080808080808080)) >> np.uint64(2))
+
+
+@inlined
+def ends_with(settings, suffix, path, length):
+    """Whether path[:length], whose last WORD bytes are those of the suffix, ends with all of it."""
+    at = settings.suffix_at[suffix, 0]
+    size = settings.suffix_at[suffix, 1]
+    for i in range(size - WORD):
+        byte = path[length - size + i]
+        if 65 <= byte <= 90:
+            byte += 32
+        if byte != settings.suffixes[at + i]:
+            return False
+    return True
+
+
+@inlined
+def add_filetypes(settings, directories, entry, path, parent, length, size):
+    """Add a file to each filetype that has a suffix at the end of the base name path[parent + 1:length]."""
     last = path[length - 1]
     if 65 <= last <= 90:
         last += 32
     first, after = settings.suffix_from[last], settings.suffix_from[last + 1]
     if first == after:
-        return False
-    matched[:] = False
-    any_matched = False
-    base_name = length
-    while path[base_name - 1] != 47:
-        base_name -= 1
+        return
+    tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
+    tail = lower(tail)
+    counted = -1
     for i in range(first, after):
-        size = settings.suffix_at[i, 1]
-        if size > length - base_name:
-            continue
-        at = settings.suffix_at[i, 0]
-        j = size - 1
-        while j >= 0:
-            byte = path[length - size + j]
-            if 65 <= byte <= 90:
-                byte += 32
-            if byte != settings.suffixes[at + j]:
-                break
-            j -= 1
-        if j < 0:
-            matched[settings.suffix_at[i, 2]] = True
-            any_matched = True
-    return any_matched
-
-
-@inlined
-def same_parent(tallies, path, parent):
-    """Whether path[:parent] is the directory whose place is known."""
-    if tallies.place[PARENT_LENGTH] != parent:
-        return False
-    directory = tallies.directory
-    for i in range(parent):
-        if path[i] != directory[i]:
-            return False
-    return True
+        filetype = settings.suffix_at[i, 2]
+        if (
+            tail & settings.suffix_tail[i, 1] == settings.suffix_tail[i, 0]
+            and filetype != counted
+            and settings.suffix_at[i, 1] < length - parent
+            and ends_with(settings, i, path, length)
+        ):
+            add_sum(directories, entry, 1 + filetype, size, np.uint64(0))
+            counted = filetype
 
 
 @inlined
@@ -212,19 +216,25 @@ def is_known_length(lookup, length):
 
 
 @inlined
-def find_place(settings, reports, path, length, record_gid):
-    """Fill `place` for a record: to whom and what it counts, as far as its directory decides that.
+def holds_for(settings, place, length, parent, record_gid):
+    """Whether `place`, if it is that of the directory path[:parent], also is that of a record path[:length].
 
-    Neighbours in a dump mostly share their directory, so what was found for the last record is kept. It does not hold
-    for a path that could itself be a base directory or a pseudo group's.
+    It is not for a path that could itself be a base directory or a pseudo group's.
     """
+    return (
+        place[PARENT_LENGTH] == parent
+        and place[RECORD_GID] == record_gid
+        and not is_known_length(settings.bases, length)
+        and not is_known_length(settings.pseudo, length)
+    )
+
+
+@compiled
+def find_place(settings, reports, path, length, parent, record_gid):
+    """Fill `place` for a record: to whom and what it counts, as far as its directory path[:parent] decides that."""
     tallies = reports.tallies
     place = tallies.place
-    parent = length - 1
-    while path[parent] != 47:
-        parent -= 1
-    is_special = is_known_length(settings.bases, length) or is_known_length(settings.pseudo, length)
-    if not is_special and place[RECORD_GID] == record_gid and same_parent(tallies, path, parent):
+    if holds_for(settings, place, length, parent, record_gid) and same_bytes(path, ZERO, tallies.directory, ZERO, parent):
         return
     gid = find_group(settings.pseudo, path, length, record_gid)
     known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
@@ -232,36 +242,35 @@ def find_place(settings, reports, path, length, record_gid):
         own = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
     else:
         own = find_or_add(reports.groups, gid, settings.bases.value[known], path, ZERO, ZERO)
+    is_special = is_known_length(settings.bases, length) or is_known_length(settings.pseudo, length)
     place[PARENT_LENGTH] = NOT_YET if is_special else parent
     place[RECORD_GID] = record_gid
     place[PLACE_GID] = gid
     place[KNOWN] = known
     place[OWN_ENTRY] = own
     place[FILES_ENTRY] = NOT_YET
+    place[OWNER] = NOT_YET
     place[IN_VAULT] = 1 if find_mark(path, parent + 1) >= 0 else 0
     for i in range(parent):
         tallies.directory[i] = path[i]
 
 
-@inlined
-def add_file(settings, reports, path, length, size, mtime):
-    """Add a file to the subdirectory of its place."""
-    tallies = reports.tallies
-    place = tallies.place
-    entry = place[FILES_ENTRY]
-    if entry < 0:
-        known = place[KNOWN]
-        below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
-        start, name_length = find_subdirectory(settings, path, below, length)
-        name = settings.deep if name_length < 0 else path
-        base = settings.bases.value[known]
-        entry = find_or_add(reports.directories, place[PLACE_GID], base, name, start, abs(name_length))
-        place[FILES_ENTRY] = entry
-    add_entry(reports.directories, entry, size, mtime, ONE)
-    if match_filetypes(settings, path, length, tallies.matched):
-        for filetype in range(len(tallies.matched)):
-            if tallies.matched[filetype]:
-                add_sum(reports.directories, entry, 1 + filetype, size, np.uint64(0))
+@compiled
+def find_owner(users, place, uid):
+    """Fill the entry of the user report for a user in a place."""
+    place[OWNER] = uid
+    place[OWNER_ENTRY] = find_or_add(users, uid, place[PLACE_GID], users.text, ZERO, ZERO)
+
+
+@compiled
+def find_files(settings, directories, place, path, length):
+    """Fill the entry of the directory report for files in a place."""
+    known = place[KNOWN]
+    below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
+    start, name_length = find_subdirectory(settings, path, below, length)
+    name = settings.deep if name_length < 0 else path
+    base = settings.bases.value[known]
+    place[FILES_ENTRY] = find_or_add(directories, place[PLACE_GID], base, name, start, abs(name_length))
 
 
 @inlined
@@ -292,7 +301,7 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
     return True
 
 
-@inlined
+@compiled
 def split_line(buffer, start, tabs):
     """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
     rest = buffer[start:]
@@ -318,7 +327,7 @@ def line_scratch() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.ND
     return np.zeros(16, np.int64), np.zeros(SCRATCH_BYTES, np.uint8), np.zeros(MOST_COLUMNS, np.uint64)
 
 
-@inlined
+@compiled
 def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, fields):
     """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
 
@@ -351,32 +360,56 @@ def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, pat
     return GOOD
 
 
+@compiled
+def read_unusual(settings, tallies, buffer, start, line_number):
+    """Read a line of any kind into path and fields; returns (whether it is a record, where it ends)."""
+    end, columns = split_line(buffer, start, tallies.tabs)
+    path, fields = tallies.path, tallies.fields
+    reason = read_fields(settings.encoding, settings.columns, columns, buffer, start, end, tallies.tabs, path, fields)
+    if reason != GOOD:
+        count_reason(tallies, reason, line_number, buffer, start, end)
+    return reason == GOOD, end
+
+
 @inlined
 def read_line(settings, reports, buffer, start, line_number):
     """Read the line that starts at `start` into the reports, which must have room; returns where it ends."""
     tallies = reports.tallies
-    path, fields = tallies.path, tallies.fields
-    end, columns = split_line(buffer, start, tallies.tabs)
-    reason = read_fields(settings.encoding, settings.columns, columns, buffer, start, end, tallies.tabs, path, fields)
-    if reason != GOOD:
-        count_reason(tallies, reason, line_number, buffer, start, end)
-        return end
+    path, last, ends = tallies.path, tallies.last, tallies.ends
+    length = usual.read_usual(settings.encoding, settings.columns, buffer, start, last, ends, path)
+    if length != usual.UNUSUAL:
+        end = ends[settings.columns]
+        kind = np.uint64(buffer[ends[usual.TYPE]])
+        whole = usual.read_number(buffer, ends, usual.SIZE)
+        uid = np.int64(usual.read_small(buffer, ends, usual.UID))
+        record_gid = np.int64(usual.read_small(buffer, ends, usual.GID))
+        mtime = np.int64(usual.read_number(buffer, ends, usual.MTIME))
+        nlink = usual.read_small(buffer, ends, usual.NLINK)
+        same = last[usual.BYTES_SHARED]
+    else:
+        good, end = read_unusual(settings, tallies, buffer, start, line_number)
+        if not good:
+            return end
+        fields = tallies.fields
+        length = np.int64(fields[PATH_LENGTH])
+        kind, whole, nlink = fields[KIND], fields[SIZE], fields[NLINK]
+        uid, record_gid, mtime = np.int64(fields[UID]), np.int64(fields[GID]), np.int64(fields[MTIME])
+        same = ZERO
     tallies.counts[RECORDS] += 1
-    nlink = fields[NLINK]
     if nlink == 0:
         tallies.counts[VANISHED] += 1
+        last[usual.TEXT_START] = usual.NOTHING
         return end
-    length = np.int64(fields[PATH_LENGTH])
-    is_file = fields[KIND] == FILE
-    whole = fields[SIZE]
-    size = whole if fields[KIND] == DIRECTORY or nlink == 1 else whole // nlink
-    mtime = min(np.int64(fields[MTIME]), settings.dump_time)
-    uid = np.int64(fields[UID])
-    find_place(settings, reports, path, length, np.int64(fields[GID]))
+    is_file = kind == FILE
+    size = whole if kind == DIRECTORY or nlink == 1 else whole // nlink
+    mtime = min(mtime, settings.dump_time)
     place = tallies.place
-    gid = place[PLACE_GID]
-    entry = find_or_add(reports.users, uid, gid, path, ZERO, ZERO)
-    add_entry(reports.users, entry, size, mtime, ONE if is_file else ZERO)
+    parent = usual.last_slash(path, length)
+    if same <= parent or not holds_for(settings, place, length, parent, record_gid):
+        find_place(settings, reports, path, length, parent, record_gid)
+    if place[OWNER] != uid:
+        find_owner(reports.users, place, uid)
+    add_entry(reports.users, place[OWNER_ENTRY], size, mtime, ONE if is_file else ZERO)
     if place[KNOWN] < 0:
         tallies.counts[UNATTRIBUTED] += 1
         add_bytes(tallies, ONE, size)
@@ -386,21 +419,27 @@ def read_line(settings, reports, buffer, start, line_number):
         add_bytes(tallies, ZERO, size)
         add_entry(reports.groups, place[OWN_ENTRY], size, mtime, ONE)
         if is_file:
-            add_file(settings, reports, path, length, size, mtime)
-    if is_file and place[IN_VAULT] and not add_vault_row(reports, path, length, uid, gid, whole, mtime):
+            if place[FILES_ENTRY] < 0:
+                find_files(settings, reports.directories, place, path, length)
+            add_entry(reports.directories, place[FILES_ENTRY], size, mtime, ONE)
+            add_filetypes(settings, reports.directories, place[FILES_ENTRY], path, parent, length, size)
+    if is_file and place[IN_VAULT] and not add_vault_row(reports, path, length, uid, place[PLACE_GID], whole, mtime):
         count_reason(tallies, KEY, line_number, buffer, start, end)
     return end
 
 
 @compiled
 def read_lines(settings, reports, buffer, start, line_number):
-    """Read the lines of buffer[start:] until one finds no room.
+    """Read the lines of buffer[start:] until one may find no room.
 
     Returns (where the first unread line starts, its number); the last line may lack its newline.
     """
-    while start < len(buffer):
-        if not reports_have_room(reports):
-            return start, line_number
+    reports.tallies.last[usual.TEXT_START] = usual.NOTHING
+    lines = lines_with_room(reports)
+    while start < len(buffer) and lines > 0:
         start = read_line(settings, reports, buffer, start, line_number) + 1
         line_number += 1
+        lines -= 1
+        if lines == 0:
+            lines = lines_with_room(reports)
     return start, line_number

@@ -1,8 +1,8 @@
 """A hash table that compiled code fills: keys of two integers and a name, values that sum exactly.
 
 Keys are compared whole, so a hash collision costs time and never correctness. Sums are 128 bits wide (low and high
-word), so that no number of 64-bit sizes overflows them. Compiled code never grows a table: it asks for `has_room`
-before each line and returns to Python, which calls `Table.grow`.
+word), so that no number of 64-bit sizes overflows them. Compiled code never grows a table: it asks for `room` before
+it adds and returns to Python, which calls `Table.make_room`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lurge.aggregate.wide import load64
 from lurge.compiled import ZERO, compiled, inlined
 
 ENTRIES, NAME_BYTES, LATEST = range(3)
@@ -46,21 +47,49 @@ def new_arrays(width: int, entries: int, text: int) -> TableArrays:
     )
 
 
-@compiled
-def hash_key(a, b, name, start, length):
-    """64 bits from a whole key; FNV-1a over the name, finished with a multiply-xorshift."""
-    value = np.uint64(14695981039346656037) ^ np.uint64(a)
-    value = value * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(b)
-    for i in range(start, start + length):
-        value = (value ^ np.uint64(name[i])) * np.uint64(1099511628211)
-    value = (value ^ (value >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+@inlined
+def mix(value, word):
+    value = (value ^ word) * np.uint64(0xD6E8FEB86659FD93)
     return value ^ (value >> np.uint64(32))
 
 
+@compiled
+def hash_key(a, b, name, start, length):
+    """64 bits from a whole key, eight bytes of the name at a time."""
+    value = mix(mix(np.uint64(length), np.uint64(a)), np.uint64(b))
+    end = start + length
+    if length < 8:
+        for i in range(start, end):
+            value = mix(value, np.uint64(name[i]))
+        return value
+    at = start
+    while at + 8 < end:
+        value = mix(value, load64(name, at))
+        at += 8
+    return mix(value, load64(name, end - 8))
+
+
 @inlined
-def has_room(table, name_bytes):
-    """Whether one more entry with a name of `name_bytes` fits."""
-    return table.used[ENTRIES] < len(table.rows) and table.used[NAME_BYTES] + name_bytes <= len(table.text)
+def same_bytes(left, at, right, there, length):
+    """Whether left[at:at + length] is right[there:there + length]."""
+    if length < 8:
+        for i in range(length):
+            if left[at + i] != right[there + i]:
+                return False
+        return True
+    i = 0
+    while i + 8 < length:
+        if load64(left, at + i) != load64(right, there + i):
+            return False
+        i += 8
+    return load64(left, at + length - 8) == load64(right, there + length - 8)
+
+
+@inlined
+def room(table, name_bytes):
+    """How many more entries with names of `name_bytes` surely fit."""
+    rows = len(table.rows) - table.used[ENTRIES]
+    return min(rows, (len(table.text) - table.used[NAME_BYTES]) // name_bytes) if name_bytes else rows
 
 
 @inlined
@@ -68,11 +97,7 @@ def same_key(table, entry, a, b, name, start, length):
     rows = table.rows
     if rows[entry, A] != np.uint64(a) or rows[entry, B] != np.uint64(b) or rows[entry, LENGTH] != np.uint64(length):
         return False
-    at = np.int64(rows[entry, NAME])
-    for i in range(length):
-        if table.text[at + i] != name[start + i]:
-            return False
-    return True
+    return same_bytes(table.text, np.int64(rows[entry, NAME]), name, start, length)
 
 
 @compiled
@@ -151,7 +176,7 @@ def merge_entries(table, rows, text, first):
     """Add another table's entries from `first` on; returns the first entry that found no room."""
     for i in range(first, len(rows)):
         length = np.int64(rows[i, LENGTH])
-        if not has_room(table, length):
+        if room(table, length) < 1:
             return i
         entry = find_or_add(table, np.int64(rows[i, A]), np.int64(rows[i, B]), text, np.int64(rows[i, NAME]), length)
         add_entry(table, entry, np.uint64(0), np.int64(rows[i, NEWEST]), np.int64(rows[i, COUNT]))
