@@ -28,18 +28,30 @@ find_cache()
 
 from numba import njit  # noqa: E402 - numba looks for the place when it is imported
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cfunc_wrapper": True,
+}
 """Without the interpreter's lock, cached on disk, without bounds checks.
 
 _nrt: kernels allocate nothing, so they need no reference counts; with them, every call of one kernel by another counts
 each of the arrays it passes, and a pass takes five times as long.
 """
 
-compiled = njit(**OPTIONS)
-"""Decorates a kernel."""
+WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}
 
-inlined = njit(**OPTIONS, forceinline=True)
-"""Decorates a kernel that is called for every record: a call hands over every array of a tuple one by one."""
+compiled = njit(**OPTIONS)
+"""Decorates a kernel that Python calls."""
+
+within = njit(**WITHIN)
+"""Decorates a kernel that only kernels may call: what Python would need to call it takes long to compile."""
+
+inlined = njit(**WITHIN, forceinline=True)
+"""Decorates one that is called for every record: a call hands over every array of a tuple one by one."""
 
 ZERO, ONE = np.int64(0), np.int64(1)
 """Arguments that are constants: a literal would make numba compile the called kernel once for each value."""

@@ -15,6 +15,7 @@ from lurge.aggregate.kernel import (
     WORD,
     Reports,
     Settings,
+    Suffixes,
     Tallies,
     VaultArrays,
     read_lines,
@@ -39,7 +40,7 @@ from lurge.model.report import (
     VolumeReport,
     merge_shown_alike,
 )
-from lurge.model.rules import Rules
+from lurge.model.rules import FileType, Rules
 
 FEWEST_VAULT_ROWS = 256
 
@@ -55,31 +56,47 @@ def pack_words(words: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], list[tupl
     return np.frombuffer(b"".join(words) or b"\0", np.uint8).copy(), places
 
 
+def compile_suffixes(filetypes: Sequence[FileType]) -> Suffixes:
+    """The kernel's form of what makes a file one of each type."""
+    found = [
+        (suffix.encode().lower(), number) for number, filetype in enumerate(filetypes) for suffix in filetype.suffixes
+    ]
+    found.sort(key=lambda suffix: (suffix[0][-1], suffix[1]))
+    text, places = pack_words([suffix for suffix, _ in found])
+    tails = [int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little") for suffix, _ in found]
+    masks = [2**64 - 2 ** (8 * max(WORD - len(suffix), 0)) for suffix, _ in found]
+    return Suffixes(
+        text=text,
+        at=np.array([(*place, number) for place, (_, number) in zip(places, found, strict=True)], np.int64).reshape(
+            -1, 3
+        ),
+        tail=np.array([tails, masks], np.uint64).T.copy(),
+        first=np.searchsorted(np.array([suffix[-1] for suffix, _ in found], np.int64), np.arange(257)).astype(np.int64),
+    )
+
+
+def either(left: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where one of two arrays, which may differ in length, is true."""
+    found = np.zeros(max(len(left), len(right)), np.bool_)
+    found[: len(left)] |= left
+    found[: len(right)] |= right
+    return found
+
+
 def compile_settings(rules: Rules) -> Settings:
     """The kernel's form of the rules."""
     _, bases = rules.bases()
-    suffixes = [
-        (suffix.encode().lower(), number)
-        for number, filetype in enumerate(rules.filetypes)
-        for suffix in filetype.suffixes
-    ]
-    suffixes.sort(key=lambda suffix: (suffix[0][-1], suffix[1]))
-    last_bytes = [suffix[-1] for suffix, _ in suffixes]
-    suffix_text, suffix_places = pack_words([suffix for suffix, _ in suffixes])
-    tails = [(int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little"), -1 << 8 * max(WORD - len(suffix), 0)) for suffix, _ in suffixes]
-    suffix_at = [(*place, number) for place, (_, number) in zip(suffix_places, suffixes, strict=True)]
     deep_text, deep_places = pack_words([b".", *(name.encode() for name in rules.deep_directories)])
     pseudo = {(int(ANY_GROUP), path): gid for path, gid in rules.pseudo_gids().items()}
+    lookups = compile_lookup(bases), compile_lookup(pseudo)
     return Settings(
         encoding=int(rules.era.encoding),
         columns=rules.era.columns,
         dump_time=rules.dump_time,
-        bases=compile_lookup(bases),
-        pseudo=compile_lookup(pseudo),
-        suffixes=suffix_text,
-        suffix_at=np.array(suffix_at, np.int64).reshape(-1, 3),
-        suffix_tail=np.array([(tail, mask & 2**64 - 1) for tail, mask in tails], np.uint64).reshape(-1, 2),
-        suffix_from=np.searchsorted(np.array(last_bytes, np.int64), np.arange(257)).astype(np.int64),
+        bases=lookups[0],
+        pseudo=lookups[1],
+        special=either(lookups[0].lengths, lookups[1].lengths),
+        suffixes=compile_suffixes(rules.filetypes),
         deep=deep_text,
         deep_at=np.array(deep_places[1:], np.int64).reshape(-1, 2),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lurge.compiled import ZERO, compiled, inlined
+from lurge.compiled import ZERO, inlined, within
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET
 
 BAD = 255
@@ -51,7 +51,7 @@ def read_unsigned(buffer, start, end):
     return value, True
 
 
-@compiled
+@within
 def decode_base64(alphabet, buffer, start, end, out, at):
     """Padded base64 into out[at:]; returns the number of bytes, -1 where it is malformed.
 
@@ -106,7 +106,7 @@ def hex_value(byte):
     return -1
 
 
-@compiled
+@within
 def read_hex(buffer, start, end):
     """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 where one is none."""
     value = 0
@@ -118,7 +118,7 @@ def read_hex(buffer, start, end):
     return value
 
 
-@compiled
+@within
 def write_rune(rune, out, at):
     """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 where it is none."""
     if rune < 0x80:
@@ -164,7 +164,7 @@ def simple_escape(byte):
     return -1
 
 
-@compiled
+@within
 def decode_quoted(buffer, start, end, out, at):
     """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 where it is malformed."""
     if end - start < 2 or buffer[start] != 34 or buffer[end - 1] != 34:

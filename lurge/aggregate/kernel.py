@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.aggregate.decode import TYPES, decode_path, read_unsigned
 from lurge.aggregate import usual
+from lurge.aggregate.decode import TYPES, decode_path, read_unsigned
 from lurge.aggregate.lookup import LookupArrays, find_boundaries, find_group, find_longest
 from lurge.aggregate.table import LENGTH, TableArrays, add_entry, add_sum, find_or_add, room, same_bytes
-from lurge.aggregate.wide import load64
 from lurge.aggregate.vault import BAD_KEY, find_mark, read_vault_path
-from lurge.compiled import ONE, ZERO, compiled, inlined
+from lurge.aggregate.wide import load64
+from lurge.compiled import ONE, ZERO, compiled, inlined, within
 from lurge.model.report import LONGEST_LINE as LONGEST
 from lurge.model.report import SAMPLE_BYTES, SAMPLES_KEPT
 
@@ -34,8 +34,8 @@ LARGEST = np.array([0, *[2**63 - 1], *[2**32 - 1] * 2, *[2**63 - 1] * 3, 0, *[2*
 DIRECTORY, FILE = ord("d"), ord("f")
 
 PARENT_LENGTH, RECORD_GID, PLACE_GID, KNOWN, OWN_ENTRY, FILES_ENTRY, IN_VAULT, OWNER, OWNER_ENTRY = range(9)
-"""What `find_place` finds; PARENT_LENGTH is -1 where it does not hold for the next record. Where FILES_ENTRY or OWNER is
-NOT_YET, the entries of the directory report or of OWNER in the user report are not known yet."""
+"""What `find_place` finds; PARENT_LENGTH is -1 where it does not hold for the next record. Where FILES_ENTRY or OWNER
+is NOT_YET, so is the entry of the directory report, or of the user report."""
 
 WORD = 8
 
@@ -43,12 +43,25 @@ NOT_YET = np.int64(-1)
 
 RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
+
+class Suffixes(NamedTuple):
+    """The suffixes of all filetypes in lower case, sorted by last byte and filetype.
+
+    text: uint8. at: int64[n, 3], start in text, length, filetype. tail: uint64[n, 2], the last bytes of each, up to
+    WORD of them, in the highest of a word, and which of the word they are. first: int64[257], the first suffix that
+    ends in each byte or a later one.
+    """
+
+    text: npt.NDArray[np.uint8]
+    at: npt.NDArray[np.int64]
+    tail: npt.NDArray[np.uint64]
+    first: npt.NDArray[np.int64]
+
+
 class Settings(NamedTuple):
     """What of the rules the kernel needs for every line.
 
-    suffixes: uint8 text of all suffixes in lower case; suffix_at: int64[n, 3], start, length, filetype, sorted by last
-    byte and filetype; suffix_from: int64[257], the first suffix that ends in each byte or a later one; suffix_tail:
-    uint64[n, 2], the last bytes of each, up to WORD of them, in the highest of a word, and which of it they are.
+    special: bool[longest + 1], the lengths of paths that may be a base directory's or a pseudo group's.
     deep: uint8 text, `.` and the names; deep_at: int64[n, 2], start and length of the names.
     """
 
@@ -57,10 +70,8 @@ class Settings(NamedTuple):
     dump_time: int
     bases: LookupArrays
     pseudo: LookupArrays
-    suffixes: npt.NDArray[np.uint8]
-    suffix_at: npt.NDArray[np.int64]
-    suffix_from: npt.NDArray[np.int64]
-    suffix_tail: npt.NDArray[np.uint64]
+    special: npt.NDArray[np.bool_]
+    suffixes: Suffixes
     deep: npt.NDArray[np.uint8]
     deep_at: npt.NDArray[np.int64]
 
@@ -70,9 +81,9 @@ class Tallies(NamedTuple):
 
     counts: int64[4]. bytes: uint64[2, 2], low and high word of the attributed and the unattributed bytes.
     reasons: int64[6]. samples: int64[6, SAMPLES_KEPT, 2], line number and length. sample_text: uint8[6, SAMPLES_KEPT,
-    SAMPLE_BYTES]. place: int64[9], what is known of the directory of the last record, whose path is in `directory`. last:
-    int64[3], what `read_usual` knows of the last line. path, joined, directory: uint8, tabs and ends: int64[16] and
-    fields: uint64[12] are scratch.
+    SAMPLE_BYTES]. place: int64[9], what is known of the directory of the last record, whose path is in `directory`.
+    last: int64[3], what `read_usual` knows of the last line. path, joined, directory: uint8, tabs and ends: int64[16]
+    and fields: uint64[12] are scratch.
     """
 
     counts: npt.NDArray[np.int64]
@@ -114,7 +125,7 @@ class Reports(NamedTuple):
     tallies: Tallies
 
 
-@inlined
+@within
 def lines_with_room(reports):
     """How many lines surely find room in the reports."""
     vault = reports.vault
@@ -124,7 +135,7 @@ def lines_with_room(reports):
     return min(lines, min(vault_rows, (len(vault.text) - vault.used[1]) // (2 * LONGEST_LINE)))
 
 
-@compiled
+@within
 def count_reason(tallies, reason, line_number, buffer, start, end):
     kept = tallies.reasons[reason]
     tallies.reasons[reason] += 1
@@ -136,24 +147,24 @@ def count_reason(tallies, reason, line_number, buffer, start, end):
             tallies.sample_text[reason, kept, i] = buffer[start + i]
 
 
-@compiled
-def find_subdirectory(settings, path, start, length):
+@within
+def find_subdirectory(deep, deep_at, path, start, length):
     """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
 
-    (0, -1) where the file is directly in the base directory: `.`, the first byte of settings.deep.
+    (0, -1) where the file is directly in the base directory: `.`, the first byte of `deep`.
     """
     first = start
     while first < length and path[first] != 47:
         first += 1
     if first >= length:
         return 0, -1
-    for i in range(len(settings.deep_at)):
-        at = settings.deep_at[i, 0]
-        size = settings.deep_at[i, 1]
+    for i in range(len(deep_at)):
+        at = deep_at[i, 0]
+        size = deep_at[i, 1]
         if first - start != size:
             continue
         j = 0
-        while j < size and path[start + j] == settings.deep[at + j]:
+        while j < size and path[start + j] == deep[at + j]:
             j += 1
         if j == size:
             second = first + 1
@@ -173,68 +184,49 @@ def lower(word):
 
 
 @inlined
-def ends_with(settings, suffix, path, length):
-    """Whether path[:length], whose last WORD bytes are those of the suffix, ends with all of it."""
-    at = settings.suffix_at[suffix, 0]
-    size = settings.suffix_at[suffix, 1]
-    for i in range(size - WORD):
-        byte = path[length - size + i]
-        if 65 <= byte <= 90:
-            byte += 32
-        if byte != settings.suffixes[at + i]:
-            return False
-    return True
-
-
-@inlined
-def add_filetypes(settings, directories, entry, path, parent, length, size):
+def add_filetypes(suffixes, directories, entry, path, parent, length, size):
     """Add a file to each filetype that has a suffix at the end of the base name path[parent + 1:length]."""
     last = path[length - 1]
     if 65 <= last <= 90:
         last += 32
-    first, after = settings.suffix_from[last], settings.suffix_from[last + 1]
+    first, after = suffixes.first[last], suffixes.first[last + 1]
     if first == after:
         return
     tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
     tail = lower(tail)
     counted = -1
     for i in range(first, after):
-        filetype = settings.suffix_at[i, 2]
-        if (
-            tail & settings.suffix_tail[i, 1] == settings.suffix_tail[i, 0]
-            and filetype != counted
-            and settings.suffix_at[i, 1] < length - parent
-            and ends_with(settings, i, path, length)
-        ):
+        if tail & suffixes.tail[i, 1] != suffixes.tail[i, 0]:
+            continue
+        start, width, filetype = suffixes.at[i, 0], suffixes.at[i, 1], suffixes.at[i, 2]
+        matches = filetype != counted and width < length - parent
+        for j in range(width - WORD):
+            byte = path[length - width + j]
+            if 65 <= byte <= 90:
+                byte += 32
+            matches &= byte == suffixes.text[start + j]
+        if matches:
             add_sum(directories, entry, 1 + filetype, size, np.uint64(0))
             counted = filetype
 
 
 @inlined
-def is_known_length(lookup, length):
-    return length < len(lookup.lengths) and lookup.lengths[length]
+def is_special(settings, length):
+    return length < len(settings.special) and settings.special[length]
 
 
-@inlined
-def holds_for(settings, place, length, parent, record_gid):
-    """Whether `place`, if it is that of the directory path[:parent], also is that of a record path[:length].
-
-    It is not for a path that could itself be a base directory or a pseudo group's.
-    """
-    return (
-        place[PARENT_LENGTH] == parent
-        and place[RECORD_GID] == record_gid
-        and not is_known_length(settings.bases, length)
-        and not is_known_length(settings.pseudo, length)
-    )
-
-
-@compiled
+@within
 def find_place(settings, reports, path, length, parent, record_gid):
-    """Fill `place` for a record: to whom and what it counts, as far as its directory path[:parent] decides that."""
+    """Fill `place` for a record: to whom and what it counts, as far as its directory path[:parent] decides that.
+
+    That does not hold for the next record where the path could itself be a base directory or a pseudo group's.
+    """
     tallies = reports.tallies
     place = tallies.place
-    if holds_for(settings, place, length, parent, record_gid) and same_bytes(path, ZERO, tallies.directory, ZERO, parent):
+    directory = tallies.directory
+    special = is_special(settings, length)
+    same = place[PARENT_LENGTH] == parent and place[RECORD_GID] == record_gid
+    if same and not special and same_bytes(path, ZERO, directory, ZERO, parent):
         return
     gid = find_group(settings.pseudo, path, length, record_gid)
     known = find_longest(settings.bases, gid, path, find_boundaries(settings.bases, path, length))
@@ -242,8 +234,7 @@ def find_place(settings, reports, path, length, parent, record_gid):
         own = find_or_add(reports.unattributed, gid, ZERO, path, ZERO, ZERO)
     else:
         own = find_or_add(reports.groups, gid, settings.bases.value[known], path, ZERO, ZERO)
-    is_special = is_known_length(settings.bases, length) or is_known_length(settings.pseudo, length)
-    place[PARENT_LENGTH] = NOT_YET if is_special else parent
+    place[PARENT_LENGTH] = NOT_YET if special else parent
     place[RECORD_GID] = record_gid
     place[PLACE_GID] = gid
     place[KNOWN] = known
@@ -252,22 +243,22 @@ def find_place(settings, reports, path, length, parent, record_gid):
     place[OWNER] = NOT_YET
     place[IN_VAULT] = 1 if find_mark(path, parent + 1) >= 0 else 0
     for i in range(parent):
-        tallies.directory[i] = path[i]
+        directory[i] = path[i]
 
 
-@compiled
+@within
 def find_owner(users, place, uid):
     """Fill the entry of the user report for a user in a place."""
     place[OWNER] = uid
     place[OWNER_ENTRY] = find_or_add(users, uid, place[PLACE_GID], users.text, ZERO, ZERO)
 
 
-@compiled
+@within
 def find_files(settings, directories, place, path, length):
     """Fill the entry of the directory report for files in a place."""
     known = place[KNOWN]
     below = np.int64(settings.bases.table.rows[known, LENGTH]) + 1
-    start, name_length = find_subdirectory(settings, path, below, length)
+    start, name_length = find_subdirectory(settings.deep, settings.deep_at, path, below, length)
     name = settings.deep if name_length < 0 else path
     base = settings.bases.value[known]
     place[FILES_ENTRY] = find_or_add(directories, place[PLACE_GID], base, name, start, abs(name_length))
@@ -281,7 +272,7 @@ def add_bytes(tallies, row, size):
     tallies.bytes[row, 0] = total
 
 
-@compiled
+@within
 def add_vault_row(reports, path, length, uid, gid, size, mtime):
     """Add the file that a vault key stands for; returns whether the path is no undecodable key."""
     vault = reports.vault
@@ -301,7 +292,7 @@ def add_vault_row(reports, path, length, uid, gid, size, mtime):
     return True
 
 
-@compiled
+@within
 def split_line(buffer, start, tabs):
     """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
     rest = buffer[start:]
@@ -327,7 +318,7 @@ def line_scratch() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.ND
     return np.zeros(16, np.int64), np.zeros(SCRATCH_BYTES, np.uint8), np.zeros(MOST_COLUMNS, np.uint64)
 
 
-@compiled
+@within
 def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, fields):
     """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
 
@@ -360,72 +351,15 @@ def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, pat
     return GOOD
 
 
-@compiled
-def read_unusual(settings, tallies, buffer, start, line_number):
+@within
+def read_unusual(encoding, columns_wanted, tallies, buffer, start, line_number):
     """Read a line of any kind into path and fields; returns (whether it is a record, where it ends)."""
     end, columns = split_line(buffer, start, tallies.tabs)
     path, fields = tallies.path, tallies.fields
-    reason = read_fields(settings.encoding, settings.columns, columns, buffer, start, end, tallies.tabs, path, fields)
+    reason = read_fields(encoding, columns_wanted, columns, buffer, start, end, tallies.tabs, path, fields)
     if reason != GOOD:
         count_reason(tallies, reason, line_number, buffer, start, end)
     return reason == GOOD, end
-
-
-@inlined
-def read_line(settings, reports, buffer, start, line_number):
-    """Read the line that starts at `start` into the reports, which must have room; returns where it ends."""
-    tallies = reports.tallies
-    path, last, ends = tallies.path, tallies.last, tallies.ends
-    length = usual.read_usual(settings.encoding, settings.columns, buffer, start, last, ends, path)
-    if length != usual.UNUSUAL:
-        end = ends[settings.columns]
-        kind = np.uint64(buffer[ends[usual.TYPE]])
-        whole = usual.read_number(buffer, ends, usual.SIZE)
-        uid = np.int64(usual.read_small(buffer, ends, usual.UID))
-        record_gid = np.int64(usual.read_small(buffer, ends, usual.GID))
-        mtime = np.int64(usual.read_number(buffer, ends, usual.MTIME))
-        nlink = usual.read_small(buffer, ends, usual.NLINK)
-        same = last[usual.BYTES_SHARED]
-    else:
-        good, end = read_unusual(settings, tallies, buffer, start, line_number)
-        if not good:
-            return end
-        fields = tallies.fields
-        length = np.int64(fields[PATH_LENGTH])
-        kind, whole, nlink = fields[KIND], fields[SIZE], fields[NLINK]
-        uid, record_gid, mtime = np.int64(fields[UID]), np.int64(fields[GID]), np.int64(fields[MTIME])
-        same = ZERO
-    tallies.counts[RECORDS] += 1
-    if nlink == 0:
-        tallies.counts[VANISHED] += 1
-        last[usual.TEXT_START] = usual.NOTHING
-        return end
-    is_file = kind == FILE
-    size = whole if kind == DIRECTORY or nlink == 1 else whole // nlink
-    mtime = min(mtime, settings.dump_time)
-    place = tallies.place
-    parent = usual.last_slash(path, length)
-    if same <= parent or not holds_for(settings, place, length, parent, record_gid):
-        find_place(settings, reports, path, length, parent, record_gid)
-    if place[OWNER] != uid:
-        find_owner(reports.users, place, uid)
-    add_entry(reports.users, place[OWNER_ENTRY], size, mtime, ONE if is_file else ZERO)
-    if place[KNOWN] < 0:
-        tallies.counts[UNATTRIBUTED] += 1
-        add_bytes(tallies, ONE, size)
-        add_entry(reports.unattributed, place[OWN_ENTRY], size, mtime, ONE)
-    else:
-        tallies.counts[ATTRIBUTED] += 1
-        add_bytes(tallies, ZERO, size)
-        add_entry(reports.groups, place[OWN_ENTRY], size, mtime, ONE)
-        if is_file:
-            if place[FILES_ENTRY] < 0:
-                find_files(settings, reports.directories, place, path, length)
-            add_entry(reports.directories, place[FILES_ENTRY], size, mtime, ONE)
-            add_filetypes(settings, reports.directories, place[FILES_ENTRY], path, parent, length, size)
-    if is_file and place[IN_VAULT] and not add_vault_row(reports, path, length, uid, place[PLACE_GID], whole, mtime):
-        count_reason(tallies, KEY, line_number, buffer, start, end)
-    return end
 
 
 @compiled
@@ -434,12 +368,68 @@ def read_lines(settings, reports, buffer, start, line_number):
 
     Returns (where the first unread line starts, its number); the last line may lack its newline.
     """
-    reports.tallies.last[usual.TEXT_START] = usual.NOTHING
-    lines = lines_with_room(reports)
-    while start < len(buffer) and lines > 0:
-        start = read_line(settings, reports, buffer, start, line_number) + 1
-        line_number += 1
-        lines -= 1
+    tallies = reports.tallies
+    path, last, ends, place = tallies.path, tallies.last, tallies.ends, tallies.place
+    last[usual.TEXT_START] = usual.NOTHING
+    fields, lines = tallies.fields, ZERO
+    while start < len(buffer):
         if lines == 0:
             lines = lines_with_room(reports)
+            if lines == 0:
+                break
+        lines -= 1
+        length = usual.read_usual(settings.encoding, settings.columns, buffer, start, last, ends, path)
+        good = True
+        if length != usual.UNUSUAL:
+            end = ends[settings.columns]
+            kind = np.uint64(buffer[ends[usual.TYPE]])
+            whole = usual.read_number(buffer, ends, usual.SIZE)
+            uid = np.int64(usual.read_small(buffer, ends, usual.UID))
+            record_gid = np.int64(usual.read_small(buffer, ends, usual.GID))
+            mtime = np.int64(usual.read_number(buffer, ends, usual.MTIME))
+            nlink = usual.read_small(buffer, ends, usual.NLINK)
+            shared = last[usual.BYTES_SHARED]
+        else:
+            good, end = read_unusual(settings.encoding, settings.columns, tallies, buffer, start, line_number)
+            length = np.int64(fields[PATH_LENGTH])
+            kind, whole, nlink = fields[KIND], fields[SIZE], fields[NLINK]
+            uid, record_gid, mtime = np.int64(fields[UID]), np.int64(fields[GID]), np.int64(fields[MTIME])
+            shared = ZERO
+        begin, start, line_number = start, end + 1, line_number + 1
+        if not good:
+            continue
+        tallies.counts[RECORDS] += 1
+        if nlink == 0:
+            tallies.counts[VANISHED] += 1
+            last[usual.TEXT_START] = usual.NOTHING
+            continue
+        is_file = kind == FILE
+        size = whole if kind == DIRECTORY or nlink == 1 else whole // nlink
+        mtime = min(mtime, settings.dump_time)
+        parent = usual.last_slash(path, length)
+        stays = shared > parent and place[PARENT_LENGTH] == parent and place[RECORD_GID] == record_gid
+        if not stays or is_special(settings, length):
+            find_place(settings, reports, path, length, parent, record_gid)
+        if place[OWNER] != uid:
+            find_owner(reports.users, place, uid)
+        add_entry(reports.users, place[OWNER_ENTRY], size, mtime, ONE if is_file else ZERO)
+        if place[KNOWN] < 0:
+            tallies.counts[UNATTRIBUTED] += 1
+            add_bytes(tallies, ONE, size)
+            add_entry(reports.unattributed, place[OWN_ENTRY], size, mtime, ONE)
+        else:
+            tallies.counts[ATTRIBUTED] += 1
+            add_bytes(tallies, ZERO, size)
+            add_entry(reports.groups, place[OWN_ENTRY], size, mtime, ONE)
+            if is_file:
+                if place[FILES_ENTRY] < 0:
+                    find_files(settings, reports.directories, place, path, length)
+                add_entry(reports.directories, place[FILES_ENTRY], size, mtime, ONE)
+                add_filetypes(settings.suffixes, reports.directories, place[FILES_ENTRY], path, parent, length, size)
+        if (
+            is_file
+            and place[IN_VAULT]
+            and not add_vault_row(reports, path, length, uid, place[PLACE_GID], whole, mtime)
+        ):
+            count_reason(tallies, KEY, line_number - 1, buffer, begin, end)
     return start, line_number

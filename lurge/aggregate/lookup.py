@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
-from lurge.compiled import ZERO, compiled, inlined
+from lurge.compiled import ZERO, inlined, within
 
 ANY_GROUP = ZERO
 
@@ -44,7 +44,7 @@ def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays
     return LookupArrays(table.arrays, value, lengths, np.zeros(longest + 2, np.int64))
 
 
-@compiled
+@within
 def find_boundaries(lookup, path, length):
     """Fill `boundaries` with the lengths of the prefixes worth looking up, shortest first; returns how many."""
     found = 0
@@ -55,7 +55,7 @@ def find_boundaries(lookup, path, length):
     return found
 
 
-@compiled
+@within
 def find_longest(lookup, gid, path, boundaries):
     """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
     for i in range(boundaries - 1, -1, -1):

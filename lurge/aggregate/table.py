@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.wide import load64
-from lurge.compiled import ZERO, compiled, inlined
+from lurge.compiled import ZERO, compiled, inlined, within
 
 ENTRIES, NAME_BYTES, LATEST = range(3)
 HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)
@@ -53,7 +53,7 @@ def mix(value, word):
     return value ^ (value >> np.uint64(32))
 
 
-@compiled
+@within
 def hash_key(a, b, name, start, length):
     """64 bits from a whole key, eight bytes of the name at a time."""
     value = mix(mix(np.uint64(length), np.uint64(a)), np.uint64(b))
@@ -100,7 +100,7 @@ def same_key(table, entry, a, b, name, start, length):
     return same_bytes(table.text, np.int64(rows[entry, NAME]), name, start, length)
 
 
-@compiled
+@within
 def find(table, a, b, name, start, length, key_hash):
     """The entry of a key, or where there is none, -1 minus the slot where it belongs."""
     mask = len(table.slots) - 1

@@ -9,8 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from lurge.aggregate.decode import BASE64_VALUES, TYPES
-from lurge.aggregate.wide import DIGITS_SEEN, VECTOR, copy_vector, differ_mask, equal_mask, first_bit, load64
-from lurge.aggregate.wide import bits_above, other_than_digits, store32
+from lurge.aggregate.wide import (
+    DIGITS_SEEN,
+    VECTOR,
+    bits_above,
+    copy_vector,
+    differ_mask,
+    equal_mask,
+    first_bit,
+    load64,
+    other_than_digits,
+    store32,
+)
 from lurge.compiled import ZERO, inlined
 from lurge.model.era import Encoding
 from lurge.model.report import LONGEST_LINE
@@ -108,7 +118,7 @@ def find_ends(columns, buffer, ends):
 
 @inlined
 def has_usual_fields(columns, buffer, ends):
-    """Whether `ends` are those of a line whose fields are digits, but for the type, and so few that each is in range."""
+    """Whether `ends` are those of a line whose fields, but for its type, are so few digits that each is in range."""
     good = (ends[TYPE] == ends[CTIME] + 1) & (ends[TYPE_END] == ends[TYPE] + 1) & TYPES[buffer[ends[TYPE]]]
     good &= buffer[ends[columns]] == NEWLINE
     for i in range(1, columns + 1):

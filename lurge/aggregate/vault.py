@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lurge.aggregate.decode import VAULT, decode_base64, read_hex
-from lurge.compiled import compiled
+from lurge.compiled import ZERO, compiled, within
 
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 MARK = b"/.vault/"
@@ -11,7 +11,7 @@ NO_KEY, BAD_KEY = -1, -2
 LONGEST_INODE = 16
 
 
-@compiled
+@within
 def find_mark(path, length):
     """Where the last `/.vault/` in path[:length] begins, -1 where there is none."""
     i = length - len(MARK)
@@ -26,7 +26,7 @@ def find_mark(path, length):
     return -1
 
 
-@compiled
+@within
 def same_bytes(path, start, end, word):
     if end - start != len(word):
         return False
@@ -36,7 +36,7 @@ def same_bytes(path, start, end, word):
     return True
 
 
-@compiled
+@within
 def find_branch(path, start, end):
     """The number of the branch that path[start:end] names, NO_KEY where it names none."""
     if same_bytes(path, start, end, b"keep"):
@@ -52,13 +52,13 @@ def find_branch(path, start, end):
     return NO_KEY
 
 
-@compiled
+@within
 def decode_key(path, start, end, joined, out, at):
     """The relative path of the key in path[start:end] into out[at:]; returns its length, BAD_KEY where it is none.
 
     joined: scratch of at least end - start bytes.
     """
-    length = 0
+    length = ZERO
     dash = -1
     for i in range(start, end):
         if path[i] != 47:

@@ -33,7 +33,12 @@ RULES = {
             (-1, b"/p/foo/q"),
         ),
         pseudo_groups=(PseudoGroup("/p/foo/q", -1, "q", None), PseudoGroup("/p/foo/q/r", -2, "r", "R")),
-        filetypes=(FileType("BAM", (".bam", ".BAM.gz")), FileType("GZ", (".gz",)), FileType("X", ("x", "é"))),
+        filetypes=(
+            FileType("BAM", (".bam", ".BAM.gz")),
+            FileType("GZ", (".gz",)),
+            FileType("X", ("x", "é")),
+            FileType("Long", ("_Lengthy.Suffix", ".suffix", "x")),
+        ),
         deep_directories=("users", "projects"),
         aliases=PathAliases.compile([("/mdt[0-9]", "/t"), ("/p/(f)oo/users", r"/u/\1")]),
     )
@@ -54,6 +59,10 @@ NEIGHBOURS = (
     [b"/", b"/p", b"/p/foo", b"/p/foo/", b"/p/foo/a.bam", b"/p/foo/b.gz", b"/p/foo/users", b"/p/foo/users/x",
      b"/p/foo/users/y", b"/p/foo/users/x/y", b"/p/foo/q", b"/p/foo/q/r", b"/p/foo/q/s", b"/p/foo/q/r/t",
      b"/p/foo/.vault/keep/07-YQ==", b"/p/foo/.vault/keep/08-!", b"/p/foo/.vault/x", b"/mdt1/t/a", b"/mdt2/t/a"]
+    + [b"/p/foo/" + b"deep/" * 6 + rest for rest in
+       (b"", b"a_name_that_is_longer_than_a_vector_Lengthy.SUFFIX", b"a_name_that_is_longer_than_a_vector.x",
+        b"a_name_that_is_longer_than_a_vector", b"a_name_that_is_longer/than_a_vector", b"xLengthy.suffix",
+        b"\"quoted\"")]
 )  # fmt: skip
 """Paths of few directories, some of which are base directories or pseudo groups' themselves."""
 
@@ -76,8 +85,8 @@ types = st.sampled_from([bytes([kind]) for kind in b"ffffddlsbcFX"])
 @st.composite
 def valid_fields(draw: st.DrawFn, era: Era) -> list[bytes]:
     fields = [encode(draw(st.one_of(neighbours, paths)), ENCODINGS[era.encoding])]
-    fields += [b"%d" % draw(st.sampled_from([0, 1, 7, 1000, 2**62, 2**63 - 1]))]
-    fields += [draw(small), b"%d" % draw(st.sampled_from([1, 2, 3, 4294967295]))]
+    fields += [b"%d" % draw(st.sampled_from([0, 1, 7, 1000, 2**62, 2**63 - 1]) | st.integers(0, 10**18))]
+    fields += [draw(small | st.just(b"987654321")), b"%d" % draw(st.sampled_from([1, 2, 3, 12345678, 4294967295]))]
     times = st.sampled_from([0, -5, 1706659200, DUMP_TIME, DUMP_TIME + 1, 2**63 - 1, -(2**63)])
     fields += [b"%d" % draw(times) for _ in range(3)]
     fields += [draw(types), b"%d" % draw(st.integers(0, 2**64 - 1)), draw(small), b"0", b"1"][: era.columns - 7]
@@ -103,6 +112,10 @@ def cut_lines(draw: st.DrawFn, era: Era) -> bytes:
     place = draw(st.integers(0, len(line)))
     middle = draw(st.sampled_from([b"", b"\t", b"\r", b"\\", b'"', b"\0", b"=", b"\\x0", b"\\u12", b"\\U00110000"]))
     return line[:place] + middle + line[place + draw(st.integers(0, 3)) :]
+
+
+BEHIND = b"." * 200
+"""A line that is none."""
 
 
 def any_lines(era: Era) -> st.SearchStrategy[bytes]:
@@ -132,6 +145,11 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
     report = merged.report(rules, counted)
     assert report == plain.report(len(lines))
     reconcile("volume", report)
+    # All at once, and with enough behind them, lines are read with wide loads.
+    whole = Aggregator(rules)
+    whole.add(np.frombuffer(bytearray(b"\n".join([*lines, BEHIND])), np.uint8), 1)
+    plain.add(BEHIND, len(lines) + 1)
+    assert whole.report(rules, len(lines) + 1) == plain.report(len(lines) + 1)
 
 
 @pytest.mark.parametrize("era", RULES, ids=str)
@@ -141,17 +159,18 @@ def test_kernel_equals_twin(era: Era, data: st.DataObject, last_newline: bool, b
     compare(RULES[era], lines, last_newline, block_lines, workers)
 
 
-def test_every_pair_of_neighbours() -> None:
-    """What is kept of one record's directory must hold for the next record."""
+@pytest.mark.parametrize("era", [STANDARD_11, SORTED_11, QUOTED_11], ids=str)
+def test_every_pair_of_neighbours(era: Era) -> None:
+    """What is kept of one record's directory and text must hold for the next record."""
     lines = [
-        encode(path, "quoted") + b"\t5\t1\t%d\t1\t1\t1\t%c\t1\t1\t1" % (gid, kind)
+        encode(path, ENCODINGS[era.encoding]) + b"\t5\t1\t%d\t1\t1\t1\t%c\t1\t1\t1" % (gid, kind)
         for gids in ((1, 1), (1, 2), (3, 3))
         for kind in b"fd"
         for first in NEIGHBOURS
         for second in NEIGHBOURS
         for path, gid in zip((first, second), gids, strict=True)
     ]
-    compare(RULES[QUOTED_11], lines, True, 250, 1)
+    compare(RULES[era], lines, True, 250, 1)
 
 
 @given(text=st.text(alphabet=st.sampled_from('abfnrtvxuU0123456789abcdefDF\\"/é\t'), max_size=24))

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.aggregate.table import HASH, SUMS, Row, Table, add_entry, add_sum, find_or_add, refill_slots
+from lurge.compiled import compiled
 
 keys = st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 2), st.binary(max_size=5))
 additions = st.lists(st.tuples(keys, st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1)), max_size=60)
+
+
+@compiled
+def add_twice(table, entry, size, mtime):
+    """Adds to the first sum, and as both words to the second."""
+    add_entry(table, entry, size, mtime, np.int64(1))
+    add_sum(table, entry, np.int64(1), size, size)
 
 
 def add(table: Table, key: tuple[int, int, bytes], size: int, mtime: int) -> None:
@@ -18,8 +26,7 @@ def add(table: Table, key: tuple[int, int, bytes], size: int, mtime: int) -> Non
     table.make_room(len(name))
     text = np.frombuffer(bytearray(name + b"\0"), np.uint8)
     entry = find_or_add(table.arrays, a, b, text, 0, len(name))
-    add_entry(table.arrays, entry, np.uint64(size), np.int64(mtime), np.int64(1))
-    add_sum(table.arrays, entry, np.int64(1), np.uint64(size), np.uint64(size))
+    add_twice(table.arrays, entry, np.uint64(size), np.int64(mtime))
 
 
 def expected(what: list[tuple[tuple[int, int, bytes], int, int]]) -> list[Row]:
