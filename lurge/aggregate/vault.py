@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lurge.aggregate.decode import VAULT, decode_base64, read_hex
 from lurge.compiled import ZERO, compiled, within
 
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 MARK = b"/.vault/"
 NO_KEY, BAD_KEY = -1, -2
+NO_DASH = np.int64(-1)
 LONGEST_INODE = 16
 
 
@@ -59,7 +62,7 @@ def decode_key(path, start, end, joined, out, at):
     joined: scratch of at least end - start bytes.
     """
     length = ZERO
-    dash = -1
+    dash = NO_DASH
     for i in range(start, end):
         if path[i] != 47:
             if path[i] == 45 and dash < 0:

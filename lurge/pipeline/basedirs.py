@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -30,9 +31,9 @@ def make_base_directories(
     published = [locate(dump) for dump in dumps]
     for file, *_ in published:
         log.info("reading %s", file)
-        dump = OpenDump(file)
-        for batch in dump.batches(BLOCK_RECORDS):
-            finder.add(dump.era, batch.text)
+        with closing(OpenDump(file)) as dump:
+            for batch in dump.batches(BLOCK_RECORDS):
+                finder.add(dump.era, batch.text)
     newest = max(day for *_, day in published)
     target = output or published[0][1]
     if target.is_dir():

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -99,7 +100,8 @@ def check_dumps(config: Config) -> Iterator[Finding]:
     for volume in config.dumps.volumes:
         try:
             dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
-            era = OpenDump(dump.path).era
+            with closing(OpenDump(dump.path)) as opened:
+                era = opened.era
             chosen = job_of(config, dump).base_directories
             mine = [
                 path

@@ -66,7 +66,7 @@ def read_all(
     if not jobs:
         return
     compile_kernels(splits=any(job.split_into for job in jobs.values()))
-    network = comm or start_members(2 + usable_cores())
+    network = comm or start_members(1 + usable_cores())
     plan = make_plan(network.size, at_once or len(jobs), config.mpi.workers_per_volume)
     in_order = InOrder(jobs, finish)
     try:

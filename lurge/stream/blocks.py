@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.era import detect_era
+from lurge.aggregate.wide import VECTOR, bits_set, equal_mask
 from lurge.compiled import compiled
 from lurge.model.report import LONGEST_LINE
 from lurge.source.inflate import DumpReader
 
-STRIDE = 1024
-BLOCKS_PER_MESSAGE = 32
+BUFFER_BYTES = 2 << 20
+"""Text that travels in one message: many blocks, because a message costs as much as reading a thousand lines."""
+
 SAMPLE_BYTES = 1 << 20
+NEWLINE = np.uint8(10)
+
+Read = Callable[[memoryview], int]
+"""Fills some of a buffer; returns how many bytes, 0 at the end."""
+
+Text = npt.NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
@@ -24,68 +34,84 @@ class Batch(NamedTuple):
 
     first_line: int
     lines: int
-    text: npt.NDArray[np.uint8]
+    text: Text
 
 
 @compiled
 def count_newlines(text):
-    """How many newlines are in at most STRIDE bytes."""
-    count = np.uint16(0)
-    for i in range(len(text)):
-        count += np.uint16(text[i] == 10)
+    count = np.uint64(0)
+    i = 0
+    while i + VECTOR <= len(text):
+        count += bits_set(equal_mask(text, i, NEWLINE))
+        i += VECTOR
+    while i < len(text):
+        count += np.uint64(text[i] == NEWLINE)
+        i += 1
     return np.int64(count)
 
 
 @compiled
-def find_block_ends(text, block_lines, ends):
-    """Fill `ends` (int64) with the place after every `block_lines`-th newline; returns how many there are."""
-    found = lines = start = 0
-    while start < len(text):
-        part = text[start : start + STRIDE]
-        here = count_newlines(part)
-        if lines + here < block_lines:
-            lines += here
-        else:
-            for i in range(len(part)):
-                if part[i] == 10:
-                    lines += 1
-                    if lines == block_lines:
-                        ends[found] = start + i + 1
-                        found += 1
-                        lines = 0
-        start += STRIDE
-    return found
+def end_without(text, lines):
+    """Where text ends if its last `lines` newlines are left out, and all behind the one before them; 0 without one."""
+    i = len(text)
+    while i > 0:
+        if text[i - 1] == NEWLINE:
+            if lines == 0:
+                return i
+            lines -= 1
+        i -= 1
+    return 0
 
 
-def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
-    """Batches of at most `blocks` blocks of `block_lines` lines; the stream's last block may be shorter.
+class Buffers:
+    """Buffers that are used again as soon as nothing refers to the text in them: fresh memory is slow to touch."""
 
-    Their text is writable, because kernels are compiled for one kind of array.
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._free: deque[bytearray] = deque()
 
-    Of a line longer than any that is read, only as much is kept as shows that it is.
+    def take(self, least: int) -> bytearray:
+        """A buffer of the usual size, or larger, if `least` bytes need one."""
+        if least > self._size:
+            return bytearray(least)
+        try:
+            return self._free.pop()
+        except IndexError:
+            return bytearray(self._size)
+
+    def lend(self, buffer: bytearray) -> Text:
+        """The whole buffer as an array; the buffer comes back when the array and all slices of it are gone."""
+        text = np.frombuffer(buffer, np.uint8)
+        if len(buffer) == self._size:
+            # Slices of an array refer to what the array itself was made from.
+            weakref.finalize(text.base, self._free.append, buffer).atexit = False
+        return text
+
+
+def cut(read: Read, block_lines: int, buffer_bytes: int = BUFFER_BYTES) -> Iterator[Batch]:
+    """Batches of as many whole blocks of `block_lines` lines as a buffer holds; the last block may be shorter.
+
+    Their text is writable, because kernels are compiled for one kind of array. Of a line longer than any that is read,
+    only as much is kept as shows that it is.
     """
+    buffers = Buffers(buffer_bytes)
     rest = b""
     first_line = 1
-    skipping = False
-    for chunk in chunks:
+    skipping = ended = False
+    while not ended:
+        buffer = buffers.take(2 * len(rest))
+        buffer[: len(rest)] = rest
+        used, ended = fill(read, buffer, len(rest))
         if skipping:
-            newline = chunk.find(b"\n")
-            if newline < 0:
-                continue
-            chunk, skipping = chunk[newline:], False
-        text = np.empty(len(rest) + len(chunk), np.uint8)
-        text[: len(rest)] = np.frombuffer(rest, np.uint8)
-        text[len(rest) :] = np.frombuffer(chunk, np.uint8)
-        ends = np.empty(len(text) // block_lines + 1, np.int64)
-        ends = ends[: find_block_ends(text, block_lines, ends)]
-        start = 0
-        for i in range(0, len(ends), blocks):
-            group = ends[i : i + blocks]
-            lines = len(group) * block_lines
-            yield Batch(first_line, lines, text[start : group[-1]])
+            used, skipping = skip_line(buffer, len(rest), used)
+        text = buffers.lend(buffer)[:used]
+        total = int(count_newlines(text))
+        lines = total - total % block_lines
+        end = int(end_without(text, total - lines)) if lines else 0
+        if lines:
+            yield Batch(first_line, lines, text[:end])
             first_line += lines
-            start = int(group[-1])
-        rest = text[start:].tobytes()
+        rest = text[end:].tobytes()
         line_start = rest.rfind(b"\n") + 1
         if len(rest) - line_start > LONGEST_LINE:
             rest, skipping = rest[: line_start + LONGEST_LINE + 1], True
@@ -94,18 +120,36 @@ def cut(chunks: Iterable[bytes], block_lines: int, blocks: int = BLOCKS_PER_MESS
         yield Batch(first_line, lines, np.frombuffer(bytearray(rest), np.uint8))
 
 
+def fill(read: Read, buffer: bytearray, used: int) -> tuple[int, bool]:
+    """Read until a buffer is full or the stream ends; returns (bytes used, whether it has ended)."""
+    room = memoryview(buffer)
+    while used < len(buffer):
+        count = read(room[used:])
+        if count == 0:
+            return used, True
+        used += count
+    return used, False
+
+
+def skip_line(buffer: bytearray, start: int, used: int) -> tuple[int, bool]:
+    """Take out buffer[start:used] up to its first newline; returns (bytes used, whether there was none)."""
+    newline = buffer.find(b"\n", start, used)
+    if newline < 0:
+        return start, True
+    buffer[start : start + used - newline] = buffer[newline:used]
+    return start + used - newline, False
+
+
 class OpenDump:
     """A dump whose era was told from its beginning, ready to be cut."""
 
     def __init__(self, path: Path) -> None:
         """Read the first SAMPLE_BYTES. Raises StreamError."""
         self._reader = DumpReader(path)
-        self._chunks = iter(self._reader)
-        self._first: list[bytes] = []
-        while sum(map(len, self._first)) < SAMPLE_BYTES and (chunk := next(self._chunks, None)) is not None:
-            self._first.append(chunk)
-        sample = b"".join(self._first)[:SAMPLE_BYTES]
-        self.era = detect_era(sample[: sample.rfind(b"\n") + 1] or sample)
+        buffer = bytearray(SAMPLE_BYTES)
+        used, _ = fill(self._reader.read_into, buffer, 0)
+        self._first = memoryview(buffer)[:used]
+        self.era = detect_era(bytes(buffer[: buffer.rfind(b"\n", 0, used) + 1] or self._first))
 
     @property
     def position(self) -> int:
@@ -114,9 +158,16 @@ class OpenDump:
 
     def batches(self, block_lines: int) -> Iterator[Batch]:
         """The whole dump, once. Raises StreamError."""
-        return cut(self._all_chunks(), block_lines)
+        return cut(self._read, block_lines)
 
-    def _all_chunks(self) -> Iterator[bytes]:
-        while self._first:
-            yield self._first.pop(0)
-        yield from self._chunks
+    def close(self) -> None:
+        """Read no more."""
+        self._reader.close()
+
+    def _read(self, room: memoryview) -> int:
+        if not self._first:
+            return self._reader.read_into(room)
+        count = min(len(room), len(self._first))
+        room[:count] = self._first[:count]
+        self._first = self._first[count:]
+        return count

@@ -38,6 +38,8 @@ class Comm(ABC):
     size: int
     name: str
     """The rank in words."""
+    patience: float
+    """Seconds that this end may do nothing while what it sent is on its way."""
 
     @abstractmethod
     def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
@@ -55,6 +57,8 @@ class Comm(ABC):
 
 class ThreadComm(Comm):
     """A rank that is a thread."""
+
+    patience = 0.05
 
     def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Message]], name: str) -> None:
         self.rank = rank
@@ -84,6 +88,8 @@ class MpiComm(Comm):
     A message is a header of int64 (numbers and length of data) and then, on a communicator of their own, the data in
     pieces below 1 GiB, so that no message is bound by the 2 GiB of a C int.
     """
+
+    patience = 0.0005
 
     def __init__(self) -> None:
         from mpi4py import MPI

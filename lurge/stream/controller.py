@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +36,6 @@ from lurge.stream.threads import start_thread, usable_cores
 from lurge.stream.worker import Worker
 
 BATCHES_AHEAD = 4
-POLL_SECONDS = 0.0005
 PROGRESS_SECONDS = 0.2
 MOST_PORTIONS_WAITING = 64
 """Of a split, while one that belongs before them is still worked on."""
@@ -79,9 +79,10 @@ class Reading:
     def _read(self) -> None:
         last: Exception | None = None
         try:
-            for batch in self._dump.batches(self._job.block_records):
-                if not self._put(batch):
-                    return
+            with closing(self._dump) as dump:
+                for batch in dump.batches(self._job.block_records):
+                    if not self._put(batch):
+                        return
         except Exception as error:
             last = error
         self._put(last)
@@ -201,7 +202,7 @@ class Controller:
         batch: Batch | None = None
         while batch is not None or not work.reading.ended:
             if batch is None:
-                batch = work.reading.take(POLL_SECONDS if work.asking else 0.02)
+                batch = work.reading.take(work.floor.patience)
             too_far = work.parts is not None and work.parts.waiting > MOST_PORTIONS_WAITING
             self._handle_all(work, wait=batch is not None and (too_far or not work.asking))
             if batch is not None and work.asking and not too_far:

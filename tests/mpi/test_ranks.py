@@ -96,12 +96,12 @@ def test_more_ranks_than_work_sleep(site: Site) -> None:
         "import time\n"
         "from lurge.source import inflate\n"
         "from lurge.cli.main import main\n"
-        "fill = inflate.DumpReader._fill\n"
-        "def slowly(self, file):\n"
+        "read_into = inflate.DumpReader.read_into\n"
+        "def slowly(self, room):\n"
         "    if self.position == 0:\n"
         "        time.sleep(3)\n"
-        "    return fill(self, file)\n"
-        "inflate.DumpReader._fill = slowly\n"
+        "    return read_into(self, room)\n"
+        "inflate.DumpReader.read_into = slowly\n"
         "main()\n"
     )
     before = os.times()

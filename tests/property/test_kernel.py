@@ -15,6 +15,7 @@ from lurge.model.paths import PathAliases
 from lurge.model.rules import FileType, PseudoGroup, Rules
 from lurge.stream.blocks import cut
 from tests.site import DUMP_TIME, encode
+from tests.streams import arriving
 
 ENCODINGS = {Encoding.STANDARD: "standard", Encoding.SORTED: "sorted", Encoding.QUOTED: "quoted"}
 
@@ -136,7 +137,7 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
     text = b"\n".join(lines) + (b"\n" if lines and (last_newline or not lines[-1]) else b"")
     parts = [Aggregator(rules) for _ in range(workers)]
     counted = 0
-    for i, batch in enumerate(cut([text[i : i + 1000] for i in range(0, len(text), 1000)], block_lines, blocks=2)):
+    for i, batch in enumerate(cut(arriving([text]), block_lines, 300)):
         parts[i % workers].add(batch.text, batch.first_line)
         counted += batch.lines
     merged = Aggregator(rules)
@@ -219,6 +220,6 @@ def test_text_in_any_pieces() -> None:
     for size in (1, 5, 40, 1000):
         chunks = [(line * 7)[i : i + size] for i in range(0, 7 * len(line), size)]
         parts = Aggregator(rules)
-        for batch in cut(chunks, 2):
+        for batch in cut(arriving(chunks), 2, 100):
             parts.add(batch.text, batch.first_line)
         assert parts.report(rules, 7) == whole.report(rules, 7)

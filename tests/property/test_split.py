@@ -19,6 +19,7 @@ from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
 from lurge.stream.blocks import cut
 from tests.property.test_kernel import RULES, any_lines
+from tests.streams import arriving
 
 
 def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, seed: int) -> list[GroupLines]:
@@ -26,7 +27,7 @@ def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, 
     text = b"\n".join(lines) + (b"\n" if lines else b"")
     portions = [
         (batch.first_line, batch.lines, Splitter(rules).split(batch.text, batch.lines))
-        for batch in cut([text], block_lines, blocks=2)
+        for batch in cut(arriving([text]), block_lines, 150)
     ]
     random.Random(seed).shuffle(portions)
     parts = VolumeParts(folder)
