@@ -21,9 +21,10 @@ import sqlalchemy as sa
 
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
 from lurge.enrich.forecast import forecast
+from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
-from lurge.model.report import Counts, DirectoryUsage, GroupUsage, UserUsage, VolumeReport
+from lurge.model.report import Counts, GroupUsage, UserUsage, VolumeReport
 from lurge.store import schema
 from lurge.store.bulk import field
 from lurge.store.database import Database
@@ -53,7 +54,7 @@ def make_report(directories: int, sizes: int, day: date) -> NamedReport:
         report=VolumeReport(
             counts=Counts(1, 1, 1, 0, 0, total, 0),
             groups=[GroupUsage(gid, base, size, 0, 1) for (gid, base), size in sorted(used.items())],
-            directories=sorted(rows),
+            directories=Directories.of(rows),
             users=[UserUsage(1, 0, total, 0, 1)],
             unattributed=[],
             vault=[],

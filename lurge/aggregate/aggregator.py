@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.kernel import (
-    KEY,
     MOST_COLUMNS,
     SCRATCH_BYTES,
     WORD,
@@ -21,25 +20,9 @@ from lurge.aggregate.kernel import (
     read_lines,
 )
 from lurge.aggregate.lookup import ANY_GROUP, compile_lookup
+from lurge.aggregate.rows import make_report, sum_words, table_of
 from lurge.aggregate.table import Table
-from lurge.model.paths import shown
-from lurge.model.report import (
-    LONGEST_LINE,
-    REASONS,
-    SAMPLE_BYTES,
-    SAMPLES_KEPT,
-    VAULT_KEY,
-    VAULT_STATES,
-    Counts,
-    DirectoryUsage,
-    GroupUsage,
-    Sample,
-    Unattributed,
-    UserUsage,
-    VaultFile,
-    VolumeReport,
-    merge_shown_alike,
-)
+from lurge.model.report import LONGEST_LINE, REASONS, SAMPLE_BYTES, SAMPLES_KEPT, VolumeReport
 from lurge.model.rules import FileType, Rules
 
 FEWEST_VAULT_ROWS = 256
@@ -130,18 +113,11 @@ def new_tallies() -> Tallies:
     )
 
 
-def sum_words(words: npt.NDArray[np.uint64]) -> int:
-    """A 128-bit number from its low and high word."""
-    low, high = words.tolist()
-    return int(low) + (int(high) << 64)
-
-
 class Aggregator:
     """Tables of one volume that grow as lines are added."""
 
     def __init__(self, rules: Rules) -> None:
         self._settings = compile_settings(rules)
-        self._bases = rules.bases()[0]
         self._tables = {
             "groups": Table(),
             "directories": Table(sums=1 + len(rules.filetypes)),
@@ -187,7 +163,7 @@ class Aggregator:
         """Everything gathered so far as named arrays, for `merge` in another process."""
         arrays: Arrays = {}
         for name, table in self._tables.items():
-            arrays[f"{name}.rows"], arrays[f"{name}.text"] = table.export()
+            arrays |= {f"{name}.{part}": array for part, array in table.export()._asdict().items()}
         rows, text = int(self._vault.used[0]), int(self._vault.used[1])
         arrays["vault.fields"] = self._vault.fields[:rows]
         arrays["vault.size"] = self._vault.size[:rows]
@@ -199,7 +175,7 @@ class Aggregator:
     def merge(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Add another process's export for the same volume."""
         for name, table in self._tables.items():
-            table.merge(arrays[f"{name}.rows"], arrays[f"{name}.text"])
+            table.merge(table_of(arrays, name))
         self._merge_vault(arrays)
         self._merge_tallies(arrays)
 
@@ -239,63 +215,4 @@ class Aggregator:
 
     def report(self, rules: Rules, lines: int) -> VolumeReport:
         """The rows. lines: how many lines the dump has, counted by whoever cut it."""
-        return VolumeReport(
-            counts=self._counts(lines),
-            groups=sorted(
-                GroupUsage(row.a, self._bases[row.b], row.sums[0], row.newest, row.counted)
-                for row in self._tables["groups"].rows()
-            ),
-            directories=merge_shown_alike(
-                DirectoryUsage(
-                    row.a, self._bases[row.b], shown(row.name), row.sums[0], row.newest, row.counted, row.sums[1:]
-                )
-                for row in self._tables["directories"].rows()
-            ),
-            users=sorted(
-                UserUsage(row.a, row.b, row.sums[0], row.newest, row.counted) for row in self._tables["users"].rows()
-            ),
-            unattributed=sorted(
-                Unattributed(row.a, row.sums[0], row.counted) for row in self._tables["unattributed"].rows()
-            ),
-            vault=sorted(self._vault_rows(rules)),
-            samples=self._samples(),
-        )
-
-    def _counts(self, lines: int) -> Counts:
-        records, attributed, unattributed, vanished = self._tallies.counts.tolist()
-        *reasons, keys = self._tallies.reasons.tolist()
-        return Counts(
-            lines=lines,
-            records=records,
-            attributed=attributed,
-            unattributed=unattributed,
-            vanished=vanished,
-            attributed_bytes=sum_words(self._tallies.bytes[0]),
-            unattributed_bytes=sum_words(self._tallies.bytes[1]),
-            rejected_by_reason=dict(zip(REASONS, reasons, strict=True)),
-            bad_vault_keys=keys,
-        )
-
-    def _vault_rows(self, rules: Rules) -> list[VaultFile]:
-        rows, text_used = self._vault.used.tolist()
-        text = self._vault.text[:text_used].tobytes()
-        return [
-            VaultFile(
-                shown(rules.aliases.apply(text[start : start + length])), VAULT_STATES[branch], uid, gid, size, mtime
-            )
-            for (start, length, branch, uid, gid, mtime), size in zip(
-                self._vault.fields[:rows].tolist(), self._vault.size[:rows].tolist(), strict=True
-            )
-        ]
-
-    def _samples(self) -> list[Sample]:
-        tallies = self._tallies
-        return [
-            Sample(
-                (*REASONS, VAULT_KEY)[reason],
-                int(tallies.samples[reason, i, 0]),
-                shown(tallies.sample_text[reason, i, : tallies.samples[reason, i, 1]].tobytes()),
-            )
-            for reason in range(KEY + 1)
-            for i in range(min(int(tallies.reasons[reason]), SAMPLES_KEPT))
-        ]
+        return make_report(self.export(), rules, lines)

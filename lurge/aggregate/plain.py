@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET, Encoding
 from lurge.model.paths import shown
 from lurge.model.report import (
@@ -22,14 +23,12 @@ from lurge.model.report import (
     VAULT_KEY,
     VAULT_STATES,
     Counts,
-    DirectoryUsage,
     GroupUsage,
     Sample,
     Unattributed,
     UserUsage,
     VaultFile,
     VolumeReport,
-    merge_shown_alike,
 )
 from lurge.model.rules import Rules
 
@@ -288,7 +287,7 @@ class PlainAggregator:
                 GroupUsage(gid, self._names[base], use.size, use.newest, use.count)
                 for (gid, base), use in self._groups.items()
             ),
-            directories=merge_shown_alike(
+            directories=Directories.of(
                 DirectoryUsage(
                     gid,
                     self._names[base],

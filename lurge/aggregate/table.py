@@ -1,13 +1,13 @@
 """A hash table that compiled code fills: keys of two integers and a name, values that sum exactly.
 
-Keys are compared whole, so a hash collision costs time and never correctness. Sums are 128 bits wide (low and high
-word), so that no number of 64-bit sizes overflows them. Compiled code never grows a table: it asks for `room` before
-it adds and returns to Python, which calls `Table.make_room`.
+Keys are compared whole, so a hash collision costs time and never correctness. Sums are 128 bits wide, so that no number
+of 64-bit sizes overflows them; their high words are apart, because hardly ever is one touched. Compiled code never
+grows a table: it asks for `room` before it adds and returns to Python, which calls `Table.make_room`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ import numpy.typing as npt
 from lurge.aggregate.wide import load64
 from lurge.compiled import ZERO, compiled, inlined, within
 
-ENTRIES, NAME_BYTES, LATEST = range(3)
+ENTRIES, NAME_BYTES, LATEST, CARRIED = range(4)
 HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)
-"""Columns of `TableArrays.rows`; from SUMS on, a low and a high word for each sum."""
+"""Columns of `TableArrays.rows`; from SUMS on, the low word of each sum."""
 
 OLDEST = -(2**63)
 
@@ -28,21 +28,25 @@ Text = npt.NDArray[np.uint8]
 class TableArrays(NamedTuple):
     """The arrays of one table, as compiled code sees them.
 
-    used: int64[3], the entries, the bytes of names, and the entry last found. slots: int32, a power of two long, -1
-    where empty. rows: uint64[entries, SUMS + 2 * sums]; signed columns are reinterpreted. text: uint8, the names.
+    used: int64[4], the entries, the bytes of names, the entry last found, and whether any high word is not 0. slots:
+    int32, a power of two long, -1 where empty. rows: uint64[entries, SUMS + sums]; signed columns are reinterpreted.
+    high: uint64[entries, sums], the high words of the sums. text: uint8, the names.
     """
 
     used: npt.NDArray[np.int64]
     slots: npt.NDArray[np.int32]
     rows: Rows
+    high: Rows
     text: Text
 
 
-def new_arrays(width: int, entries: int, text: int) -> TableArrays:
+def new_arrays(sums: int, entries: int, text: int) -> TableArrays:
+    """Arrays with room for so many entries and bytes of names; what is not used takes no memory."""
     return TableArrays(
-        used=np.array([0, 0, -1], np.int64),
+        used=np.array([0, 0, -1, 0], np.int64),
         slots=np.full(2 * entries, -1, np.int32),
-        rows=np.zeros((entries, width), np.uint64),
+        rows=np.zeros((entries, SUMS + sums), np.uint64),
+        high=np.zeros((entries, sums), np.uint64),
         text=np.zeros(text, np.uint8),
     )
 
@@ -145,11 +149,14 @@ def find_or_add(table, a, b, name, start, length):
 @inlined
 def add_sum(table, entry, number, low, high):
     """Add the 128-bit number (high, low) to one sum."""
-    column = SUMS + 2 * number
+    column = SUMS + number
     total = table.rows[entry, column] + low
-    carry = np.uint64(1) if total < low else np.uint64(0)
     table.rows[entry, column] = total
-    table.rows[entry, column + 1] += high + carry
+    if total < low:
+        high += np.uint64(1)
+    if high:
+        table.high[entry, number] += high
+        table.used[CARRIED] = 1
 
 
 @inlined
@@ -172,17 +179,14 @@ def refill_slots(slots, rows, entries):
 
 
 @compiled
-def merge_entries(table, rows, text, first):
-    """Add another table's entries from `first` on; returns the first entry that found no room."""
-    for i in range(first, len(rows)):
+def merge_entries(table, rows, high, text):
+    """Add another table's entries, for which there must be room; high may be empty where all its words are 0."""
+    for i in range(len(rows)):
         length = np.int64(rows[i, LENGTH])
-        if room(table, length) < 1:
-            return i
         entry = find_or_add(table, np.int64(rows[i, A]), np.int64(rows[i, B]), text, np.int64(rows[i, NAME]), length)
         add_entry(table, entry, np.uint64(0), np.int64(rows[i, NEWEST]), np.int64(rows[i, COUNT]))
-        for number in range((rows.shape[1] - SUMS) // 2):
-            add_sum(table, entry, number, rows[i, SUMS + 2 * number], rows[i, SUMS + 2 * number + 1])
-    return len(rows)
+        for number in range(rows.shape[1] - SUMS):
+            add_sum(table, entry, number, rows[i, SUMS + number], high[i, number] if len(high) else np.uint64(0))
 
 
 class Row(NamedTuple):
@@ -196,58 +200,72 @@ class Row(NamedTuple):
     counted: int
 
 
+class Export(NamedTuple):
+    """The used part of a table's arrays; high is empty where all its words are 0."""
+
+    rows: Rows
+    high: Rows
+    text: Text
+
+    def sums(self) -> npt.NDArray[Any]:
+        """[entries, sums]: int64, or, where one does not fit, whole numbers as objects."""
+        low = self.rows[:, SUMS:]
+        if not len(self.high) and low.max(initial=0) < 2**63:
+            return low.view(np.int64)
+        high = self.high if len(self.high) else np.zeros_like(low)
+        sums: npt.NDArray[Any] = low.astype(object) + (high.astype(object) << 64)
+        return sums
+
+    def signed(self, column: int) -> npt.NDArray[np.int64]:
+        """int64[entries]: one column before SUMS."""
+        return self.rows[:, column].view(np.int64)
+
+    def entries(self) -> list[Row]:
+        """All entries as rows, in no particular order."""
+        text = self.text.tobytes()
+        columns = [self.signed(column).tolist() for column in (A, B, NAME, LENGTH, NEWEST, COUNT)]
+        return [
+            Row(a, b, text[name : name + length], tuple(sums), newest, count)
+            for a, b, name, length, newest, count, sums in zip(*columns, self.sums().tolist(), strict=True)
+        ]
+
+
 class Table:
     """A growing table; `arrays` is what compiled code works on (fetch it again after `make_room`)."""
 
     def __init__(self, sums: int = 1, entries: int = 1024, text: int = 1 << 17) -> None:
-        self.arrays = new_arrays(SUMS + 2 * sums, entries, text)
+        self.arrays = new_arrays(sums, entries, text)
 
-    def make_room(self, name_bytes: int) -> None:
-        """Grow, where it must, until one more entry with a name of `name_bytes` fits."""
+    def make_room(self, name_bytes: int, more: int = 1) -> None:
+        """Grow, where it must, until `more` entries with names of `name_bytes` together fit."""
         old = self.arrays
         used, text_used = int(old.used[ENTRIES]), int(old.used[NAME_BYTES])
         entries, text = len(old.rows), len(old.text)
-        if used < entries and text_used + name_bytes <= text:
+        if used + more <= entries and text_used + name_bytes <= text:
             return
-        if used == entries:
+        while used + more > entries:
             entries *= 2
         while text_used + name_bytes > text:
             text = 2 * text + 1
-        new = new_arrays(old.rows.shape[1], entries, text)
+        new = new_arrays(old.high.shape[1], entries, text)
         new.used[:] = old.used
         new.rows[:used] = old.rows[:used]
+        if old.used[CARRIED]:
+            new.high[:used] = old.high[:used]
         new.text[:text_used] = old.text[:text_used]
         refill_slots(new.slots, new.rows, used)
         self.arrays = new
 
-    def export(self) -> tuple[Rows, Text]:
-        """The used rows and text, as views, for `merge`."""
-        used, text_used, _ = self.arrays.used.tolist()
-        return self.arrays.rows[:used], self.arrays.text[:text_used]
+    def export(self) -> Export:
+        """The used part, as views, for `merge`."""
+        used, text_used, _, carried = self.arrays.used.tolist()
+        return Export(self.arrays.rows[:used], self.arrays.high[: used if carried else 0], self.arrays.text[:text_used])
 
-    def merge(self, rows: Rows, text: Text) -> None:
+    def merge(self, other: Export) -> None:
         """Add the entries of another table's export."""
-        longest = int(rows[:, LENGTH].max(initial=0))
-        first = 0
-        while first < len(rows):
-            self.make_room(longest)
-            first = merge_entries(self.arrays, rows, text, first)
+        self.make_room(len(other.text), len(other.rows))
+        merge_entries(self.arrays, *other)
 
     def rows(self) -> list[Row]:
         """All entries, in no particular order."""
-        rows, text_array = self.export()
-        text = text_array.tobytes()
-        signed = rows.view(np.int64)
-        return [
-            Row(
-                a,
-                b,
-                text[name : name + length],
-                tuple(low + (high << 64) for low, high in zip(words[::2], words[1::2], strict=True)),
-                newest,
-                count,
-            )
-            for (a, b, name, length, newest, count), words in zip(
-                signed[:, A:SUMS].tolist(), rows[:, SUMS:].tolist(), strict=True
-            )
-        ]
+        return self.export().entries()

@@ -5,10 +5,10 @@ Sizes are attributed sizes in bytes unless said otherwise; times are Unix second
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import add
 from typing import NamedTuple
+
+from lurge.model.directories import Directories
 
 LONGEST_LINE = 1 << 16
 """Bytes; a longer line is rejected."""
@@ -34,35 +34,6 @@ class GroupUsage(NamedTuple):
     size: int
     newest: int
     records: int
-
-
-class DirectoryUsage(NamedTuple):
-    """The files of a group in one subdirectory of a base directory; filetype_sizes in the configured order."""
-
-    gid: int
-    base: str
-    subdirectory: str
-    size: int
-    newest: int
-    files: int
-    filetype_sizes: tuple[int, ...]
-
-
-def merge_shown_alike(rows: Iterable[DirectoryUsage]) -> list[DirectoryUsage]:
-    """Sorted rows, those merged that differ only in bytes that are shown alike."""
-    merged: dict[tuple[int, str, str], DirectoryUsage] = {}
-    for row in rows:
-        other = merged.get(row[:3])
-        if other:
-            row = DirectoryUsage(
-                *row[:3],
-                row.size + other.size,
-                max(row.newest, other.newest),
-                row.files + other.files,
-                tuple(map(add, row.filetype_sizes, other.filetype_sizes)),
-            )
-        merged[row[:3]] = row
-    return sorted(merged.values())
 
 
 class UserUsage(NamedTuple):
@@ -123,11 +94,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class VolumeReport:
-    """All reports of one volume; every list is sorted, so that equal dumps give equal reports."""
+    """All reports of one volume; everything is sorted, so that equal dumps give equal reports."""
 
     counts: Counts
     groups: list[GroupUsage]
-    directories: list[DirectoryUsage]
+    directories: Directories
     users: list[UserUsage]
     unattributed: list[Unattributed]
     vault: list[VaultFile]

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from lurge.aggregate.aggregator import Aggregator
 from lurge.aggregate.reconcile import reconcile
+from lurge.aggregate.rows import make_report
 from lurge.config import Config
 from lurge.enrich.forecast import forecast
 from lurge.enrich.identity import Names, make_identity
@@ -138,9 +138,7 @@ def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[V
 def report_of(arrived: Arrived) -> VolumeReport:
     """The rows of a volume's arrays."""
     rules = unpack_object(arrived.arrays["rules"])
-    aggregator = Aggregator(rules)
-    aggregator.merge(arrived.arrays)
-    return aggregator.report(rules, arrived.lines)
+    return make_report(arrived.arrays, rules, arrived.lines)
 
 
 def check_rejected(config: Config, dump: Dump, report: VolumeReport) -> None:

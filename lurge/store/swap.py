@@ -5,10 +5,11 @@ The rows to replace need no tag: until the transaction ends, nobody else sees th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
 import sqlalchemy as sa
 
 from lurge.errors import ReconciliationError, VolumeError
@@ -18,7 +19,7 @@ from lurge.model.names import Group
 from lurge.model.report import VolumeReport
 from lurge.model.stored import LARGEST
 from lurge.store import schema
-from lurge.store.bulk import ids_of, insert_rows, next_id, unchecked_keys
+from lurge.store.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
 from lurge.store.volumes import directories_of, usage_of
 from lurge.store.warnings import warn
@@ -139,7 +140,8 @@ def store_volume(database: Database, named: NamedReport, confirm: Callable[[], N
 def check_range(named: NamedReport) -> None:
     report = named.report
     sizes = [report.counts.attributed_bytes + report.counts.unattributed_bytes]
-    sizes += [row.size for rows in (report.groups, report.directories, report.users) for row in rows]
+    sizes += [row.size for rows in (report.groups, report.users) for row in rows]
+    sizes.append(report.directories.size.max(initial=0))
     if max(sizes) > LARGEST:
         raise VolumeError(
             f"{named.dump.volume.name}: a sum of {max(sizes)} bytes is more than a database holds (8 EiB)",
@@ -212,42 +214,54 @@ class Swap:
                 "base_directory_id",
                 "size_bytes",
             ),
-            (
-                (
-                    number,
-                    stored_path(row.subdirectory),
-                    row.files,
-                    round(row.size / GIB, 2),
-                    days_before(self._date, row.newest),
-                    self._pis[row.gid],
-                    self._groups[row.gid],
-                    self._bases[row.base],
-                    row.size,
-                )
-                for number, row in enumerate(self._report.directories, first)
-            ),
+            self._directory_rows(first),
         )
-        names = self._named.filetypes
-        filetypes = ids_of(self._connection, schema.filetype, names)
         insert_rows(
             self._connection,
             schema.file_size,
             ("directory_id", "filetype_id", "size", "size_bytes"),
-            (
-                (number, filetypes[name], round(size / GIB, 2), size)
-                for number, row in enumerate(self._report.directories, first)
-                for name, size in zip(names, row.filetype_sizes, strict=True)
-                if size
-            ),
+            self._file_size_rows(first),
         )
         files = sa.func.coalesce(sa.func.sum(table.c.num_files), 0)
         stored = self._connection.execute(sa.select(sa.func.count(), files).select_from(table).where(mine)).one()
-        wanted = (len(self._report.directories), sum(row.files for row in self._report.directories))
+        wanted = (len(self._report.directories), int(self._report.directories.files.sum()))
         if tuple(stored) != wanted:
             raise ReconciliationError(
                 f"{self._named.dump.volume.name}: {stored[0]} directories of {stored[1]} files are stored,"
                 f" but {wanted[0]} of {wanted[1]} were reported"
             )
+
+    def _directory_rows(self, first: int) -> Iterator[Row]:
+        """The directories, of which the first gets the key `first`."""
+        found = self._report.directories
+        bases = [self._bases.get(base) for base in found.bases]
+        for part in found.parts():
+            gids, sizes = found.gid[part].tolist(), found.size[part].tolist()
+            yield from zip(
+                range(first + part.start, first + part.stop),
+                map(stored_path, found.subdirectories(part)),
+                found.files[part].tolist(),
+                [round(size / GIB, 2) for size in sizes],
+                [days_before(self._date, newest) for newest in found.newest[part].tolist()],
+                [self._pis[gid] for gid in gids],
+                [self._groups[gid] for gid in gids],
+                [bases[base] for base in found.base[part].tolist()],
+                sizes,
+                strict=True,
+            )
+
+    def _file_size_rows(self, first: int) -> Iterator[Row]:
+        """The sizes by filetype that are not 0, of the directories of which the first has the key `first`."""
+        found, names = self._report.directories, self._named.filetypes
+        ids = ids_of(self._connection, schema.filetype, names)
+        keys = np.array([ids[name] for name in names], np.int64)
+        for part in found.parts():
+            sizes = found.filetype_sizes[part]
+            row, filetype = np.nonzero(sizes)
+            values = sizes[row, filetype].tolist()
+            numbers = (row + (first + part.start)).tolist()
+            rounded = [round(size / GIB, 2) for size in values]
+            yield from zip(numbers, keys[filetype].tolist(), rounded, values, strict=True)
 
     def _delete_history(self) -> None:
         usage = schema.lustre_usage

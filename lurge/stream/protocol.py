@@ -25,7 +25,7 @@ other, so assignments are numbered: a worker ignores rules that are older than t
 
 from __future__ import annotations
 
-import io
+import math
 import pickle
 import socket
 import traceback
@@ -130,13 +130,29 @@ def unpack_object(data: Data) -> Any:
 
 
 def pack_arrays(arrays: Arrays) -> Data:
-    """Named arrays as one buffer, in numpy's .npz format, without pickles."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return np.frombuffer(buffer.getbuffer(), np.uint8)
+    """Named arrays as one buffer: the length of a list of names, types and shapes, that list, and array after array."""
+    forms = pack_object([(name, array.dtype.str, array.shape) for name, array in arrays.items()])
+    ends = np.cumsum([8, padded(len(forms)), *(padded(array.nbytes) for array in arrays.values())])
+    data = np.empty(int(ends[-1]), np.uint8)
+    data[:8].view(np.int64)[0] = len(forms)
+    data[8 : 8 + len(forms)] = forms
+    for start, array in zip(ends[1:].tolist(), arrays.values(), strict=False):
+        data[start : start + array.nbytes].view(array.dtype).reshape(array.shape)[...] = array
+    return data
 
 
 def unpack_arrays(data: Data) -> Arrays:
-    """The arrays of `pack_arrays`."""
-    with np.load(io.BytesIO(data.data), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """The arrays of `pack_arrays`, as views of `data`."""
+    arrays = {}
+    length = int(data[:8].view(np.int64)[0])
+    start = 8 + padded(length)
+    for name, kind, shape in unpack_object(data[8 : 8 + length]):
+        size = np.dtype(kind).itemsize * math.prod(shape)
+        arrays[name] = data[start : start + size].view(kind).reshape(shape)
+        start += padded(size)
+    return arrays
+
+
+def padded(size: int) -> int:
+    """The next multiple of eight, so that every array begins where its numbers may lie."""
+    return -(-size // 8) * 8

@@ -20,9 +20,10 @@ from alembic.migration import MigrationContext
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
 from lurge.enrich.forecast import forecast
 from lurge.errors import ReconciliationError, StoreError, VolumeError
+from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
-from lurge.model.report import Counts, DirectoryUsage, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
+from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
 from lurge.store import schema
 from lurge.store.database import Database
 from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
@@ -38,7 +39,9 @@ def named(name: str = "scratch101", size: int = 10, day: date = DAY, subdirector
         report=VolumeReport(
             counts=Counts(2, 2, 1, 1, 0, size, 1),
             groups=[GroupUsage(10, "/p", size, 0, 1)],
-            directories=[DirectoryUsage(10, "/p", f"{subdirectory}{i}", size, 0, 1, (size,)) for i in range(3)],
+            directories=Directories.of(
+                DirectoryUsage(10, "/p", f"{subdirectory}{i}", size, 0, 1, (size,)) for i in range(3)
+            ),
             users=[UserUsage(1, 10, size + 1, 0, 1)],
             unattributed=[Unattributed(10, 1, 1)],
             vault=[VaultFile("/p/x", "Keep", 1, 10, size, 0)],
@@ -263,7 +266,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     sa.event.listen(database.engine, "connect", limit)
     database.close()
     with pytest.raises(StoreError, match="full"):
-        store_volume(database, replace(named(size=20), report=replace(report, directories=many)))
+        store_volume(database, replace(named(size=20), report=replace(report, directories=Directories.of(many))))
     assert contents(database) == before
 
 

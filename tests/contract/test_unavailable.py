@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import LockHeld, StoreError, StoreUnavailable
+from lurge.model.directories import Directories
 from lurge.store import schema
 from lurge.store.check import look_at
 from lurge.store.database import Database
@@ -177,9 +178,9 @@ def test_rows_that_somebody_locked(server: MariaDb, mariadb: Database) -> None:
 
 def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> None:
     many = named(size=20)
-    row = many.report.directories[0]
+    row = next(iter(many.report.directories))
     rows = [row._replace(subdirectory=f"d\t\\\n'{number}") for number in range(3000)]
-    report = replace(many.report, directories=sorted(rows))
+    report = replace(many.report, directories=Directories.of(rows))
     server.sql("set global local_infile = 0")
     try:
         store_volume(mariadb, replace(many, report=report))
@@ -316,7 +317,8 @@ def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Databa
 def test_no_room_for_files_of_rows(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
     many = named(size=20)
-    rows = [many.report.directories[0]._replace(subdirectory=str(number)) for number in range(3000)]
+    row = next(iter(many.report.directories))
+    rows = Directories.of(row._replace(subdirectory=str(number)) for number in range(3000))
     with pytest.raises(StoreError, match="cannot write rows below"):
         store_volume(mariadb, replace(many, report=replace(many.report, directories=rows)))
 

@@ -11,9 +11,10 @@ import pytest
 
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
 from lurge.enrich.forecast import forecast
+from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
-from lurge.model.report import Counts, DirectoryUsage, GroupUsage, UserUsage, VaultFile, VolumeReport
+from lurge.model.report import Counts, GroupUsage, UserUsage, VaultFile, VolumeReport
 from lurge.store.database import Database
 from lurge.store.swap import NamedReport, store_volume
 from lurge.store.upgrade import upgrade
@@ -72,11 +73,11 @@ def report(volume: str, day: date, age: int) -> NamedReport:
         report=VolumeReport(
             counts=Counts(1, 1, 1, 0, 0, sum(sizes.values()), 0),
             groups=[GroupUsage(gid, f"/lustre/{volume}/team{gid}", sizes[gid], 0, 1) for gid in groups],
-            directories=[
+            directories=Directories.of(
                 DirectoryUsage(gid, f"/lustre/{volume}/team{gid}", f"d{i}", 3 * 2**30, 0, 2, (2**30, 2**29))
                 for gid in groups
                 for i in range(3)
-            ],
+            ),
             users=[UserUsage(1, gid, sizes[gid], 0, 1) for gid in groups],
             unattributed=[],
             vault=[VaultFile(f"/lustre/{volume}/team{gid}/x", "Keep", 1, gid, 5, 0) for gid in groups],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.aggregate.table import HASH, SUMS, Row, Table, add_entry, add_sum, find_or_add, refill_slots
+from lurge.aggregate.table import HASH, SUMS, Export, Row, Table, add_entry, add_sum, find_or_add, refill_slots
 from lurge.compiled import compiled
 
 keys = st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 2), st.binary(max_size=5))
@@ -52,7 +52,7 @@ def test_merging_is_adding(what: list[tuple[tuple[int, int, bytes], int, int]], 
     for i, item in enumerate(what):
         add(parts[0 if i < split else 1], *item)
     for part in parts[:2]:
-        parts[2].merge(*part.export())
+        parts[2].merge(part.export())
     assert sorted(parts[2].rows()) == expected(what)
 
 
@@ -65,10 +65,9 @@ def test_equal_hashes_do_not_merge_keys(distinct: int) -> None:
     rows = table.arrays.rows
     before = sorted(table.rows())
     other = Table(sums=2, entries=4)
-    exported, text = (array.copy() for array in table.export())
-    other.merge(exported, text)
+    other.merge(Export(*(array.copy() for array in table.export())))
     rows[:500, HASH] = rows[:distinct, HASH][0]
     table.arrays.slots[:] = -1
     refill_slots(table.arrays.slots, rows, 500)
     assert sorted(table.rows()) == before == sorted(other.rows())
-    assert rows.shape[1] == SUMS + 4
+    assert rows.shape[1] == SUMS + 2
