@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date
+from itertools import chain, islice
 from pathlib import Path
 
 from lurge.atomic import whole_file
 from lurge.model.stored import DirectoryRow, NewestReports, QuotaRow, UserRow
 
 MISSING = "-"
+LINES_AT_ONCE = 500_000
+NOTHING = "0 B"
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MIB = 2**20
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -26,26 +32,41 @@ def human_size(size: int) -> str:
     """A size in bytes with the largest unit that makes it at least 1, to two decimals."""
     if size < 1024:
         return f"{size} B"
-    value = float(size)
-    unit = 0
-    while round(value, 2) >= 1024 and unit < len(UNITS) - 1:
-        value /= 1024
-        unit += 1
-    return f"{round(value, 2)} {UNITS[unit]}"
+    unit = min((size.bit_length() - 1) // 10, len(UNITS) - 1)
+    value = round(size / (1 << 10 * unit), 2)
+    if value >= 1024 and unit < len(UNITS) - 1:
+        return f"1.0 {UNITS[unit + 1]}"
+    return f"{value} {UNITS[unit]}"
 
 
 def cell(value: Value) -> str:
     """A value as it stands in a TSV: escaped, `-` where it is missing."""
-    return MISSING if value is None else str(value).translate(ESCAPES)
+    if value is None:
+        return MISSING
+    text = str(value)
+    return text if text.isprintable() and "\\" not in text else text.translate(ESCAPES)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Value]]) -> Path:
     """Write a header and the sorted rows. Raises OutputError."""
-    lines = sorted("\t".join(map(cell, row)) + "\n" for row in rows)
-    with whole_file(path) as file:
-        file.write(("\t".join(map(cell, header)) + "\n").encode())
-        file.writelines(line.encode() for line in lines)
+    lines = (("\t".join(map(cell, row)) + "\n").encode() for row in chain([header], rows))
+    with whole_file(path) as file, ExitStack() as runs:
+        file.write(next(lines))
+        file.writelines(in_order(lines, runs, path.parent))
     return path
+
+
+def in_order(lines: Iterator[bytes], runs: ExitStack, folder: Path) -> Iterable[bytes]:
+    """Sorted lines: what is more than LINES_AT_ONCE waits in files without a name in `folder`, which `runs` closes."""
+    sorted_runs: list[Iterable[bytes]] = []
+    while run := sorted(islice(lines, LINES_AT_ONCE)):
+        if len(run) < LINES_AT_ONCE and not sorted_runs:
+            return run
+        file = runs.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - `runs` closes it
+        file.writelines(run)
+        file.seek(0)
+        sorted_runs.append(file)
+    return heapq.merge(*sorted_runs)
 
 
 def write_reports(
@@ -99,9 +120,9 @@ def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[tuple[Value, ...]]:
 def inspector_lines(rows: Iterable[DirectoryRow], filetypes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
     """A line for each directory."""
     for row in rows:
-        sizes = (human_size(row.filetype_sizes.get(name, 0)) for name in filetypes)
-        size = human_size(row.size)
-        yield (row.base, row.path, size, *sizes, row.files, row.last_modified, row.pi, row.group)
+        of_types = row.filetype_sizes
+        sizes = [human_size(of_types[name]) if name in of_types else NOTHING for name in filetypes]
+        yield (row.base, row.path, human_size(row.size), *sizes, row.files, row.last_modified, row.pi, row.group)
 
 
 def user_lines(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:

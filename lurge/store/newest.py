@@ -12,6 +12,8 @@ from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, QuotaRow, 
 from lurge.store import schema
 from lurge.store.swap import stored_dates
 
+DIRECTORIES_AT_ONCE = 20_000
+
 Dates = Mapping[str, date]
 """The newest record date by volume name."""
 
@@ -119,22 +121,55 @@ def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
 
 
 def directory_rows(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryRow]:
-    """The directories of every volume; they hold only the newest date."""
-    file_size, filetype = schema.file_size, schema.filetype
-    sizes = (
-        sa.select(file_size.c.directory_id, filetype.c.filetype_name, exact_size(file_size))
-        .join_from(file_size, filetype)
-        .join(schema.directory)
-        .join(schema.base_directory)
-        .join(schema.volume)
+    """The directories of every volume; they hold only the newest date. So many at once that memory does not grow."""
+    directory, base = schema.directory, schema.base_directory
+    bases = names_by_key(connection, base.join(schema.volume), base.c.base_directory_id, base.c.directory_path, volumes)
+    groups, pis, filetypes = (
+        names_by_key(connection, table, *table.columns) for table in (schema.unix_group, schema.pi, schema.filetype)
     )
-    for name in volumes:
-        mine = schema.volume.c.scratch_disk == name
-        by_directory: dict[int, dict[str, int]] = {}
-        for number, filetype_name, size in connection.execute(sizes.where(mine)):
-            by_directory.setdefault(number, {})[filetype_name] = int(size or 0)
-        for number, base_path, path, size, *rest in connection.execute(directories_query().where(mine)):
-            yield DirectoryRow(base_path, path, int(size or 0), by_directory.get(number, {}), *rest)
+    columns = (
+        *(directory.c[name] for name in ("directory_id", "base_directory_id", "directory_path")),
+        exact_size(directory),
+        *(directory.c[name] for name in ("num_files", "last_modified", "pi_id", "group_id")),
+    )
+    query = sa.select(*columns).order_by(directory.c.directory_id).limit(DIRECTORIES_AT_ONCE)
+    last = -1
+    while rows := connection.execute(query.where(directory.c.directory_id > last)).all():
+        last = rows[-1][0]
+        sizes = file_sizes(connection, rows[0][0], last, filetypes)
+        yield from (
+            DirectoryRow(
+                bases[base_id], path, int(size or 0), sizes.get(key, {}), files, days, pis.get(pi), groups.get(group)
+            )
+            for key, base_id, path, size, files, days, pi, group in rows
+            if base_id in bases
+        )
+
+
+def names_by_key(
+    connection: sa.Connection,
+    table: sa.FromClause,
+    key: sa.Column[Any],
+    name: sa.Column[Any],
+    volumes: Iterable[str] | None = None,
+) -> dict[int, str]:
+    """Names by key; where `volumes` are given, only those of rows of these."""
+    query = sa.select(key, name).select_from(table)
+    if volumes is not None:
+        query = query.where(schema.volume.c.scratch_disk.in_(list(volumes)))
+    return dict(connection.execute(query).tuples())
+
+
+def file_sizes(
+    connection: sa.Connection, first: int, last: int, filetypes: Mapping[int, str]
+) -> dict[int, dict[str, int]]:
+    """Sizes by filetype of the directories whose keys are from `first` to `last`, by key."""
+    table = schema.file_size
+    query = sa.select(table.c.directory_id, table.c.filetype_id, exact_size(table))
+    found: dict[int, dict[str, int]] = {}
+    for directory, filetype, size in connection.execute(query.where(table.c.directory_id.between(first, last))):
+        found.setdefault(directory, {})[filetypes[filetype]] = int(size or 0)
+    return found
 
 
 def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lurge.atomic import whole_file
 from lurge.errors import OutputError
+from lurge.export import tsv
 from lurge.export.tsv import cell, human_size, write_table
 
 
@@ -49,6 +50,15 @@ def test_cells_can_be_read_back(text: str) -> None:
 def test_rows_are_sorted(tmp_path: Path) -> None:
     write_table(tmp_path / "new" / "x.tsv", ["a", "b"], [("é", 1), ("b", 2), ("b", 10)])
     assert (tmp_path / "new" / "x.tsv").read_text() == "a\tb\nb\t10\nb\t2\né\t1\n"
+
+
+def test_more_rows_than_are_sorted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tsv, "LINES_AT_ONCE", 7)
+    rows = [(f"{number * 37 % 100}", number) for number in range(100)]
+    write_table(tmp_path / "x.tsv", ["a", "b"], rows)
+    lines = (tmp_path / "x.tsv").read_text().splitlines()
+    assert lines == ["a\tb", *sorted(f"{name}\t{number}" for name, number in rows)]
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.tsv"]
 
 
 def test_a_failed_file_leaves_the_old_one(tmp_path: Path) -> None:
