@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -12,19 +13,35 @@ import numpy as np
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 
 
-def find_cache() -> None:
-    """Name a place for compiled kernels where neither this package's nor the home directory can be written."""
-    home = os.path.expanduser("~")
-    usual = (Path(__file__).parent, Path(home, ".cache"), Path(home))
-    if os.environ.get(CACHE_VARIABLE) or any(os.access(place, os.W_OK) for place in usual):
-        return
+SOURCES = ("compiled.py", "aggregate/*.py", "model/*.py", "stream/blocks.py", "source/synth/lines.py")
+
+
+def find_cache() -> Path:
+    """The folder of the compiled kernels: of these sources alone, and where every node finds it, if it can be.
+
+    numba itself compiles again only what changed, not what calls it. Below $NUMBA_CACHE_DIR if that is set, else beside
+    the sources, else in the home directory, else in a folder of this machine.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
+        digest.update(path.read_bytes())
+    folder = f"kernels-{digest.hexdigest()[:12]}"
+    given = os.environ.get(CACHE_VARIABLE)
+    if given:
+        return Path(given) if Path(given).name == folder else Path(given, folder)
+    usual = (package / "__pycache__", Path(os.path.expanduser("~"), ".cache", "lurge"))
+    for place in usual:
+        above = next(parent for parent in (place, *place.parents) if parent.exists())
+        if os.access(above, os.W_OK | os.X_OK):
+            return place / folder
     place = Path(tempfile.gettempdir()) / f"lurge-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid == os.getuid():
-        os.environ[CACHE_VARIABLE] = str(place)
+    return place / folder if place.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="lurge-"))
 
 
-find_cache()
+CACHE = find_cache()
+os.environ[CACHE_VARIABLE] = str(CACHE)
 
 from numba import njit  # noqa: E402 - numba looks for the place when it is imported
 

@@ -125,6 +125,7 @@ def outcome_json(outcome: Outcome, database: str | None = None) -> str:
     """The outcome of every volume, and where everything lies."""
     result = {
         "volumes": [volume.as_json() for volume in outcome.volumes],
+        "stages": {"write": round(outcome.write_seconds, 3)},
         "database": database,
         "tsvs": [str(path) for path in outcome.tsvs],
         "groups": str(outcome.groups) if outcome.groups else None,

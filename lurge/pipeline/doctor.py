@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from lurge.compiled import CACHE_VARIABLE
+from lurge.compiled import CACHE, CACHE_VARIABLE
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
@@ -234,9 +234,9 @@ def check_mpi(config: Config) -> Iterator[Finding]:
 
 def check_cache(config: Config) -> Iterator[Finding]:
     """Whether compiled kernels can be kept."""
-    place = Path(os.environ.get(CACHE_VARIABLE) or Path(__file__).parent.parent)
+    place = next(parent for parent in (CACHE, *CACHE.parents) if parent.exists())
     if os.access(place, os.W_OK):
-        yield Finding("kernels", Verdict.OK, f"compiled kernels are kept in {place}")
+        yield Finding("kernels", Verdict.OK, f"compiled kernels are kept in {CACHE}")
     else:
         advice = f"Set ${CACHE_VARIABLE} to a directory that every node sees, or run a report once as the owner."
         yield Finding("kernels", Verdict.WARNING, f"{place} cannot be written: every run may compile again", advice)

@@ -30,7 +30,8 @@ DONE = frozenset({State.STORED, State.READ, State.KNOWN})
 class VolumeOutcome:
     """What became of one volume, and what was counted on the way.
 
-    seconds, store_seconds: how long it was read and stored. split: the lines of its groups, where they were wanted.
+    seconds, store_seconds: how long it was read and stored. stages: seconds by stage, summed over all who took part.
+    split: the lines of its groups, where they were wanted.
     """
 
     volume: str
@@ -41,6 +42,7 @@ class VolumeOutcome:
     samples: list[Sample] = field(default_factory=list)
     seconds: float = 0.0
     store_seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
     split: list[GroupLines] = field(default_factory=list)
     users: list[int] = field(default_factory=list)
 
@@ -55,6 +57,7 @@ class VolumeOutcome:
             "advice": self.error.advice if self.error else None,
             "seconds": round(self.seconds, 3),
             "store_seconds": round(self.store_seconds, 3),
+            "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
             "samples": [sample._asdict() for sample in self.samples],
         }
@@ -62,12 +65,16 @@ class VolumeOutcome:
 
 @dataclass
 class Outcome:
-    """What became of the job. groups: the folder with the lines of each group, where they were wanted."""
+    """What became of the job.
+
+    groups: the folder with the lines of each group, where they were wanted. write_seconds: how long it wrote tables.
+    """
 
     volumes: list[VolumeOutcome]
     tsvs: list[Path] = field(default_factory=list)
     groups: Path | None = None
     error: LurgeError | None = None
+    write_seconds: float = 0.0
 
     @property
     def failed(self) -> list[str]:

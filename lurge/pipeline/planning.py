@@ -13,7 +13,7 @@ from lurge.pipeline.backfill import older_dumps
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
 from lurge.store.swap import stored_dates
-from lurge.stream.plan import COORDINATOR, make_plan, share
+from lurge.stream.plan import COORDINATOR, WORKERS_FED, make_plan, share
 
 BYTES_A_WORKER = 64 << 20
 """Compressed bytes of a dump below which another worker is not worth its start."""
@@ -72,8 +72,9 @@ def not_stored(config: Config, dumps: list[Dump]) -> list[Dump]:
 
 
 def recommended_ranks(dumps: list[Dump], workers_per_volume: int) -> int:
-    """A coordinator, and for every dump a controller with as many workers as its size is worth; 1 where that is all."""
-    crews = [min(workers_per_volume, math.ceil(dump.size / BYTES_A_WORKER)) for dump in dumps]
+    """A coordinator, and for every dump a controller with as many workers as it feeds and its size is worth."""
+    most = min(workers_per_volume, WORKERS_FED)
+    crews = [min(most, math.ceil(dump.size / BYTES_A_WORKER)) for dump in dumps]
     return 1 + sum(1 + crew for crew in crews if crew) if dumps else 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -61,7 +62,9 @@ def run_report(
             outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
             facts["failed"] = outcome.failed
         with site.ticket.step("write_tables") as facts:
+            started = time.monotonic()
             outcome.tsvs = write_tables(site)
+            outcome.write_seconds = time.monotonic() - started
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(config, site.names, parts, outcome, site.ticket)

@@ -25,6 +25,7 @@ from lurge.store.database import Database
 from lurge.store.lock import RunLock, sole_run
 from lurge.store.swap import NamedReport, store_volume
 from lurge.stream.protocol import Arrived, unpack_object
+from lurge.stream.stages import STAGES
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Site:
             try:
                 started = time.monotonic()
                 store_volume(self.database, self._named(dump, report), self.lock.confirm)
-                outcome.store_seconds = time.monotonic() - started
+                outcome.store_seconds = outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.store_seconds)
                 outcome.state = State.STORED
             except LurgeError as error:
@@ -112,6 +113,7 @@ def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[V
         outcome.error = arrived
         return outcome, None
     outcome.seconds = arrived.seconds
+    outcome.stages = dict(zip(STAGES, arrived.arrays["stages"].tolist(), strict=True))
     try:
         report = report_of(arrived)
         outcome.counts, outcome.samples = report.counts, report.samples

@@ -53,9 +53,9 @@ class Findings:
 def look_at(database: Database) -> Findings:
     """Look at a database in one transaction. Raises StoreError where it cannot be read."""
     with database.reading() as connection:
-        here, newest = revisions(connection)
-        found = Findings(str(database), server_of(connection), here, newest)
         tables = set(sa.inspect(connection).get_table_names())
+        here, newest = revisions(connection, tables)
+        found = Findings(str(database), server_of(connection), here, newest)
         if adopt.begun(tables):
             found.problems.append("an adoption was interrupted: run `lurge db upgrade`, which goes on with it")
         elif here != newest:

@@ -157,7 +157,7 @@ def names_by_key(
     query = sa.select(key, name).select_from(table)
     if volumes is not None:
         query = query.where(schema.volume.c.scratch_disk.in_(list(volumes)))
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).tuples().all())
 
 
 def file_sizes(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
-import alembic.command
-import alembic.config
-import alembic.runtime.migration
-import alembic.script
-import alembic.util
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
@@ -16,6 +12,7 @@ from lurge.store import adopt
 from lurge.store.database import Database
 
 VERSION_TABLE = "alembic_version"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> None:
@@ -42,15 +39,15 @@ def upgrade(database: Database) -> None:
         adopt.clear_away(connection)
 
 
-def script() -> alembic.config.Config:
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
-
-
 def migrate(database: Database, connection: sa.Connection) -> None:
     """Run the migrations that are missing."""
-    config = script()
+    # Hardly ever needed, and slow to import.
+    import alembic.command
+    import alembic.config
+    import alembic.util
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         alembic.command.upgrade(config, "head")
@@ -58,13 +55,17 @@ def migrate(database: Database, connection: sa.Connection) -> None:
         raise StoreError(f"database {database}: {error}", "A newer lurge made it: use that, or a new one.") from error
 
 
-def revisions(connection: sa.Connection) -> tuple[str | None, str | None]:
-    """The schema's revision in the database, and the newest that there is."""
-    here = alembic.runtime.migration.MigrationContext.configure(connection).get_current_revision()
-    return here, alembic.script.ScriptDirectory.from_config(script()).get_current_head()
+def revisions(connection: sa.Connection, tables: Collection[str]) -> tuple[str | None, str]:
+    """The schema's revision in a database of these tables, and the newest there is: the first word of a file's name."""
+    newest = max(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+    if VERSION_TABLE not in tables:
+        return None, newest
+    version = sa.table(VERSION_TABLE, sa.column("version_num"))
+    return connection.execute(sa.select(version.c.version_num)).scalar(), newest
 
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether there is nothing to do."""
-    here, newest = revisions(connection)
-    return here == newest and not adopt.begun(sa.inspect(connection).get_table_names())
+    tables = sa.inspect(connection).get_table_names()
+    here, newest = revisions(connection, tables)
+    return here == newest and not adopt.begun(tables)

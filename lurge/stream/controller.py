@@ -64,6 +64,7 @@ class Reading:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._dump = OpenDump(job.dump.path)
+        self.stages = self._dump.stages
         self._ready: queue.Queue[Batch | Exception | None] = queue.Queue(BATCHES_AHEAD)
         self._stopped = threading.Event()
         self.rules = rules_of(job, self._dump.era)
@@ -89,12 +90,13 @@ class Reading:
 
     def _put(self, item: Batch | Exception | None) -> bool:
         """Queue an item; False where nobody wants it any more."""
-        while not self._stopped.is_set():
-            try:
-                self._ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
+        with self.stages("blocked"):
+            while not self._stopped.is_set():
+                try:
+                    self._ready.put(item, timeout=0.1)
+                except queue.Full:
+                    continue
+                return True
         return False
 
     def take(self, timeout: float) -> Batch | None:
@@ -171,7 +173,8 @@ class Controller:
                 self._enlist(work, worker, assignment)
             self._give_out(work)
             self._gather(work)
-            arrays = work.result.export() | {"rules": work.rules}
+            seconds = np.array(list(reading.stages.seconds.values()))
+            arrays = work.result.export() | {"rules": work.rules, "stages": seconds}
             if work.parts:
                 arrays["split"] = np.array(work.parts.finish(), np.int64).reshape(-1, 3)
             self._comm.send(COORDINATOR, Tag.REPORT, number, reading.lines, data=pack_arrays(arrays))
@@ -208,7 +211,8 @@ class Controller:
             if batch is not None and work.asking and not too_far:
                 worker = work.asking.popleft()
                 numbers = (work.number, batch.first_line, batch.lines)
-                work.floor.send(worker, Tag.BLOCKS, *numbers, data=batch.text)
+                with work.reading.stages("send"):
+                    work.floor.send(worker, Tag.BLOCKS, *numbers, data=batch.text)
                 batch = None
             self._show_progress(work)
 
@@ -236,7 +240,10 @@ class Controller:
             work.parts.add(first_line, lines, Portion(**unpack_arrays(message.data)))
         elif message.tag is Tag.REPORT:
             work.workers.discard(message.source)
-            work.result.merge(unpack_arrays(message.data))
+            with work.reading.stages("merge"):
+                work.result.merge(unpack_arrays(message.data))
+            for stage, microseconds in zip(("read", "wait"), message.numbers[1:], strict=True):
+                work.reading.stages.seconds[stage] += microseconds / 1e6
         elif message.tag is Tag.FAILED:
             raise unpack_object(message.data).error
         elif message.tag is Tag.LEND and not work.reading.ended:

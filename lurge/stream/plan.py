@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 COORDINATOR = 0
 
+WORKERS_FED = 2
+"""Workers that one controller keeps busy: it inflates about as fast as one of them reads (docs/performance.md)."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -20,15 +23,16 @@ class Plan:
 def make_plan(ranks: int, volumes: int, workers_per_volume: int) -> Plan:
     """Roles for `ranks` (at least 2) ranks and `volumes` volumes to read.
 
-    A controller for every `workers_per_volume` workers, at most one a volume; every other rank works. Volumes that find
-    no controller wait for one. With 2 ranks, the second is a controller that works itself.
+    A controller for as many workers as it keeps busy, or `workers_per_volume` if that is less, at most one a volume;
+    every other rank works. Volumes that find no controller wait for one. With 2 ranks, the second is a controller that
+    works itself.
     """
     if ranks < 2:
         raise ValueError("a plan needs a coordinator and another rank")
     others = ranks - 1
     if others == 1:
         return Plan(controllers=(1,), workers=())
-    wanted = math.ceil(others / (1 + workers_per_volume))
+    wanted = math.ceil(others / (1 + min(workers_per_volume, WORKERS_FED)))
     controllers = max(1, min(volumes, wanted, others // 2))
     return Plan(tuple(range(1, 1 + controllers)), tuple(range(1 + controllers, ranks)))
 

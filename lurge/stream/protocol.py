@@ -13,10 +13,11 @@
     worker      -> controller   ASK     (volume)                 I can take blocks
                                 PORTION (volume, first line, lines; arrays)
                                                                  the records of some blocks by group, if it splits
-                                REPORT  (volume; arrays)
+                                REPORT  (volume, microseconds read, waited; arrays)
     worker, controller -> up    FAILED  (volume; problem)
     controller  -> coordinator  PROGRESS (volume, bytes, lines)
-                                REPORT  (volume, lines; arrays, among them the rules and what was split)
+                                REPORT  (volume, lines; arrays, among them the rules, what was split, and
+                                         seconds by stage)
 
 The first message that a rank gets decides what it is: a controller (VOLUME) or a worker (RULES). Every message names
 its volume, so that what is late for one is never taken for another. Messages of different senders may overtake each

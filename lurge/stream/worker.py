@@ -9,6 +9,7 @@ from lurge.aggregate.split import Splitter
 from lurge.model.rules import Rules
 from lurge.stream.comm import Comm
 from lurge.stream.protocol import Message, Problem, Tag, pack_arrays, pack_object, unpack_object
+from lurge.stream.stages import Stages
 
 ASKS_IN_FLIGHT = 2
 """While it reads one message of blocks, the next is on its way."""
@@ -24,11 +25,13 @@ class Worker:
         self._volume = self._assignment = -1
         self._aggregator: Aggregator | None = None
         self._splitter: Splitter | None = None
+        self._stages = Stages()
 
     def run(self, message: Message | None = None) -> int:
         """Work until STOP, beginning with `message`; returns the job's exit status."""
         while True:
-            message = message or self._comm.receive()
+            with self._stages("wait"):
+                message = message or self._comm.receive()
             if message is None:
                 continue
             if message.tag is Tag.STOP:
@@ -51,13 +54,15 @@ class Worker:
             rules: Rules = unpack_object(message.data)
             self._aggregator = Aggregator(rules)
             self._splitter = Splitter(rules) if rules.splits else None
+            self._stages = Stages()
             for _ in range(ASKS_IN_FLIGHT):
                 self._comm.send(message.source, Tag.ASK, volume)
         elif volume != self._volume or self._aggregator is None:
             log.debug("a late %s for volume %d", message.tag.name, volume)
         elif message.tag is Tag.BLOCKS:
             first_line, lines = message.numbers[1:]
-            self._aggregator.add(message.data, first_line)
+            with self._stages("read"):
+                self._aggregator.add(message.data, first_line)
             if self._splitter:
                 portion = pack_arrays(self._splitter.split(message.data, lines)._asdict())
                 self._comm.send(message.source, Tag.PORTION, volume, first_line, lines, data=portion)
@@ -65,4 +70,5 @@ class Worker:
         elif message.tag is Tag.DONE:
             arrays = pack_arrays(self._aggregator.export())
             self._aggregator = None
-            self._comm.send(message.source, Tag.REPORT, volume, data=arrays)
+            spent = (int(self._stages.seconds[stage] * 1e6) for stage in ("read", "wait"))
+            self._comm.send(message.source, Tag.REPORT, volume, *spent, data=arrays)

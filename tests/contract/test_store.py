@@ -15,6 +15,7 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
@@ -27,7 +28,7 @@ from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, Vaul
 from lurge.store import schema
 from lurge.store.database import Database
 from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
-from lurge.store.upgrade import revisions, script, upgrade
+from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
 
 DAY = date(2024, 1, 31)
 
@@ -99,7 +100,8 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     """As the first version made it, with a volume in it; on MySQL also after an interruption in the middle."""
     older = Database(database_config)
     with older.writing() as connection:
-        config = script()
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "0001")
     with older.writing() as connection:
@@ -110,7 +112,7 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     store_volume(older, named())
     assert paths(older, "scratch101") == ["a0", "a1", "a2"]
     with older.reading() as connection:
-        assert revisions(connection) == ("0002", "0002")
+        assert revisions(connection, ["alembic_version"]) == ("0002", "0002")
     with older.writing() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="9999"):
@@ -123,12 +125,14 @@ def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
     database = Database(database_config)
     upgrade(database)
     with database.writing() as connection:
-        connection.exec_driver_sql("delete from alembic_version")
+        connection.exec_driver_sql("delete from alembic.config import Config
+from alembic_version")
         connection.exec_driver_sql("drop table vault")
     upgrade(database)
     store_volume(database, named())
     with database.writing() as connection:
-        connection.exec_driver_sql("delete from alembic_version")
+        connection.exec_driver_sql("delete from alembic.config import Config
+from alembic_version")
     with pytest.raises(StoreError, match="hold rows"):
         upgrade(database)
     assert paths(database, "scratch101") == ["a0", "a1", "a2"]

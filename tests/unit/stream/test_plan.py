@@ -12,6 +12,7 @@ def test_examples() -> None:
     assert make_plan(2, 7, 6) == Plan((1,), ())
     assert make_plan(3, 1, 6) == Plan((1,), (2,))
     assert make_plan(4, 3, 6) == Plan((1,), (2, 3))
+    assert make_plan(8, 7, 6) == Plan((1, 2, 3), (4, 5, 6, 7))
     assert make_plan(50, 7, 6) == Plan(tuple(range(1, 8)), tuple(range(8, 50)))
     assert make_plan(8, 1, 2) == Plan((1,), tuple(range(2, 8)))
     assert make_plan(8, 9, 1) == Plan((1, 2, 3), (4, 5, 6, 7))

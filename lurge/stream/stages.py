@@ -1,0 +1,34 @@
+"""How long each stage of reading a volume takes, summed over all who take part in it.
+
+inflate   reading and inflating the dump
+cut       finding where blocks end
+blocked   inflated text waits for somebody to take it
+send      handing blocks to workers
+wait      workers wait for blocks
+read      parsing lines and adding them to tables, one pass
+merge     adding the workers' tables
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STAGES = ("inflate", "cut", "blocked", "send", "wait", "read", "merge")
+
+
+class Stages:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Count what happens within for a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - started
