@@ -32,7 +32,7 @@ def plan(
     """
     set_verbosity(quiet=True, verbose=False)
     from lurge.config import load_config
-    from lurge.export.tsv import human_size
+    from lurge.model.sizes import human_size
     from lurge.pipeline.planning import plan_job
 
     settings = load_config(config)

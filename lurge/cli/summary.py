@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from lurge.export.tsv import MISSING, human_size
+from lurge.export.tsv import MISSING
 from lurge.model.report import VAULT_KEY, Counts
+from lurge.model.sizes import human_size
 from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
 from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
 from lurge.store.database import Database

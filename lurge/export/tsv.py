@@ -11,12 +11,12 @@ from itertools import chain, islice
 from pathlib import Path
 
 from lurge.atomic import whole_file
+from lurge.model.sizes import human_sizes
 from lurge.model.stored import DirectoryRow, NewestReports, QuotaRow, UserRow
 
 MISSING = "-"
 LINES_AT_ONCE = 500_000
-NOTHING = "0 B"
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+ROWS_AT_ONCE = 10_000
 MIB = 2**20
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -26,17 +26,6 @@ QUOTA_COLUMNS = (
 )  # fmt: skip
 
 Value = str | int | float | date | None
-
-
-def human_size(size: int) -> str:
-    """A size in bytes with the largest unit that makes it at least 1, to two decimals."""
-    if size < 1024:
-        return f"{size} B"
-    unit = min((size.bit_length() - 1) // 10, len(UNITS) - 1)
-    value = round(size / (1 << 10 * unit), 2)
-    if value >= 1024 and unit < len(UNITS) - 1:
-        return f"1.0 {UNITS[unit + 1]}"
-    return f"{value} {UNITS[unit]}"
 
 
 def cell(value: Value) -> str:
@@ -119,10 +108,18 @@ def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[tuple[Value, ...]]:
 
 def inspector_lines(rows: Iterable[DirectoryRow], filetypes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
     """A line for each directory."""
-    for row in rows:
-        of_types = row.filetype_sizes
-        sizes = [human_size(of_types[name]) if name in of_types else NOTHING for name in filetypes]
-        yield (row.base, row.path, human_size(row.size), *sizes, row.files, row.last_modified, row.pi, row.group)
+    width = 1 + len(filetypes)
+    rows = iter(rows)
+    while part := list(islice(rows, ROWS_AT_ONCE)):
+        sizes = human_sizes([size for row in part for size in (row.size, *sizes_of(row, filetypes))])
+        for number, row in enumerate(part):
+            shown = sizes[number * width : (number + 1) * width]
+            yield (row.base, row.path, *shown, row.files, row.last_modified, row.pi, row.group)
+
+
+def sizes_of(row: DirectoryRow, filetypes: Sequence[str]) -> Iterator[int]:
+    """A directory's size in each filetype."""
+    return (row.filetype_sizes.get(name, 0) for name in filetypes)
 
 
 def user_lines(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from operator import add
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lurge.model.stored import LARGEST
+from lurge.model.dump import SECONDS_A_DAY, days_before, last_second
+from lurge.model.sizes import EXACT_FLOAT, Whole, whole
 
 ROWS_AT_ONCE = 10_000
-
-Whole = npt.NDArray[Any]
-"""int64, or whole numbers of any size as objects."""
 
 
 class DirectoryUsage(NamedTuple):
@@ -99,9 +98,13 @@ class Directories:
         return [self.text[start : start + length].decode() for start, length in zip(starts, lengths, strict=True)]
 
 
-def whole(numbers: Sequence[int]) -> Whole:
-    """Whole numbers as int64, or as objects where one does not fit."""
-    return np.array(numbers, np.int64 if max(numbers, default=0) <= LARGEST else object)
+def to_days(day: date, times: npt.NDArray[np.int64]) -> list[int]:
+    """Whole days from times (Unix seconds) to the last second of `day`, UTC."""
+    last = last_second(day)
+    if times.min(initial=0) < -EXACT_FLOAT:
+        return [days_before(day, time) for time in times.tolist()]
+    days: list[int] = ((last - times) // SECONDS_A_DAY).tolist()
+    return days
 
 
 def merge(rows: Iterable[DirectoryUsage]) -> Iterable[DirectoryUsage]:

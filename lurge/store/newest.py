@@ -167,7 +167,7 @@ def file_sizes(
     table = schema.file_size
     query = sa.select(table.c.directory_id, table.c.filetype_id, exact_size(table))
     found: dict[int, dict[str, int]] = {}
-    for directory, filetype, size in connection.execute(query.where(table.c.directory_id.between(first, last))):
+    for directory, filetype, size in connection.execute(query.where(table.c.directory_id.between(first, last))).all():
         found.setdefault(directory, {})[filetypes[filetype]] = int(size or 0)
     return found
 

@@ -13,10 +13,12 @@ import numpy as np
 import sqlalchemy as sa
 
 from lurge.errors import ReconciliationError, VolumeError
+from lurge.model.directories import to_days
 from lurge.model.dump import Dump, date_of, days_before
 from lurge.model.forecast import OK, Forecaster
 from lurge.model.names import Group
 from lurge.model.report import VolumeReport
+from lurge.model.sizes import to_gib
 from lurge.model.stored import LARGEST
 from lurge.store import schema
 from lurge.store.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
@@ -26,8 +28,6 @@ from lurge.store.warnings import warn
 
 OLD = ".hgi.old."
 """What the older tool tags the rows with that it is about to replace."""
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -236,17 +236,17 @@ class Swap:
         found = self._report.directories
         bases = [self._bases.get(base) for base in found.bases]
         for part in found.parts():
-            gids, sizes = found.gid[part].tolist(), found.size[part].tolist()
+            gids = found.gid[part].tolist()
             yield from zip(
                 range(first + part.start, first + part.stop),
                 map(stored_path, found.subdirectories(part)),
                 found.files[part].tolist(),
-                [round(size / GIB, 2) for size in sizes],
-                [days_before(self._date, newest) for newest in found.newest[part].tolist()],
+                to_gib(found.size[part]),
+                to_days(self._date, found.newest[part]),
                 [self._pis[gid] for gid in gids],
                 [self._groups[gid] for gid in gids],
                 [bases[base] for base in found.base[part].tolist()],
-                sizes,
+                found.size[part].tolist(),
                 strict=True,
             )
 
@@ -258,10 +258,9 @@ class Swap:
         for part in found.parts():
             sizes = found.filetype_sizes[part]
             row, filetype = np.nonzero(sizes)
-            values = sizes[row, filetype].tolist()
+            values = sizes[row, filetype]
             numbers = (row + (first + part.start)).tolist()
-            rounded = [round(size / GIB, 2) for size in values]
-            yield from zip(numbers, keys[filetype].tolist(), rounded, values, strict=True)
+            yield from zip(numbers, keys[filetype].tolist(), to_gib(values), values.tolist(), strict=True)
 
     def _delete_history(self) -> None:
         usage = schema.lustre_usage

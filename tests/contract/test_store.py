@@ -125,14 +125,12 @@ def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
     database = Database(database_config)
     upgrade(database)
     with database.writing() as connection:
-        connection.exec_driver_sql("delete from alembic.config import Config
-from alembic_version")
+        connection.exec_driver_sql("delete from alembic_version")
         connection.exec_driver_sql("drop table vault")
     upgrade(database)
     store_volume(database, named())
     with database.writing() as connection:
-        connection.exec_driver_sql("delete from alembic.config import Config
-from alembic_version")
+        connection.exec_driver_sql("delete from alembic_version")
     with pytest.raises(StoreError, match="hold rows"):
         upgrade(database)
     assert paths(database, "scratch101") == ["a0", "a1", "a2"]

@@ -1,0 +1,71 @@
+"""Sizes as people see them, for many at once; each function is exact where Python's own arithmetic is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lurge.model.stored import LARGEST
+
+GIB = 2**30
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+EXACT_FLOAT = 2**53
+"""Whole numbers below it are exact as floats, and as int64 still if a hundred times as large."""
+
+Whole = npt.NDArray[Any]
+"""int64, or whole numbers of any size as objects."""
+
+
+def whole(numbers: Sequence[int]) -> Whole:
+    """Whole numbers as int64, or as objects where one does not fit."""
+    return np.array(numbers, np.int64 if max(numbers, default=0) <= LARGEST else object)
+
+
+def are_exact(sizes: Whole) -> bool:
+    """Whether sizes can be rounded with `hundredths`."""
+    return sizes.dtype != object and bool(sizes.max(initial=0) < EXACT_FLOAT)
+
+
+def hundredths(sizes: npt.NDArray[np.int64], unit: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:
+    """sizes / unit (a power of two) in hundredths, rounded as `round` does it: ties go to the even one."""
+    found, rest = np.divmod(sizes * 100, unit)
+    found += (2 * rest > unit) | ((2 * rest == unit) & (found % 2 == 1))
+    return found
+
+
+def to_gib(sizes: Whole) -> list[float]:
+    """Bytes as GiB, to two decimals."""
+    if not are_exact(sizes):
+        return [round(size / GIB, 2) for size in sizes.tolist()]
+    rounded: list[float] = (hundredths(sizes, GIB) / 100).tolist()
+    return rounded
+
+
+def human_size(size: int) -> str:
+    """A size in bytes with the largest unit that makes it at least 1, to two decimals."""
+    if size < 1024:
+        return f"{size} B"
+    unit = min((size.bit_length() - 1) // 10, len(UNITS) - 1)
+    value = round(size / (1 << 10 * unit), 2)
+    if value >= 1024 and unit < len(UNITS) - 1:
+        return f"1.0 {UNITS[unit + 1]}"
+    return f"{value} {UNITS[unit]}"
+
+
+def human_sizes(sizes: Sequence[int]) -> list[str]:
+    """What `human_size` says of each."""
+    array = whole(sizes)
+    if not are_exact(array):
+        return [human_size(size) for size in sizes]
+    unit = np.maximum(np.frexp(array.astype(np.float64))[1] - 1, 0).astype(np.int64) // 10
+    found = hundredths(array, np.left_shift(1, 10 * unit))
+    above = (found >= 102_400) & (unit > 0)
+    values = np.where(above, 1.0, found / 100).tolist()
+    units = (unit + above).tolist()
+    return [
+        f"{value} {UNITS[number]}" if number else f"{size} B"
+        for value, number, size in zip(values, units, sizes, strict=True)
+    ]

@@ -1,0 +1,37 @@
+"""Sizes as people see them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lurge.model.sizes import GIB, human_size, human_sizes, to_gib, whole
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1610612736, "1.5 GiB"),
+        (2**40 - 1, "1.0 TiB"),
+        (2**20 - 1, "1.0 MiB"),
+        (2**60 * 7, "7.0 EiB"),
+        (2**80, "1048576.0 EiB"),
+    ],
+)
+def test_human_sizes(size: int, shown: str) -> None:
+    assert human_size(size) == shown
+
+
+@given(sizes=st.lists(st.integers(0, 2**60) | st.integers(0, 2**40).map(lambda number: number * GIB // 200)))
+@example(sizes=[GIB * 5 // 1000, GIB // 8, GIB * 3 // 8, 2**53, 2**53 - 1])
+@example(sizes=[2**63, 5])
+@example(sizes=[2**power + more for power in range(10, 63) for more in (-1, 0, 1)])
+@example(sizes=[2**20 - 5243, 2**20 - 5242, 2**30 - 5368710, 2**30 - 5368709])
+def test_many_are_shown_as_one(sizes: list[int]) -> None:
+    for part in (sizes, [size for size in sizes if size < 2**53]):
+        assert to_gib(whole(part)) == [round(size / GIB, 2) for size in part]
+        assert human_sizes(part) == [human_size(size) for size in part]
