@@ -250,7 +250,6 @@ def read_usual(encoding, columns, buffer, start, last, ends, path):
         return UNUSUAL
     if buffer[ends[TYPE]] == DIRECTORY and length > 1 and path[length - 1] == SLASH:
         length -= 1
-        kept = length + 1 if encoding == QUOTED else min(kept, length // 3 * 4)
     last[TEXT_START] = start
     last[TEXT_KEPT] = kept
     last[BYTES_SHARED] = same

@@ -165,11 +165,12 @@ def file_sizes(
 ) -> dict[int, dict[str, int]]:
     """Sizes by filetype of the directories whose keys are from `first` to `last`, by key."""
     table = schema.file_size
-    query = sa.select(table.c.directory_id, table.c.filetype_id, exact_size(table))
-    found: dict[int, dict[str, int]] = {}
-    for directory, filetype, size in connection.execute(query.where(table.c.directory_id.between(first, last))).all():
-        found.setdefault(directory, {})[filetypes[filetype]] = int(size or 0)
-    return found
+    exact = exact_size(table)
+    sums = (sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes)
+    query = sa.select(table.c.directory_id, *sums).group_by(table.c.directory_id)
+    names = list(filetypes.values())
+    rows = connection.execute(query.where(table.c.directory_id.between(first, last))).all()
+    return {key: dict(zip(names, map(int, sizes), strict=True)) for key, *sizes in rows}
 
 
 def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:

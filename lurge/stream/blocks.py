@@ -19,7 +19,8 @@ from lurge.source.inflate import DumpReader
 from lurge.stream.stages import Stages
 
 BUFFER_BYTES = 2 << 20
-"""Text that travels in one message: many blocks, because a message costs as much as reading a thousand lines."""
+BLOCKS_PER_MESSAGE = 64
+"""What travels in one message, at most: a message costs as much as reading a thousand lines."""
 
 SAMPLE_BYTES = 1 << 20
 NEWLINE = np.uint8(10)
@@ -64,6 +65,15 @@ def end_without(text, lines):
     return 0
 
 
+@compiled
+def end_of_lines(text, start, lines):
+    """Where so many lines that begin at text[start] end."""
+    while lines > 0:
+        lines -= text[start] == NEWLINE
+        start += 1
+    return start
+
+
 class Buffers:
     """Buffers that are used again as soon as nothing refers to the text in them: fresh memory is slow to touch."""
 
@@ -89,8 +99,10 @@ class Buffers:
         return text
 
 
-def cut(read: Read, block_lines: int, buffer_bytes: int = BUFFER_BYTES) -> Iterator[Batch]:
-    """Batches of as many whole blocks of `block_lines` lines as a buffer holds; the last block may be shorter.
+def cut(
+    read: Read, block_lines: int, buffer_bytes: int = BUFFER_BYTES, blocks: int = BLOCKS_PER_MESSAGE
+) -> Iterator[Batch]:
+    """Batches of at most `blocks` whole blocks of `block_lines` lines, as a buffer holds them; the last may be shorter.
 
     Their text is writable, because kernels are compiled for one kind of array. Of a line longer than any that is read,
     only as much is kept as shows that it is.
@@ -109,9 +121,12 @@ def cut(read: Read, block_lines: int, buffer_bytes: int = BUFFER_BYTES) -> Itera
         total = int(count_newlines(text))
         lines = total - total % block_lines
         end = int(end_without(text, total - lines)) if lines else 0
-        if lines:
-            yield Batch(first_line, lines, text[:end])
-            first_line += lines
+        start = 0
+        while lines:
+            part = min(lines, blocks * block_lines)
+            after = end if part == lines else int(end_of_lines(text, start, part))
+            yield Batch(first_line, part, text[start:after])
+            start, lines, first_line = after, lines - part, first_line + part
         rest = text[end:].tobytes()
         line_start = rest.rfind(b"\n") + 1
         if len(rest) - line_start > LONGEST_LINE:

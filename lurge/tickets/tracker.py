@@ -290,9 +290,10 @@ class JobTracker:
                 document = self.get_tracker_file(path.name)
             except JobTrackerError:
                 continue
-            if not self.validate_json_schema(document):
-                continue
-            if status in (None, document["job_management"]["job_status"]) and job_name in (None, document["job_name"]):
+            # Whether it is a ticket by its form takes longer to see than whether it may be one of those wanted.
+            management = document.get("job_management") if isinstance(document, dict) else None
+            may_be = isinstance(management, dict) and status in (None, management.get("job_status"))
+            if may_be and job_name in (None, document.get("job_name")) and self.validate_json_schema(document):
                 found.append(document)
         return sorted(found, key=lambda one: (one["creation_date"], one["job_ticket_id"]), reverse=True)
 

@@ -287,10 +287,10 @@ def test_names_of_two_numbers_stay_two(site: Site) -> None:
     "defect",
     [
         "Batch.lines = property(lambda self: self[1] + 1)",
-        "counts = Aggregator._counts\n"
-        "Aggregator._counts = lambda self, lines: replace(counts(self, lines), vanished=1)",
-        "rows = Table.rows\n"
-        "Table.rows = lambda self: [row._replace(sums=(row.sums[0] + 1, *row.sums[1:])) for row in rows(self)]",
+        "counts = rows.make_counts\n"
+        "rows.make_counts = lambda arrays, lines: replace(counts(arrays, lines), vanished=1)",
+        "entries = Export.entries\n"
+        "Export.entries = lambda self: [row._replace(sums=(row.sums[0] + 1, *row.sums[1:])) for row in entries(self)]",
         "insert = swap.insert_rows\n"
         "swap.insert_rows = lambda one, table, columns, rows: insert(one, table, columns, list(rows)[1:])",
     ],
@@ -302,8 +302,8 @@ def test_a_volume_that_does_not_add_up_is_not_stored(site: Site, defect: str) ->
     defective = site.folder / "defective.py"
     defective.write_text(
         "from dataclasses import replace\n"
-        "from lurge.aggregate.aggregator import Aggregator\n"
-        "from lurge.aggregate.table import Table\n"
+        "from lurge.aggregate import rows\n"
+        "from lurge.aggregate.table import Export\n"
         "from lurge.cli.main import main\n"
         "from lurge.store import swap\n"
         "from lurge.stream.blocks import Batch\n"

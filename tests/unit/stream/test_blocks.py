@@ -14,10 +14,11 @@ from tests.streams import arriving
     size=st.integers(1, 50),
     lines=st.integers(1, 5),
     buffer=st.integers(1, 100),
+    blocks=st.integers(1, 5),
 )
-def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer: int) -> None:
+def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer: int, blocks: int) -> None:
     read = arriving(text[i : i + size] for i in range(0, len(text), size))
-    batches = [batch._replace(text=batch.text.copy()) for batch in cut(read, lines, buffer)]
+    batches = [batch._replace(text=batch.text.copy()) for batch in cut(read, lines, buffer, blocks)]
     assert b"".join(batch.text.tobytes() for batch in batches) == text
     whole = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
     assert sum(batch.lines for batch in batches) == whole
@@ -25,7 +26,7 @@ def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer:
     for i, batch in enumerate(batches):
         assert batch.first_line == number
         number += batch.lines
-        assert batch.lines > 0
+        assert 0 < batch.lines <= lines * blocks
         assert i == len(batches) - 1 or batch.lines % lines == 0
 
 
