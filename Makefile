@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 RANKS ?= 4
+MINUTES ?= 3
 
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config slapd slurmctld slurmd slurm-client munge openssl shellcheck
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
-.PHONY: help setup services run test lint docs night bench clean
+.PHONY: help setup services run test lint docs night soak bench bench-store bench-scale clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.done: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV) || { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); }
@@ -48,8 +49,25 @@ docs: setup  ## write the generated documents
 night: services  ## rehearse ten nights with real servers, some of which die
 	$(BIN)/python -m tests.night
 
-bench: services  ## time the swap beside LOAD DATA
+soak: setup  ## read random worlds for MINUTES minutes and compare with the plain twin
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+$(VENV)/.bench: $(VENV)/.done
+	@if command -v igzip >/dev/null; then :; \
+	elif [ "$$(id -u)" != 0 ]; then echo "Install igzip, of the package isal."; exit 1; \
+	else apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends isal; fi >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench  ## time a report of 20 million records beside igzip, rapidgzip, DuckDB and a plain loop
+	$(BIN)/python -m benchmarks.report
+
+bench-store: services  ## time the swap beside LOAD DATA, and a volume of five million directories
 	$(BIN)/python -m benchmarks.swap
+	$(BIN)/python -m benchmarks.wide
+
+bench-scale: setup  ## simulate jobs of many ranks, checked against runs with up to 8
+	$(BIN)/python -m benchmarks.scale
 
 clean:  ## remove the virtual environment and what `make run` wrote
 	rm -rf $(VENV) $(DEMO)

@@ -12,4 +12,4 @@ cli        the commands
 model      the nouns that all of these share
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -67,7 +67,11 @@ class Reading:
         self.stages = self._dump.stages
         self._ready: queue.Queue[Batch | Exception | None] = queue.Queue(BATCHES_AHEAD)
         self._stopped = threading.Event()
-        self.rules = rules_of(job, self._dump.era)
+        try:
+            self.rules = rules_of(job, self._dump.era)
+        except BaseException:
+            self._dump.close()
+            raise
         self.lines = 0
         self.ended = False
         threading.Thread(target=self._read, daemon=True, name=f"read {job.dump.volume.name}").start()

@@ -1,0 +1,144 @@
+"""How long a job takes on so many ranks: a simulation, checked against runs here, then asked about a large site.
+
+    python -m benchmarks.scale [RECORDS_A_VOLUME [VOLUMES]]
+
+What a line costs is measured in a run on three ranks: the controller inflates, cuts and sends it, a worker receives and
+reads it. The simulation deals ranks out as lurge does (lurge.stream.plan), lets every controller go as fast as its core
+or its crew allows, all of them together no faster than the cores there are, and lends the crews of those that are done.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lurge.aggregate.table import SUMS
+from lurge.stream.plan import make_plan, share
+from lurge.stream.threads import usable_cores
+
+RANKS_HERE = (2, 3, 4, 5, 6, 8)
+LARGE_SITE = [300_000_000] * 7
+LARGE_RANKS = (8, 15, 22, 29, 36, 50, 64)
+WORKERS_PER_VOLUME = 6
+FILETYPES = 8
+NAME_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of a core: of a controller and of a worker for a line, and of the whole job for starting a rank."""
+
+    controller: float
+    worker: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    wall: float
+    cpu: float
+    inflate_and_cut: float
+    read: float
+
+
+def simulate(lines: Sequence[int], ranks: int, cores: int, costs: Costs) -> float:
+    """Seconds from the first line to the last of volumes of so many lines."""
+    plan = make_plan(ranks, len(lines), WORKERS_PER_VOLUME)
+    crews = {number: len(crew) for number, crew in enumerate(share(plan.workers, len(plan.controllers)))}
+    waiting = sorted(lines)
+    left = {number: float(waiting.pop()) for number in crews if waiting}
+    now = 0.0
+    while left:
+        rates = {number: rate_of(crews[number], cores, costs) for number in left}
+        used = sum(rate * (costs.controller + costs.worker) for rate in rates.values())
+        slower = max(1.0, used / cores)
+        step = min(left[number] * slower / rates[number] for number in left)
+        now += step
+        for number in list(left):
+            left[number] -= step * rates[number] / slower
+            if left[number] <= 1e-6 * max(lines):
+                del left[number]
+                if waiting:
+                    left[number] = float(waiting.pop())
+                elif left:
+                    smallest = min(left, key=lambda one: crews[one])
+                    crews[smallest] += crews[number]
+                    crews[number] = 0
+    return now
+
+
+def rate_of(crew: int, cores: int, costs: Costs) -> float:
+    """Lines a second of one controller, whose threads work where it has no crew."""
+    workers = crew or max(1, cores - 1)
+    return min(1 / costs.controller, workers / costs.worker)
+
+
+def run(folder: Path, ranks: int) -> Measured:
+    """One whole job on so many ranks."""
+    command = [sys.executable, "-m", "lurge", "report", "-c", str(folder / "lurge.toml")]
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(
+        [*command, "--force", "--json", "--quiet", "-n", str(ranks)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    stages = [volume["stages"] for volume in json.loads(done.stdout)["volumes"]]
+    return Measured(
+        wall=wall,
+        cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        inflate_and_cut=sum(one["inflate"] + one["cut"] for one in stages),
+        read=sum(one["read"] for one in stages),
+    )
+
+
+def make_world(folder: Path, records: int, volumes: int) -> Path:
+    """A made-up world of volumes of so many records each."""
+    command = [sys.executable, "-m", "lurge", "synth", "-o", str(folder), "--records", str(records)]
+    subprocess.run([*command, "--volumes", str(volumes)], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def measure_costs(world: Path, tiny: Path, lines: int) -> Costs:
+    """What lines and starts cost. What cannot be told apart (receiving, waking) is shared between both sides."""
+    start = run(tiny, 3)
+    one = run(world, 3)
+    busy = one.inflate_and_cut + one.read
+    other = max(0.0, one.cpu - start.cpu - busy)
+    return Costs(
+        controller=(one.inflate_and_cut + other / 2) / lines,
+        worker=(one.read + other / 2) / lines,
+        start=start.cpu / 3,
+    )
+
+
+def main() -> None:
+    records, volumes = [*map(int, sys.argv[1:]), *(2_000_000, 3)[len(sys.argv) - 1 :]]
+    cores = usable_cores()
+    with tempfile.TemporaryDirectory() as name:
+        tiny = make_world(Path(name, "tiny"), 1000, volumes)
+        world = make_world(Path(name, "world"), records, volumes)
+        for folder in (tiny, world):
+            run(folder, 2)
+        costs = measure_costs(world, tiny, records * volumes)
+        print(f"a line costs a controller {costs.controller * 1e6:.3f} and a worker {costs.worker * 1e6:.3f} microseconds")
+        print(f"\n| ranks, {volumes} volumes of {records:,} records, {cores} cores | simulated s | measured s |\n|--:|--:|--:|")
+        for ranks in RANKS_HERE:
+            start = run(tiny, ranks).wall
+            simulated = start + simulate([records] * volumes, ranks, cores, costs)
+            print(f"| {ranks} | {simulated:.1f} | {run(world, ranks).wall:.1f} |")
+    print("\n| ranks, each with a core, 7 volumes of 300,000,000 records | simulated s |\n|--:|--:|")
+    for ranks in LARGE_RANKS:
+        print(f"| {ranks} | {simulate(LARGE_SITE, ranks, ranks, costs):.0f} |")
+    print(f"\nworkers that one controller feeds: {costs.worker / costs.controller:.2f}")
+    row = 8 * (SUMS + 1 + FILETYPES) + NAME_BYTES
+    print(f"the coordinator holds {row} bytes for a directory that waits to be stored, and as much again while it is stored")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How long a volume with millions of directories takes to read, merge and store, and how much memory.
+
+    python -m benchmarks.wide [DIRECTORIES [FILES_EACH]]
+
+The dump has so many directories below 500 base directories, each of which is a row of the directory report, with files
+of four filetypes. What is read and stored goes through SQLite.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+BASES = 500
+SUFFIXES = (".bam", ".cram", ".vcf.gz", ".fastq.gz", ".txt")
+DIRECTORIES, FILES_EACH = 5_000_000, 4
+
+CONFIGURATION = """
+[dumps]
+directory = "dumps"
+volumes = ["scratch101"]
+[reports]
+directory = "out"
+[identity]
+provider = "nss"
+"""
+
+
+def make_world(folder: Path, directories: int, files: int) -> int:
+    """Write a dump of so many directories with so many files each; returns the number of records."""
+    today = datetime.now(UTC)
+    dumps = folder / "dumps"
+    dumps.mkdir()
+    (folder / "lurge.toml").write_text(CONFIGURATION)
+    bases = [f"/lustre/scratch101/teams/team{number:03d}" for number in range(BASES)]
+    lines = (f"{20000 + number}\t{base}\n" for number, base in enumerate(bases))
+    (dumps / f"{today:%Y%m%d}.basedirs").write_text("".join(lines))
+    mtime = int(today.timestamp()) - 86400 * 90
+    with gzip.open(dumps / f"{today:%Y%m%d}_scratch101.a.b.stats.gz", "wt", compresslevel=1) as dump:
+        for number in range(directories):
+            team = number % BASES
+            start = f'"{bases[team]}/sample_{number:09d}/lane'
+            inode = 144_115_205_255_725_057 + number * files
+            dump.writelines(
+                f'{start}_{i}{SUFFIXES[(number + i) % len(SUFFIXES)]}"\t{number % 9973 * 1000 + i}\t{1000 + team}'
+                f"\t{20000 + team}\t{mtime}\t{mtime - number % 1000}\t{mtime}\tf\t{inode + i}\t1\t2031616119\t{i}\n"
+                for i in range(files)
+            )
+    return directories * files
+
+
+def main() -> None:
+    directories, files = [*map(int, sys.argv[1:]), *(DIRECTORIES, FILES_EACH)[len(sys.argv) - 1 :]]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        records = make_world(folder, directories, files)
+        print(f"{directories:,} directories, {records:,} records")
+        command = [sys.executable, "-m", "lurge", "report", "-c", str(folder / "lurge.toml"), "--json", "--quiet"]
+        started = time.monotonic()
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        wall = time.monotonic() - started
+        outcome = json.loads(done.stdout)
+        (volume,) = outcome["volumes"]
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+        print(f"whole job {wall:.1f} s, peak {peak:,} MiB; read in {volume['seconds']:.1f} s")
+        stages = volume["stages"] | outcome["stages"]
+        print(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages.items()))
+
+
+if __name__ == "__main__":
+    main()
