@@ -126,8 +126,10 @@ def main() -> None:
         for folder in (tiny, world):
             run(folder, 2)
         costs = measure_costs(world, tiny, records * volumes)
-        print(f"a line costs a controller {costs.controller * 1e6:.3f} and a worker {costs.worker * 1e6:.3f} microseconds")
-        print(f"\n| ranks, {volumes} volumes of {records:,} records, {cores} cores | simulated s | measured s |\n|--:|--:|--:|")
+        micro = costs.controller * 1e6, costs.worker * 1e6
+        print("a line costs a controller {:.3f} and a worker {:.3f} microseconds of a core".format(*micro))
+        print(f"\n| ranks, {volumes} volumes of {records:,} records, {cores} cores | simulated s | measured s |")
+        print("|--:|--:|--:|")
         for ranks in RANKS_HERE:
             start = run(tiny, ranks).wall
             simulated = start + simulate([records] * volumes, ranks, cores, costs)
@@ -137,7 +139,7 @@ def main() -> None:
         print(f"| {ranks} | {simulate(LARGE_SITE, ranks, ranks, costs):.0f} |")
     print(f"\nworkers that one controller feeds: {costs.worker / costs.controller:.2f}")
     row = 8 * (SUMS + 1 + FILETYPES) + NAME_BYTES
-    print(f"the coordinator holds {row} bytes for a directory that waits to be stored, and as much again while it is stored")
+    print(f"the coordinator holds {row} bytes for a directory that waits, and as much again while it is stored")
 
 
 if __name__ == "__main__":

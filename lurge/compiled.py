@@ -59,13 +59,13 @@ _nrt: kernels allocate nothing, so they need no reference counts; with them, eve
 each of the arrays it passes, and a pass takes five times as long.
 """
 
-WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}
+WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True, "cache": False}
 
 compiled = njit(**OPTIONS)
 """Decorates a kernel that Python calls."""
 
 within = njit(**WITHIN)
-"""Decorates a kernel that only kernels may call: what Python would need to call it takes long to compile."""
+"""Decorates a kernel that only kernels may call: it is kept as part of these, and nothing is compiled for Python."""
 
 inlined = njit(**WITHIN, forceinline=True)
 """Decorates one that is called for every record: a call hands over every array of a tuple one by one."""

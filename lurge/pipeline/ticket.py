@@ -78,8 +78,8 @@ class JobTicket:
 
     def _last_died(self, job: str, source: str) -> dict[str, Any] | None:
         """The last run of the same job, if it died."""
-        runs = [one for one in self._tracker.list_jobs(job_name=job, status=None) if is_of(one, job, source)]
-        return runs[0] if runs and "died" in runs[0]["context"] else None
+        last = next((one for one in self._tracker.newest_jobs(job_name=job) if is_of(one, job, source)), None)
+        return last if last and "died" in last["context"] else None
 
     @contextmanager
     def step(self, name: str) -> Iterator[dict[str, Any]]:

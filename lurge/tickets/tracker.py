@@ -8,7 +8,7 @@ import re
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -278,6 +278,10 @@ class JobTracker:
 
     def list_jobs(self, status: str | None = None, job_name: str | None = None) -> list[Document]:
         """Every ticket, newest first; of one status or job where they are given. Damaged ones are left out."""
+        return list(self.newest_jobs(status, job_name))
+
+    def newest_jobs(self, status: str | None = None, job_name: str | None = None) -> Iterator[Document]:
+        """As `list_jobs`, one after another: whether a ticket is a proper one takes longest to see."""
         found = []
         try:
             entries = list(self.base_directory.iterdir()) if self.base_directory.is_dir() else []
@@ -290,12 +294,12 @@ class JobTracker:
                 document = self.get_tracker_file(path.name)
             except JobTrackerError:
                 continue
-            # Whether it is a ticket by its form takes longer to see than whether it may be one of those wanted.
             management = document.get("job_management") if isinstance(document, dict) else None
             may_be = isinstance(management, dict) and status in (None, management.get("job_status"))
-            if may_be and job_name in (None, document.get("job_name")) and self.validate_json_schema(document):
+            if may_be and job_name in (None, document.get("job_name")):
                 found.append(document)
-        return sorted(found, key=lambda one: (one["creation_date"], one["job_ticket_id"]), reverse=True)
+        found.sort(key=lambda one: (str(one.get("creation_date")), str(one.get("job_ticket_id"))), reverse=True)
+        return (document for document in found if self.validate_json_schema(document))
 
     def count_jobs(self) -> dict[str, int]:
         """How many tickets there are of every status."""
