@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 COORDINATOR = 0
 
-WORKERS_FED = 2
-"""Workers that one controller keeps busy: it inflates about as fast as one of them reads (docs/performance.md)."""
+WORKERS_FED = 1
+"""Workers that one controller keeps busy: to inflate a line takes it longer than to read it (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Plan:
 def make_plan(ranks: int, volumes: int, workers_per_volume: int) -> Plan:
     """Roles for `ranks` (at least 2) ranks and `volumes` volumes to read.
 
-    A controller for as many workers as it keeps busy, or `workers_per_volume` if that is less, at most one a volume;
+    A controller for as many workers as it keeps busy (`workers_per_volume`, if that is less), at most one a volume;
     every other rank works. Volumes that find no controller wait for one. With 2 ranks, the second is a controller that
     works itself.
     """

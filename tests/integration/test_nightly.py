@@ -401,7 +401,9 @@ def test_plan(site: Site) -> None:
     assert [(one["ranks"], one["role"]) for one in found["roles"]] == [
         ([0], "coordinator"),
         ([1], "controller"),
-        ([2, 3, 4, 5], "workers of rank 1"),
+        ([3, 5], "workers of rank 1"),
+        ([2], "controller"),
+        ([4], "workers of rank 2"),
     ]
     assert found["missing"].keys() == {"v3"}
     assert json.loads(plan("--json"))["ranks"] == 5
