@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +44,40 @@ def find_cache() -> Path:
 CACHE = find_cache()
 os.environ[CACHE_VARIABLE] = str(CACHE)
 
-from numba import njit  # noqa: E402 - numba looks for the place when it is imported
+# numba looks for the place when it is imported.
+from numba import njit  # noqa: E402
+from numba.core.caching import FunctionCache  # noqa: E402
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "boundscheck": False,
     "error_model": "numpy",
     "_nrt": False,
     "no_cfunc_wrapper": True,
 }
-"""Without the interpreter's lock, cached on disk, without bounds checks.
+"""Without the interpreter's lock, without bounds checks.
 
 _nrt: kernels allocate nothing, so they need no reference counts; with them, every call of one kernel by another counts
 each of the arrays it passes, and a pass takes five times as long.
 """
 
-WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True, "cache": False}
+WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}
 
-compiled = njit(**OPTIONS)
-"""Decorates a kernel that Python calls."""
+
+class KernelCache(FunctionCache):
+    """Kernels on disk."""
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """As numba does it, but without importing first everything that only compiling needs."""
+        return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Decorates a kernel that Python calls."""
+    kernel = njit(**OPTIONS)(function)
+    kernel._cache = KernelCache(function)  # type: ignore[no-untyped-call]
+    return kernel
+
 
 within = njit(**WITHIN)
 """Decorates a kernel that only kernels may call: it is kept as part of these, and nothing is compiled for Python."""

@@ -74,6 +74,9 @@ def main() -> None:
     except LurgeError as error:
         print(f"lurge: {error.message}\n  -> {error.advice}", file=sys.stderr)
         sys.exit(1 if isinstance(error, VolumeError) else error.exit_status)
+    finally:
+        # The interpreter would look for cycles once more, several times over, before it ends.
+        gc.freeze()
 
 
 def terminate(number: int, _: object) -> None:

@@ -7,16 +7,15 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from lurge.atomic import whole_file
-from lurge.model.sizes import human_sizes
-from lurge.model.stored import DirectoryRow, NewestReports, QuotaRow, UserRow
+from lurge.model.sizes import human_sizes, whole
+from lurge.model.stored import DirectoryPage, NewestReports, QuotaRow, UserRow
 
 MISSING = "-"
 LINES_AT_ONCE = 500_000
-ROWS_AT_ONCE = 10_000
 MIB = 2**20
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -36,12 +35,22 @@ def cell(value: Value) -> str:
     return text if text.isprintable() and "\\" not in text else text.translate(ESCAPES)
 
 
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Value]]) -> Path:
-    """Write a header and the sorted rows. Raises OutputError."""
-    lines = (("\t".join(map(cell, row)) + "\n").encode() for row in chain([header], rows))
+def cells(values: Sequence[Value]) -> list[str]:
+    """The cells of a column, in which few values are many times."""
+    known = {value: cell(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
+def line(row: Iterable[Value]) -> str:
+    """A row as it stands in a TSV."""
+    return "\t".join(map(cell, row)) + "\n"
+
+
+def write_table(path: Path, header: Sequence[str], lines: Iterable[str]) -> Path:
+    """Write a header and the lines, sorted. Raises OutputError."""
     with whole_file(path) as file, ExitStack() as runs:
-        file.write(next(lines))
-        file.writelines(in_order(lines, runs, path.parent))
+        file.write(line(header).encode())
+        file.writelines(in_order(map(str.encode, lines), runs, path.parent))
     return path
 
 
@@ -73,12 +82,12 @@ def write_reports(
         write_table(
             directory / "report-output-files" / f"report-{day:%Y%m%d}.tsv",
             ("Top Level Path", "PI", "Group", "Usage (bytes)", "Quota (bytes)", "Last Modified (days)"),
-            newest.groups,
+            map(line, newest.groups),
         ),
         write_table(
             directory / "quota-reports" / f"{day}.tsv",
             QUOTA_COLUMNS,
-            quota_lines(newest.quotas),
+            map(line, quota_rows(newest.quotas)),
         ),
         write_table(
             directory / "inspector-reports" / f"{day}.tsv",
@@ -88,42 +97,43 @@ def write_reports(
         write_table(
             directory / "user-reports" / f"{day}.tsv",
             ("username", "data", "group", *volumes),
-            user_lines(newest.users, volumes),
+            map(line, user_rows(newest.users, volumes)),
         ),
         write_table(
             directory / "vault-reports" / f"{day}.tsv",
             ("Path", "State", "Size (bytes)", "Owner", "Group", "Last Modified", "Volume"),
-            newest.vaults,
+            map(line, newest.vaults),
         ),
     ]
 
 
-def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[tuple[Value, ...]]:
-    """A line for each group and volume."""
+def quota_rows(rows: Iterable[QuotaRow]) -> Iterator[tuple[Value, ...]]:
+    """A row for each group and volume."""
     for row in rows:
         of_today = None if row.quota is None else "later" if row.backfilled else "of the day"
         expected = (row.in_3_days, row.in_7_days, row.quota_reached)
         yield (row.volume, row.pi, row.group, row.used, row.quota, of_today, row.warning, *expected)
 
 
-def inspector_lines(rows: Iterable[DirectoryRow], filetypes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
+def inspector_lines(pages: Iterable[DirectoryPage], filetypes: Sequence[str]) -> Iterator[str]:
     """A line for each directory."""
-    width = 1 + len(filetypes)
-    rows = iter(rows)
-    while part := list(islice(rows, ROWS_AT_ONCE)):
-        sizes = human_sizes([size for row in part for size in (row.size, *sizes_of(row, filetypes))])
-        for number, row in enumerate(part):
-            shown = sizes[number * width : (number + 1) * width]
-            yield (row.base, row.path, *shown, row.files, row.last_modified, row.pi, row.group)
+    for page in pages:
+        nothing = [0] * len(page.paths)
+        sizes = (page.sizes, *(page.filetype_sizes.get(name, nothing) for name in filetypes))
+        columns = (
+            cells(page.bases),
+            map(cell, page.paths),
+            *(human_sizes(whole(column)) for column in sizes),
+            map(str, page.files),
+            map(str, page.last_modified),
+            cells(page.pis),
+            (f"{group}\n" for group in cells(page.groups)),
+        )
+        yield from map("\t".join, zip(*columns, strict=True))
 
 
-def sizes_of(row: DirectoryRow, filetypes: Sequence[str]) -> Iterator[int]:
-    """A directory's size in each filetype."""
-    return (row.filetype_sizes.get(name, 0) for name in filetypes)
-
-
-def user_lines(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
-    """Two lines for each user and group: sizes in MiB, and dates of the newest mtime, one column a volume."""
+def user_rows(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
+    """Two rows for each user and group: sizes in MiB, and dates of the newest mtime, one column a volume."""
     found: dict[tuple[str | None, str | None], dict[str, UserRow]] = {}
     for row in rows:
         found.setdefault((row.user, row.group), {})[row.volume] = row

@@ -55,17 +55,21 @@ def human_size(size: int) -> str:
     return f"{value} {UNITS[unit]}"
 
 
-def human_sizes(sizes: Sequence[int]) -> list[str]:
-    """What `human_size` says of each."""
-    array = whole(sizes)
-    if not are_exact(array):
-        return [human_size(size) for size in sizes]
-    unit = np.maximum(np.frexp(array.astype(np.float64))[1] - 1, 0).astype(np.int64) // 10
-    found = hundredths(array, np.left_shift(1, 10 * unit))
+def human_sizes(sizes: Whole) -> list[str]:
+    """What `human_size` says of each; most of them may well be 0."""
+    if not are_exact(sizes):
+        return [human_size(size) for size in sizes.tolist()]
+    shown = np.full(len(sizes), human_size(0), object)
+    places = np.flatnonzero(sizes)
+    sizes = sizes[places]
+    unit = (np.frexp(sizes.astype(np.float64))[1] - 1).astype(np.int64) // 10
+    found = hundredths(sizes, np.left_shift(1, 10 * unit))
     above = (found >= 102_400) & (unit > 0)
     values = np.where(above, 1.0, found / 100).tolist()
     units = (unit + above).tolist()
-    return [
+    shown[places] = [
         f"{value} {UNITS[number]}" if number else f"{size} B"
-        for value, number, size in zip(values, units, sizes, strict=True)
+        for value, number, size in zip(values, units, sizes.tolist(), strict=True)
     ]
+    strings: list[str] = shown.tolist()
+    return strings

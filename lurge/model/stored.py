@@ -24,11 +24,21 @@ class DirectoryRow(NamedTuple):
     base: str
     path: str
     size: int
-    filetype_sizes: dict[str, int]
     files: int
-    last_modified: int
-    pi: str | None
     group: str | None
+
+
+class DirectoryPage(NamedTuple):
+    """Some directories, a column each: a volume may have millions. filetype_sizes: columns by filetype."""
+
+    bases: list[str]
+    paths: list[str]
+    sizes: list[int]
+    filetype_sizes: dict[str, list[int]]
+    files: list[int]
+    last_modified: list[int]
+    pis: list[str | None]
+    groups: list[str | None]
 
 
 class QuotaRow(NamedTuple):
@@ -87,7 +97,7 @@ class NewestReports:
     dates: dict[str, date]
     groups: Iterable[GroupRow]
     quotas: Iterable[QuotaRow]
-    directories: Iterable[DirectoryRow]
+    directories: Iterable[DirectoryPage]
     users: Iterable[UserRow]
     vaults: Iterable[VaultRow]
     summaries: Iterable[SummaryRow]

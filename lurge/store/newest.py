@@ -8,7 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.model.stored import DirectoryRow, GroupRow, NewestReports, QuotaRow, SummaryRow, UserRow, VaultRow
+from lurge.model.stored import (
+    DirectoryPage,
+    DirectoryRow,
+    GroupRow,
+    NewestReports,
+    QuotaRow,
+    SummaryRow,
+    UserRow,
+    VaultRow,
+)
 from lurge.store import schema
 from lurge.store.swap import stored_dates
 
@@ -26,7 +35,7 @@ def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestR
         dates=dates,
         groups=group_rows(connection, dates),
         quotas=quota_rows(connection, dates),
-        directories=directory_rows(connection, dates),
+        directories=directory_pages(connection, dates),
         users=user_rows(connection, dates),
         vaults=vault_rows(connection, dates),
         summaries=summary_rows(connection, dates),
@@ -94,56 +103,51 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
             yield QuotaRow._make((volume, pi, group, int(used), *rest, bool(backfilled)))
 
 
-def directories_query() -> sa.Select[Any]:
-    """Directories with their keys, exact sizes and names."""
-    directory, base = schema.directory, schema.base_directory
-    return (
-        sa.select(
-            directory.c.directory_id,
-            base.c.directory_path,
-            directory.c.directory_path,
-            exact_size(directory).label("exact"),
-            directory.c.num_files,
-            directory.c.last_modified,
-            schema.pi.c.pi_name,
-            schema.unix_group.c.group_name,
-        )
-        .join_from(directory, base)
-        .join(schema.volume)
-        .join(schema.unix_group, isouter=True)
-        .join(schema.pi, isouter=True)
-    )
-
-
 def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
-    """Bytes; what the older tool stored is known only in GiB."""
-    return sa.func.coalesce(table.c.size_bytes, sa.func.round(table.c.size * 2**30))
+    """Bytes; what the older tool stored is known only in GiB, if at all."""
+    return sa.func.coalesce(table.c.size_bytes, sa.func.round(table.c.size * 2**30), 0)
 
 
-def directory_rows(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryRow]:
+def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryPage]:
     """The directories of every volume; they hold only the newest date. So many at once that memory does not grow."""
     directory, base = schema.directory, schema.base_directory
     bases = names_by_key(connection, base.join(schema.volume), base.c.base_directory_id, base.c.directory_path, volumes)
     groups, pis, filetypes = (
         names_by_key(connection, table, *table.columns) for table in (schema.unix_group, schema.pi, schema.filetype)
     )
-    columns = (
-        *(directory.c[name] for name in ("directory_id", "base_directory_id", "directory_path")),
-        exact_size(directory),
-        *(directory.c[name] for name in ("num_files", "last_modified", "pi_id", "group_id")),
+    columns = ("directory_id", "base_directory_id", "directory_path", "num_files", "last_modified", "pi_id", "group_id")
+    query = (
+        sa.select(*(directory.c[name] for name in columns), exact_size(directory), *sums_by_filetype(filetypes))
+        .join_from(directory, schema.file_size, isouter=True)
+        .group_by(directory.c.directory_id)
+        .order_by(directory.c.directory_id)
+        .limit(DIRECTORIES_AT_ONCE)
     )
-    query = sa.select(*columns).order_by(directory.c.directory_id).limit(DIRECTORIES_AT_ONCE)
     last = -1
     while rows := connection.execute(query.where(directory.c.directory_id > last)).all():
         last = rows[-1][0]
-        sizes = file_sizes(connection, rows[0][0], last, filetypes)
-        yield from (
-            DirectoryRow(
-                bases[base_id], path, int(size or 0), sizes.get(key, {}), files, days, pis.get(pi), groups.get(group)
+        wanted = [row for row in rows if row[1] in bases]
+        if wanted:
+            _, base_ids, paths, files, days, pi_ids, group_ids, sizes, *by_filetype = zip(*wanted, strict=True)
+            yield DirectoryPage(
+                bases=[bases[key] for key in base_ids],
+                paths=list(paths),
+                sizes=list(map(int, sizes)),
+                filetype_sizes={
+                    name: list(map(int, column)) for name, column in zip(filetypes.values(), by_filetype, strict=True)
+                },
+                files=list(files),
+                last_modified=list(days),
+                pis=list(map(pis.get, pi_ids)),
+                groups=list(map(groups.get, group_ids)),
             )
-            for key, base_id, path, size, files, days, pi, group in rows
-            if base_id in bases
-        )
+
+
+def sums_by_filetype(filetypes: Iterable[int]) -> list[sa.ColumnElement[int]]:
+    """The bytes that a directory has of each filetype, 0 where none."""
+    table = schema.file_size
+    exact = exact_size(table)
+    return [sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes]
 
 
 def names_by_key(
@@ -160,25 +164,26 @@ def names_by_key(
     return dict(connection.execute(query).tuples().all())
 
 
-def file_sizes(
-    connection: sa.Connection, first: int, last: int, filetypes: Mapping[int, str]
-) -> dict[int, dict[str, int]]:
-    """Sizes by filetype of the directories whose keys are from `first` to `last`, by key."""
-    table = schema.file_size
-    exact = exact_size(table)
-    sums = (sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes)
-    query = sa.select(table.c.directory_id, *sums).group_by(table.c.directory_id)
-    names = list(filetypes.values())
-    rows = connection.execute(query.where(table.c.directory_id.between(first, last))).all()
-    return {key: dict(zip(names, map(int, sizes), strict=True)) for key, *sizes in rows}
-
-
 def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:
-    """The largest directories over some volumes, without their filetypes."""
-    query = directories_query().where(schema.volume.c.scratch_disk.in_(list(volumes)))
-    paths = (schema.base_directory.c.directory_path, schema.directory.c.directory_path)
-    rows = connection.execute(query.order_by(sa.desc("exact"), *paths).limit(most))
-    return [DirectoryRow(base, path, int(size or 0), {}, *rest) for _, base, path, size, *rest in rows]
+    """The largest directories over some volumes."""
+    directory, base = schema.directory, schema.base_directory
+    size = exact_size(directory)
+    query = (
+        sa.select(
+            base.c.directory_path,
+            directory.c.directory_path,
+            size,
+            directory.c.num_files,
+            schema.unix_group.c.group_name,
+        )
+        .join_from(directory, base)
+        .join(schema.volume)
+        .join(schema.unix_group, isouter=True)
+        .where(schema.volume.c.scratch_disk.in_(list(volumes)))
+        .order_by(size.desc(), base.c.directory_path, directory.c.directory_path)
+        .limit(most)
+    )
+    return [DirectoryRow(base, path, int(size), *rest) for base, path, size, *rest in connection.execute(query)]
 
 
 def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:

@@ -68,6 +68,12 @@ def end_without(text, lines):
 @compiled
 def end_of_lines(text, start, lines):
     """Where so many lines that begin at text[start] end."""
+    while start + VECTOR <= len(text):
+        ended = np.int64(bits_set(equal_mask(text, start, NEWLINE)))
+        if ended >= lines:
+            break
+        lines -= ended
+        start += VECTOR
     while lines > 0:
         lines -= text[start] == NEWLINE
         start += 1

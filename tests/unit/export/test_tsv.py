@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lurge.atomic import whole_file
 from lurge.errors import OutputError
 from lurge.export import tsv
-from lurge.export.tsv import cell, write_table
+from lurge.export.tsv import cell, cells, line, write_table
 
 
 def test_cells() -> None:
@@ -28,17 +28,18 @@ def test_cells_can_be_read_back(text: str) -> None:
     assert not re.search(r"[\t\n\r]", shown)
     back = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
     assert re.sub(r"\\.", lambda found: back[found[0]], shown) == text
+    assert cells([text, None, text]) == [shown, "-", shown]
 
 
 def test_rows_are_sorted(tmp_path: Path) -> None:
-    write_table(tmp_path / "new" / "x.tsv", ["a", "b"], [("é", 1), ("b", 2), ("b", 10)])
+    write_table(tmp_path / "new" / "x.tsv", ["a", "b"], map(line, [("é", 1), ("b", 2), ("b", 10)]))
     assert (tmp_path / "new" / "x.tsv").read_text() == "a\tb\nb\t10\nb\t2\né\t1\n"
 
 
 def test_more_rows_than_are_sorted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tsv, "LINES_AT_ONCE", 7)
     rows = [(f"{number * 37 % 100}", number) for number in range(100)]
-    write_table(tmp_path / "x.tsv", ["a", "b"], rows)
+    write_table(tmp_path / "x.tsv", ["a", "b"], map(line, rows))
     lines = (tmp_path / "x.tsv").read_text().splitlines()
     assert lines == ["a\tb", *sorted(f"{name}\t{number}" for name, number in rows)]
     assert list(tmp_path.iterdir()) == [tmp_path / "x.tsv"]

@@ -34,4 +34,4 @@ def test_human_sizes(size: int, shown: str) -> None:
 def test_many_are_shown_as_one(sizes: list[int]) -> None:
     for part in (sizes, [size for size in sizes if size < 2**53]):
         assert to_gib(whole(part)) == [round(size / GIB, 2) for size in part]
-        assert human_sizes(part) == [human_size(size) for size in part]
+        assert human_sizes(whole(part)) == [human_size(size) for size in part]
