@@ -12,6 +12,16 @@ from lurge.model.stored import LARGEST
 
 GIB = 2**30
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+WHOLES = np.array([str(number) for number in range(1024)], object)
+FRACTIONS = np.array(
+    [
+        [f"{str(part / 100)[1:]} {unit}" if number else f" {unit}" for part in range(100)]
+        for number, unit in enumerate(UNITS)
+    ],
+    object,
+)
+"""What `human_size` writes before the point, and from there on, by unit and hundredths; bytes have none."""
+
 EXACT_FLOAT = 2**53
 """Whole numbers below it are exact as floats, and as int64 still if a hundred times as large."""
 
@@ -65,11 +75,8 @@ def human_sizes(sizes: Whole) -> list[str]:
     unit = (np.frexp(sizes.astype(np.float64))[1] - 1).astype(np.int64) // 10
     found = hundredths(sizes, np.left_shift(1, 10 * unit))
     above = (found >= 102_400) & (unit > 0)
-    values = np.where(above, 1.0, found / 100).tolist()
-    units = (unit + above).tolist()
-    shown[places] = [
-        f"{value} {UNITS[number]}" if number else f"{size} B"
-        for value, number, size in zip(values, units, sizes.tolist(), strict=True)
-    ]
+    found[above] = 100
+    before_point, after_point = np.divmod(found, 100)
+    shown[places] = WHOLES[before_point] + FRACTIONS[unit + above, after_point]
     strings: list[str] = shown.tolist()
     return strings
