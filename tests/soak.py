@@ -43,7 +43,7 @@ from lurge.source.finding import folder_mount, newest_dump
 from lurge.source.inflate import DumpReader
 from lurge.source.synth.world import vault_key
 from lurge.store.swap import stored_path
-from lurge.stream.blocks import OpenDump, cut
+from lurge.stream.blocks import Buffers, OpenDump, cut
 from lurge.stream.controller import rules_of
 from tests.site import DIRECTORIES, GROUPS, SUMMARY, TODAY, UNATTRIBUTED, USERS, VAULT, Entry, Site
 
@@ -452,7 +452,7 @@ def kernel_report(rng: random.Random, rules: Rules, made: Made, dump: Dump) -> V
     block_lines = rng.choice([1, 2, 7, 50, 250, 1000])
     lines = 0
     with closing(DumpReader(dump.path)) as reader:
-        for batch in cut(reader.read_into, block_lines, buffer_bytes):
+        for batch in cut(reader.read_into, block_lines, Buffers(buffer_bytes)):
             rng.choice(parts).add(batch.text, batch.first_line)
             lines += batch.lines
     rng.shuffle(parts)

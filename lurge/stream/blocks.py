@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lurge.aggregate.era import detect_era
 from lurge.aggregate.wide import VECTOR, bits_set, equal_mask
 from lurge.compiled import compiled
 from lurge.model.report import LONGEST_LINE
 from lurge.source.inflate import DumpReader
+from lurge.stream.shared import Text
 from lurge.stream.stages import Stages
 
 BUFFER_BYTES = 2 << 20
@@ -27,8 +27,6 @@ NEWLINE = np.uint8(10)
 
 Read = Callable[[memoryview], int]
 """Fills some of a buffer; returns how many bytes, 0 at the end."""
-
-Text = npt.NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
@@ -83,20 +81,24 @@ def end_of_lines(text, start, lines):
 class Buffers:
     """Buffers that are used again as soon as nothing refers to the text in them: fresh memory is slow to touch."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = BUFFER_BYTES, memory: Text | None = None) -> None:
+        """memory: what buffers are made of as long as there is some left."""
         self._size = size
-        self._free: deque[bytearray] = deque()
+        self._free: deque[memoryview] = deque()
+        if memory is not None:
+            starts = range(0, len(memory) - size + 1, size)
+            self._free.extend(memoryview(memory.data)[start : start + size] for start in starts)
 
-    def take(self, least: int) -> bytearray:
+    def take(self, least: int) -> memoryview:
         """A buffer of the usual size, or larger, if `least` bytes need one."""
         if least > self._size:
-            return bytearray(least)
+            return memoryview(bytearray(least))
         try:
             return self._free.pop()
         except IndexError:
-            return bytearray(self._size)
+            return memoryview(bytearray(self._size))
 
-    def lend(self, buffer: bytearray) -> Text:
+    def lend(self, buffer: memoryview) -> Text:
         """The whole buffer as an array; the buffer comes back when the array and all slices of it are gone."""
         text = np.frombuffer(buffer, np.uint8)
         if len(buffer) == self._size:
@@ -105,15 +107,12 @@ class Buffers:
         return text
 
 
-def cut(
-    read: Read, block_lines: int, buffer_bytes: int = BUFFER_BYTES, blocks: int = BLOCKS_PER_MESSAGE
-) -> Iterator[Batch]:
+def cut(read: Read, block_lines: int, buffers: Buffers, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
     """Batches of at most `blocks` whole blocks of `block_lines` lines, as a buffer holds them; the last may be shorter.
 
     Their text is writable, because kernels are compiled for one kind of array. Of a line longer than any that is read,
     only as much is kept as shows that it is.
     """
-    buffers = Buffers(buffer_bytes)
     rest = b""
     first_line = 1
     skipping = ended = False
@@ -142,24 +141,25 @@ def cut(
         yield Batch(first_line, lines, np.frombuffer(bytearray(rest), np.uint8))
 
 
-def fill(read: Read, buffer: bytearray, used: int) -> tuple[int, bool]:
+def fill(read: Read, buffer: memoryview, used: int) -> tuple[int, bool]:
     """Read until a buffer is full or the stream ends; returns (bytes used, whether it has ended)."""
-    room = memoryview(buffer)
     while used < len(buffer):
-        count = read(room[used:])
+        count = read(buffer[used:])
         if count == 0:
             return used, True
         used += count
     return used, False
 
 
-def skip_line(buffer: bytearray, start: int, used: int) -> tuple[int, bool]:
+def skip_line(buffer: memoryview, start: int, used: int) -> tuple[int, bool]:
     """Take out buffer[start:used] up to its first newline; returns (bytes used, whether there was none)."""
-    newline = buffer.find(b"\n", start, used)
+    text = bytes(buffer[start:used])
+    newline = text.find(b"\n")
     if newline < 0:
         return start, True
-    buffer[start : start + used - newline] = buffer[newline:used]
-    return start + used - newline, False
+    left = len(text) - newline
+    buffer[start : start + left] = text[newline:]
+    return start + left, False
 
 
 class OpenDump:
@@ -170,7 +170,7 @@ class OpenDump:
         self.stages = Stages()
         self._reader = DumpReader(path)
         buffer = bytearray(SAMPLE_BYTES)
-        used, _ = fill(self._reader.read_into, buffer, 0)
+        used, _ = fill(self._reader.read_into, memoryview(buffer), 0)
         self._first = memoryview(buffer)[:used]
         self.era = detect_era(bytes(buffer[: buffer.rfind(b"\n", 0, used) + 1] or self._first))
 
@@ -179,9 +179,9 @@ class OpenDump:
         """Bytes of the file that were read."""
         return self._reader.position
 
-    def batches(self, block_lines: int) -> Iterator[Batch]:
-        """The whole dump, once. Raises StreamError."""
-        batches = cut(self._read, block_lines)
+    def batches(self, block_lines: int, memory: Text | None = None) -> Iterator[Batch]:
+        """The whole dump, once; in `memory`, as long as there is room. Raises StreamError."""
+        batches = cut(self._read, block_lines, Buffers(memory=memory))
         while True:
             with self.stages("cut"):
                 batch = next(batches, None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 SPIN_SECONDS = 50e-6
-SHORTEST_SLEEP, LONGEST_SLEEP = 20e-6, 1e-3
+SHORTEST_SLEEP, LONGEST_SLEEP = 200e-6, 1e-3
 PIECE_BYTES = 1 << 30
 RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
@@ -89,7 +89,7 @@ class MpiComm(Comm):
     pieces below 1 GiB, so that no message is bound by the 2 GiB of a C int.
     """
 
-    patience = 0.0005
+    patience = 0.002
 
     def __init__(self) -> None:
         from mpi4py import MPI

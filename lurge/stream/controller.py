@@ -6,9 +6,10 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import Portion
 from lurge.source.finding import read_base_directories
-from lurge.stream.blocks import Batch, OpenDump
+from lurge.stream.blocks import BUFFER_BYTES, Batch, OpenDump
 from lurge.stream.comm import Comm, ThreadComm, thread_comms
 from lurge.stream.plan import COORDINATOR
 from lurge.stream.protocol import (
@@ -32,10 +33,12 @@ from lurge.stream.protocol import (
     unpack_arrays,
     unpack_object,
 )
+from lurge.stream.shared import SharedMemory, Text, share
 from lurge.stream.threads import start_thread, usable_cores
 from lurge.stream.worker import Worker
 
 BATCHES_AHEAD = 4
+SHARED_BYTES = 64 * BUFFER_BYTES
 PROGRESS_SECONDS = 0.2
 MOST_PORTIONS_WAITING = 64
 """Of a split, while one that belongs before them is still worked on."""
@@ -59,10 +62,11 @@ def rules_of(job: Job, era: Era) -> Rules:
 
 
 class Reading:
-    """A thread that inflates and cuts a dump, a few batches ahead of who takes them."""
+    """A thread that inflates and cuts a dump, into `memory` if it can, a few batches ahead of who takes them."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, memory: SharedMemory | None) -> None:
         self._job = job
+        self._memory = memory.text if memory else None
         self._dump = OpenDump(job.dump.path)
         self.stages = self._dump.stages
         self._ready: queue.Queue[Batch | Exception | None] = queue.Queue(BATCHES_AHEAD)
@@ -85,7 +89,7 @@ class Reading:
         last: Exception | None = None
         try:
             with closing(self._dump) as dump:
-                for batch in dump.batches(self._job.block_records):
+                for batch in dump.batches(self._job.block_records, self._memory):
                     if not self._put(batch):
                         return
         except Exception as error:
@@ -128,16 +132,22 @@ class Reading:
 
 @dataclass
 class VolumeWork:
-    """The state of one volume while it is read."""
+    """The state of one volume while it is read.
+
+    orders: what every worker gets first. assigned: the assignments of the workers that have not handed over yet.
+    asking: workers, and whether they see the shared memory. lent: what each has not read yet, which must not change.
+    """
 
     number: int
     reading: Reading
     floor: Comm
     result: Aggregator
-    rules: Data
+    orders: Data
+    memory: SharedMemory | None
     parts: VolumeParts | None = None
-    workers: set[int] = field(default_factory=set)
-    asking: deque[int] = field(default_factory=deque)
+    assigned: dict[int, int] = field(default_factory=dict)
+    asking: deque[tuple[int, bool]] = field(default_factory=deque)
+    lent: defaultdict[int, deque[Text]] = field(default_factory=partial(defaultdict, deque))
     reported: float = 0.0
 
 
@@ -167,18 +177,20 @@ class Controller:
         job, workers = unpack_object(message.data)
         log.info("reading %s", job.dump.path)
         reading: Reading | None = None
+        memory = share(SHARED_BYTES) if workers else None
         try:
-            reading = Reading(job)
+            reading = Reading(job, memory)
             log.info("%s: %s", job.dump.volume.name, reading.rules.era)
             floor, crew = (self._comm, workers) if workers else self._own_floor()
             parts = VolumeParts(job.split_into) if job.split_into else None
-            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), pack_object(reading.rules), parts)
+            orders = pack_object((reading.rules, memory.place if memory else None))
+            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), orders, memory, parts)
             for worker in crew:
                 self._enlist(work, worker, assignment)
             self._give_out(work)
             self._gather(work)
             seconds = np.array(list(reading.stages.seconds.values()))
-            arrays = work.result.export() | {"rules": work.rules, "stages": seconds}
+            arrays = work.result.export() | {"rules": pack_object(reading.rules), "stages": seconds}
             if work.parts:
                 arrays["split"] = np.array(work.parts.finish(), np.int64).reshape(-1, 3)
             self._comm.send(COORDINATOR, Tag.REPORT, number, reading.lines, data=pack_arrays(arrays))
@@ -189,6 +201,8 @@ class Controller:
         finally:
             if reading:
                 reading.stop()
+            if memory:
+                memory.close()
 
     def _own_floor(self) -> tuple[Comm, list[int]]:
         """Threads of this process as workers: this controller's end of their network, and who they are."""
@@ -201,8 +215,8 @@ class Controller:
 
     @staticmethod
     def _enlist(work: VolumeWork, worker: int, assignment: int) -> None:
-        work.workers.add(worker)
-        work.floor.send(worker, Tag.RULES, work.number, assignment, data=work.rules)
+        work.assigned[worker] = assignment
+        work.floor.send(worker, Tag.RULES, assignment, data=work.orders)
 
     def _give_out(self, work: VolumeWork) -> None:
         """Hand every batch to a worker that asks."""
@@ -213,18 +227,28 @@ class Controller:
             too_far = work.parts is not None and work.parts.waiting > MOST_PORTIONS_WAITING
             self._handle_all(work, wait=batch is not None and (too_far or not work.asking))
             if batch is not None and work.asking and not too_far:
-                worker = work.asking.popleft()
-                numbers = (work.number, batch.first_line, batch.lines)
                 with work.reading.stages("send"):
-                    work.floor.send(worker, Tag.BLOCKS, *numbers, data=batch.text)
+                    self._send(work, batch)
                 batch = None
             self._show_progress(work)
 
+    @staticmethod
+    def _send(work: VolumeWork, batch: Batch) -> None:
+        """Give a batch to the worker that has asked for longest: where it lies in memory if the worker sees that."""
+        worker, shares = work.asking.popleft()
+        work.lent[worker].append(batch.text)
+        numbers = (work.assigned[worker], batch.first_line, batch.lines)
+        start = work.memory.offset(batch.text) if work.memory and shares else None
+        if start is None:
+            work.floor.send(worker, Tag.BLOCKS, *numbers, data=batch.text)
+        else:
+            work.floor.send(worker, Tag.BLOCKS, *numbers, start, start + len(batch.text))
+
     def _gather(self, work: VolumeWork) -> None:
         """Merge the tables of every worker."""
-        for worker in work.workers:
-            work.floor.send(worker, Tag.DONE, work.number)
-        while work.workers:
+        for worker, assignment in work.assigned.items():
+            work.floor.send(worker, Tag.DONE, assignment)
+        while work.assigned:
             self._handle_all(work, wait=True)
         self._show_progress(work)
 
@@ -235,23 +259,28 @@ class Controller:
             message = work.floor.receive(0)
 
     def _handle(self, work: VolumeWork, message: Message) -> None:
-        if message.numbers[0] != work.number:
-            return
-        if message.tag is Tag.ASK:
-            work.asking.append(message.source)
+        if message.tag is Tag.LEND:
+            number, assignment, worker = message.numbers
+            if number == work.number and not work.reading.ended:
+                self._enlist(work, worker, assignment)
+        elif message.numbers[0] != work.assigned.get(message.source):
+            log.debug("a late %s of rank %d", message.tag.name, message.source)
+        elif message.tag is Tag.ASK:
+            _, shares, read = message.numbers
+            if read:
+                work.lent[message.source].popleft()
+            work.asking.append((message.source, bool(shares)))
         elif message.tag is Tag.PORTION and work.parts:
             _, first_line, lines = message.numbers
             work.parts.add(first_line, lines, Portion(**unpack_arrays(message.data)))
         elif message.tag is Tag.REPORT:
-            work.workers.discard(message.source)
+            del work.assigned[message.source]
             with work.reading.stages("merge"):
                 work.result.merge(unpack_arrays(message.data))
             for stage, microseconds in zip(("read", "wait"), message.numbers[1:], strict=True):
                 work.reading.stages.seconds[stage] += microseconds / 1e6
         elif message.tag is Tag.FAILED:
             raise unpack_object(message.data).error
-        elif message.tag is Tag.LEND and not work.reading.ended:
-            self._enlist(work, message.numbers[2], message.numbers[1])
 
     def _show_progress(self, work: VolumeWork) -> None:
         now = time.monotonic()

@@ -14,6 +14,8 @@ from lurge.stream.plan import Plan, share
 from lurge.stream.protocol import Arrived, Job, Message, Problem, Tag, pack_object, unpack_arrays, unpack_object
 
 WAIT_SECONDS = 0.5
+ASSIGNMENTS = count()
+"""Numbers for whatever is assigned, over all coordinators of a process: its workers remember the last."""
 
 Result = Arrived | VolumeError
 
@@ -51,7 +53,6 @@ class Coordinator:
         self._idle = deque(plan.controllers)
         shares = share(plan.workers, len(plan.controllers))
         self._crews = dict(zip(plan.controllers, shares, strict=True))
-        self._assignments = count()
         self._reading: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._arrived = arrived
@@ -72,7 +73,7 @@ class Coordinator:
             self._started[number] = time.monotonic()
             self._watcher.started(job.dump.volume.name, job.dump.size)
             crew = self._crews[controller]
-            self._comm.send(controller, Tag.VOLUME, number, next(self._assignments), data=pack_object((job, crew)))
+            self._comm.send(controller, Tag.VOLUME, number, next(ASSIGNMENTS), data=pack_object((job, crew)))
         if not self._waiting:
             self._lend()
 
@@ -84,7 +85,7 @@ class Coordinator:
                 number, controller = min(self._reading.items(), key=lambda item: (len(self._crews[item[1]]), item))
                 worker = crew.pop()
                 self._crews[controller].append(worker)
-                self._comm.send(controller, Tag.LEND, number, next(self._assignments), worker)
+                self._comm.send(controller, Tag.LEND, number, next(ASSIGNMENTS), worker)
 
     def _handle(self, message: Message) -> None:
         number = message.numbers[0]

@@ -6,22 +6,28 @@
                                 LEND    (volume, assignment, worker)
                                                                  one more worker for it
     coordinator -> everyone     STOP    (exit status)            the job is over
-    controller  -> worker       RULES   (volume, assignment; rules)
+    controller  -> worker       RULES   (assignment; rules, place of shared memory or None)
                                                                  prepare for the blocks of a volume
-                                BLOCKS  (volume, first line, lines; text)
-                                DONE    (volume)                 hand over what you have
-    worker      -> controller   ASK     (volume)                 I can take blocks
-                                PORTION (volume, first line, lines; arrays)
+                                BLOCKS  (assignment, first line, lines; text) or
+                                        (assignment, first line, lines, start, end)
+                                                                 of the text in shared memory
+                                DONE    (assignment)             hand over what you have
+    worker      -> controller   ASK     (assignment, shares, read)
+                                                                 I can take blocks; whether I see the shared memory;
+                                                                 whether I have read the oldest that you sent
+                                PORTION (assignment, first line, lines; arrays)
                                                                  the records of some blocks by group, if it splits
-                                REPORT  (volume, microseconds read, waited; arrays)
-    worker, controller -> up    FAILED  (volume; problem)
+                                REPORT  (assignment, microseconds read, waited; arrays)
+                                FAILED  (assignment; problem)
     controller  -> coordinator  PROGRESS (volume, bytes, lines)
                                 REPORT  (volume, lines; arrays, among them the rules, what was split, and
                                          seconds by stage)
+                                FAILED  (volume; problem)
 
-The first message that a rank gets decides what it is: a controller (VOLUME) or a worker (RULES). Every message names
-its volume, so that what is late for one is never taken for another. Messages of different senders may overtake each
-other, so assignments are numbered: a worker ignores rules that are older than those it has.
+The first message that a rank gets decides what it is: a controller (VOLUME) or a worker (RULES). An assignment is the
+number of what a worker was given to do, unlike any before it in the whole job, so that what is late for one volume is
+never taken for another. Messages of different senders may overtake each other: a worker ignores rules that are older
+than those it has.
 """
 
 from __future__ import annotations
@@ -74,7 +80,7 @@ class Message(NamedTuple):
     data: Data
 
 
-NUMBERS = 4
+NUMBERS = 5
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from lurge.aggregate.split import Splitter
 from lurge.model.rules import Rules
 from lurge.stream.comm import Comm
 from lurge.stream.protocol import Message, Problem, Tag, pack_arrays, pack_object, unpack_object
+from lurge.stream.shared import Place, Text, attach
 from lurge.stream.stages import Stages
 
-ASKS_IN_FLIGHT = 2
+ASKS_IN_FLIGHT = 4
 """While it reads one message of blocks, the next is on its way."""
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,10 @@ class Worker:
 
     def __init__(self, comm: Comm) -> None:
         self._comm = comm
-        self._volume = self._assignment = -1
+        self._assignment = -1
         self._aggregator: Aggregator | None = None
         self._splitter: Splitter | None = None
+        self._memory: Text | None = None
         self._stages = Stages()
 
     def run(self, message: Message | None = None) -> int:
@@ -39,36 +41,43 @@ class Worker:
             try:
                 self._handle(message)
             except Exception as error:
-                log.exception("volume %d failed here", self._volume)
+                log.exception("assignment %d failed here", self._assignment)
                 self._aggregator = None
                 problem = pack_object(Problem.of(error, self._comm.name))
-                self._comm.send(message.source, Tag.FAILED, self._volume, data=problem)
+                self._comm.send(message.source, Tag.FAILED, self._assignment, data=problem)
             message = None
 
     def _handle(self, message: Message) -> None:
-        volume = message.numbers[0]
+        assignment = message.numbers[0]
         if message.tag is Tag.RULES:
-            if message.numbers[1] < self._assignment:
+            if assignment < self._assignment:
                 return
-            self._volume, self._assignment = message.numbers
-            rules: Rules = unpack_object(message.data)
+            self._assignment = assignment
+            rules: Rules
+            place: Place | None
+            rules, place = unpack_object(message.data)
+            self._memory = attach(place) if place else None
             self._aggregator = Aggregator(rules)
             self._splitter = Splitter(rules) if rules.splits else None
             self._stages = Stages()
             for _ in range(ASKS_IN_FLIGHT):
-                self._comm.send(message.source, Tag.ASK, volume)
-        elif volume != self._volume or self._aggregator is None:
-            log.debug("a late %s for volume %d", message.tag.name, volume)
+                self._ask(message.source, read=False)
+        elif assignment != self._assignment or self._aggregator is None:
+            log.debug("a late %s of assignment %d", message.tag.name, assignment)
         elif message.tag is Tag.BLOCKS:
-            first_line, lines = message.numbers[1:]
+            first_line, lines, *bounds = message.numbers[1:]
+            text = message.data if self._memory is None or not bounds else self._memory[slice(*bounds)]
             with self._stages("read"):
-                self._aggregator.add(message.data, first_line)
+                self._aggregator.add(text, first_line)
             if self._splitter:
-                portion = pack_arrays(self._splitter.split(message.data, lines)._asdict())
-                self._comm.send(message.source, Tag.PORTION, volume, first_line, lines, data=portion)
-            self._comm.send(message.source, Tag.ASK, volume)
+                portion = pack_arrays(self._splitter.split(text, lines)._asdict())
+                self._comm.send(message.source, Tag.PORTION, assignment, first_line, lines, data=portion)
+            self._ask(message.source, read=True)
         elif message.tag is Tag.DONE:
             arrays = pack_arrays(self._aggregator.export())
             self._aggregator = None
             spent = (int(self._stages.seconds[stage] * 1e6) for stage in ("read", "wait"))
-            self._comm.send(message.source, Tag.REPORT, volume, *spent, data=arrays)
+            self._comm.send(message.source, Tag.REPORT, assignment, *spent, data=arrays)
+
+    def _ask(self, controller: int, read: bool) -> None:
+        self._comm.send(controller, Tag.ASK, self._assignment, int(self._memory is not None), int(read))

@@ -56,6 +56,17 @@ def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp
     assert report(tmp_path, tmp_path, 8) == alone
 
 
+def test_equal_where_no_memory_is_shared(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
+    """As between nodes: all text travels in messages."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    program = "from lurge.cli.main import main; from lurge.stream import worker; worker.attach = lambda _: None; main()"
+    command = [sys.executable, "-c", program, "report", "--config", str(tmp_path / "lurge.toml"), "--quiet"]
+    subprocess.run([find_mpiexec(), "-n", "4", *command], check=True, timeout=120)
+    site = Site.__new__(Site)
+    site.folder = tmp_path
+    assert site.everything() == alone
+
+
 def test_started_by_mpiexec_itself(site: Site) -> None:
     site.base_directories((10, "/a"))
     site.dump(Entry("/a/b", 3))

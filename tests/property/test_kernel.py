@@ -13,7 +13,7 @@ from lurge.aggregate.reconcile import reconcile
 from lurge.model.era import QUOTED_11, QUOTED_12, SORTED_11, STANDARD_11, Encoding, Era
 from lurge.model.paths import PathAliases
 from lurge.model.rules import FileType, PseudoGroup, Rules
-from lurge.stream.blocks import cut
+from lurge.stream.blocks import Buffers, cut
 from tests.site import DUMP_TIME, encode
 from tests.streams import arriving
 
@@ -137,7 +137,7 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
     text = b"\n".join(lines) + (b"\n" if lines and (last_newline or not lines[-1]) else b"")
     parts = [Aggregator(rules) for _ in range(workers)]
     counted = 0
-    for i, batch in enumerate(cut(arriving([text]), block_lines, 300)):
+    for i, batch in enumerate(cut(arriving([text]), block_lines, Buffers(300))):
         parts[i % workers].add(batch.text, batch.first_line)
         counted += batch.lines
     merged = Aggregator(rules)
@@ -220,6 +220,6 @@ def test_text_in_any_pieces() -> None:
     for size in (1, 5, 40, 1000):
         chunks = [(line * 7)[i : i + size] for i in range(0, 7 * len(line), size)]
         parts = Aggregator(rules)
-        for batch in cut(arriving(chunks), 2, 100):
+        for batch in cut(arriving(chunks), 2, Buffers(100)):
             parts.add(batch.text, batch.first_line)
         assert parts.report(rules, 7) == whole.report(rules, 7)

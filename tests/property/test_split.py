@@ -17,7 +17,7 @@ from lurge.export.parts import VolumeParts
 from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
-from lurge.stream.blocks import cut
+from lurge.stream.blocks import Buffers, cut
 from tests.property.test_kernel import RULES, any_lines
 from tests.streams import arriving
 
@@ -27,7 +27,7 @@ def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, 
     text = b"\n".join(lines) + (b"\n" if lines else b"")
     portions = [
         (batch.first_line, batch.lines, Splitter(rules).split(batch.text, batch.lines))
-        for batch in cut(arriving([text]), block_lines, 150)
+        for batch in cut(arriving([text]), block_lines, Buffers(150))
     ]
     random.Random(seed).shuffle(portions)
     parts = VolumeParts(folder)

@@ -19,7 +19,7 @@ from lurge.model.rules import Rules
 from lurge.source.finding import read_base_directories
 from lurge.source.synth.world import vault_key
 from lurge.source.synth.write import STYLES, World, make_world
-from lurge.stream.blocks import cut
+from lurge.stream.blocks import Buffers, cut
 from tests.streams import arriving
 
 DAY = date(2024, 1, 31)
@@ -36,7 +36,7 @@ def read(folder: Path, dump: Path) -> VolumeReport:
     directories = tuple(read_base_directories(bases))
     rules = Rules(detect_era(text), last_second(DAY), directories, (), (), ("users", "projects"), PathAliases())
     aggregator = Aggregator(rules)
-    for batch in cut(arriving([text]), 250):
+    for batch in cut(arriving([text]), 250, Buffers()):
         aggregator.add(batch.text, batch.first_line)
     return aggregator.report(rules, text.count(b"\n"))
 

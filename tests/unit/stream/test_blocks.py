@@ -18,7 +18,7 @@ from tests.streams import arriving
 )
 def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer: int, blocks: int) -> None:
     read = arriving(text[i : i + size] for i in range(0, len(text), size))
-    batches = [batch._replace(text=batch.text.copy()) for batch in cut(read, lines, buffer, blocks)]
+    batches = [batch._replace(text=batch.text.copy()) for batch in cut(read, lines, Buffers(buffer), blocks)]
     assert b"".join(batch.text.tobytes() for batch in batches) == text
     whole = text.count(b"\n") + bool(text and not text.endswith(b"\n"))
     assert sum(batch.lines for batch in batches) == whole
@@ -32,13 +32,13 @@ def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer:
 
 def test_blocks_of_250() -> None:
     text = b"".join(b"%d\n" % i for i in range(1, 262))
-    assert [batch.lines for batch in cut(arriving([text]), 250)] == [250, 11]
-    assert [batch.lines for batch in cut(arriving([text]), 50, 500)] == [150, 100, 11]
+    assert [batch.lines for batch in cut(arriving([text]), 250, Buffers())] == [250, 11]
+    assert [batch.lines for batch in cut(arriving([text]), 50, Buffers(500))] == [150, 100, 11]
 
 
 def test_an_endless_line_does_not_fill_memory() -> None:
     chunks = [b"first\n", *[b"x" * 100_000] * 50, b"end\nlast\n"]
-    (batch,) = cut(arriving(chunks), 250)
+    (batch,) = cut(arriving(chunks), 250, Buffers())
     assert batch.lines == 3
     assert batch.text.tobytes() == b"first\n" + b"x" * 65537 + b"\nlast\n"
 

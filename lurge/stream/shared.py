@@ -1,0 +1,101 @@
+"""Memory of one process that others of its node read where it lies: text need not be copied to travel."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+NAME = "lurge"
+
+Text = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where another process finds shared memory: an open file of a process, and its size in bytes."""
+
+    node: str
+    process: int
+    descriptor: int
+    size: int
+
+
+@cache
+def this_node() -> str:
+    """What is equal for processes that see each other by number: the machine since it was started, and a namespace.
+
+    Raises OSError where the system does not say.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+class SharedMemory:
+    """So many bytes that `attach` finds; they take memory as they are used, and vanish with who uses them.
+
+    text: uint8[size].
+    """
+
+    def __init__(self, size: int) -> None:
+        """Raises OSError where the system has no such memory."""
+        node = this_node()
+        descriptor = os.memfd_create(NAME)
+        try:
+            os.ftruncate(descriptor, size)
+            self.text = map_file(descriptor, size)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self.place = Place(node, os.getpid(), descriptor, size)
+        self._start = address(self.text)
+
+    def offset(self, text: Text) -> int | None:
+        """Where some text begins in this memory; None where it lies elsewhere."""
+        found = address(text) - self._start
+        return found if 0 <= found < len(self.text) else None
+
+    def close(self) -> None:
+        """Let nobody find it any more; who found it keeps it."""
+        os.close(self.place.descriptor)
+
+
+def share(size: int) -> SharedMemory | None:
+    """Memory to share; None where there is none, and text must be copied."""
+    try:
+        return SharedMemory(size)
+    except OSError:
+        return None
+
+
+def attach(place: Place) -> Text | None:
+    """The memory at a place; None where this process cannot see it, as on another node."""
+    try:
+        if place.node != this_node():
+            return None
+        path = Path(f"/proc/{place.process}/fd/{place.descriptor}")
+        if not str(path.readlink()).startswith(f"/memfd:{NAME}"):
+            return None
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            return map_file(descriptor, place.size)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+
+
+def map_file(descriptor: int, size: int) -> Text:
+    """A file as an array. Raises OSError, ValueError where it is shorter."""
+    return np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
+
+
+def address(text: Text) -> int:
+    """Where an array begins in this process."""
+    start: int = text.__array_interface__["data"][0]
+    return start
