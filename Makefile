@@ -62,7 +62,7 @@ $(VENV)/.bench: $(VENV)/.done
 bench: $(VENV)/.bench  ## time a report of 20 million records beside igzip, rapidgzip, DuckDB and a plain loop
 	$(BIN)/python -m benchmarks.report
 
-bench-store: services  ## time the swap beside LOAD DATA, and a volume of five million directories
+bench-store: services  ## time the swap beside bulk loaders, and a volume of five million directories
 	$(BIN)/python -m benchmarks.swap
 	$(BIN)/python -m benchmarks.wide
 

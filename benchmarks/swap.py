@@ -1,18 +1,22 @@
-"""How long a volume's swap takes on a MariaDB server, beside LOAD DATA of the same rows.
+"""How long a volume's swap takes in SQLite and on a MariaDB server, beside their bulk loaders with the same rows.
 
     python -m benchmarks.swap [DIRECTORIES [FILE_SIZES_EACH [RUNS]]]
 
 Starts a private server; needs the programs that the tests need. Both sides store the rows of `directory` and
-`file_size`, LOAD DATA from files that are there already into tables of the same shape; the swap also replaces the rows
-of the day before, names every row, writes history, reconciles, and commits.
+`file_size`, the loaders (LOAD DATA from files, sqlite3's executemany from lists, which are there already) into empty
+tables of the same shape; the swap also replaces the rows of the day before, names every row, writes history,
+reconciles, and commits.
 """
 
 from __future__ import annotations
 
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,6 +38,7 @@ from tests.services.mariadb import MariaDb
 
 FILETYPES = ("BAM", "CRAM", "FASTQ", "VCF")
 GROUPS = 500
+TABLES = (schema.directory, schema.file_size)
 
 
 def make_report(directories: int, sizes: int, day: date) -> NamedReport:
@@ -67,48 +72,69 @@ def make_report(directories: int, sizes: int, day: date) -> NamedReport:
     )
 
 
-def load(database: Database, folder: Path) -> float:
+def load_data(database: Database, folder: Path) -> float:
     """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
-    tables = (schema.directory, schema.file_size)
     with database.writing() as connection:
-        for table in tables:
+        for table in TABLES:
             with (folder / table.name).open("w") as file:
                 for row in connection.execution_options(yield_per=10_000).execute(sa.select(table)):
                     file.write("\t".join(map(field, row)) + "\n")
     with database.writing() as connection:
-        for table in tables:
+        for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
             connection.exec_driver_sql(f"CREATE TABLE load_{table.name} LIKE {table.name}")
     started = time.monotonic()
     with database.writing() as connection:
-        for table in tables:
+        for table in TABLES:
             place = (str(folder / table.name),)
             connection.exec_driver_sql(f"LOAD DATA LOCAL INFILE %s INTO TABLE load_{table.name}", place)
     return time.monotonic() - started
 
 
+def execute_many(database: Database, folder: Path) -> float:
+    """Seconds that sqlite3's executemany takes for the stored rows, into empty tables of the same shape."""
+    stored, empty = (sqlite3.connect(path) for path in (str(database), folder / "empty.db"))
+    with closing(stored), closing(empty):
+        rows = {table.name: stored.execute(f"SELECT * FROM {table.name}").fetchall() for table in TABLES}  # noqa: S608
+        for name in rows:
+            for (statement,) in stored.execute("SELECT sql FROM sqlite_master WHERE tbl_name = ?", (name,)).fetchall():
+                empty.execute(statement)
+        started = time.monotonic()
+        with empty:
+            for name, many in rows.items():
+                row = ", ".join("?" * len(many[0]))
+                empty.executemany(f"INSERT INTO {name} VALUES ({row})", many)  # noqa: S608
+        return time.monotonic() - started
+
+
+def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
+    """Print how long the swap takes, and the loader, in turn."""
+    database = Database(DatabaseConfig(url))
+    upgrade(database)
+    day = date(2024, 1, 1)
+    store_volume(database, make_report(directories, sizes, day))
+    ratios = []
+    for run in range(runs):
+        day += timedelta(days=1)
+        report = make_report(directories, sizes, day)
+        started = time.monotonic()
+        store_volume(database, report)
+        swapped = time.monotonic() - started
+        with tempfile.TemporaryDirectory() as folder:
+            loaded = loader(database, Path(folder))
+        ratios.append(swapped / loaded)
+        print(f"run {run + 1}: swap {swapped:.1f} s, {loader.__name__} {loaded:.1f} s, {ratios[-1]:.2f} times")
+    print(f"median {statistics.median(ratios):.2f} times")
+
+
 def main() -> None:
     directories, sizes, runs = [*map(int, sys.argv[1:]), *(500_000, 4, 3)[len(sys.argv) - 1 :]]
+    print(f"{directories:,} directories, {directories * sizes:,} file sizes")
+    with tempfile.TemporaryDirectory() as folder:
+        compare(f"sqlite:///{folder}/bench.db", execute_many, directories, sizes, runs)
     server = MariaDb()
     try:
-        database = Database(DatabaseConfig(server.new_database("bench")))
-        upgrade(database)
-        day = date(2024, 1, 1)
-        report = make_report(directories, sizes, day)
-        store_volume(database, report)
-        ratios = []
-        print(f"{directories:,} directories, {directories * sizes:,} file sizes")
-        for run in range(runs):
-            day += timedelta(days=1)
-            report = make_report(directories, sizes, day)
-            started = time.monotonic()
-            store_volume(database, report)
-            swapped = time.monotonic() - started
-            with tempfile.TemporaryDirectory() as folder:
-                loaded = load(database, Path(folder))
-            ratios.append(swapped / loaded)
-            print(f"run {run + 1}: swap {swapped:.1f} s, LOAD DATA {loaded:.1f} s, {ratios[-1]:.2f} times")
-        print(f"median {statistics.median(ratios):.2f} times")
+        compare(server.new_database("bench"), load_data, directories, sizes, runs)
     finally:
         server.remove()
 
