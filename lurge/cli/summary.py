@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from lurge.export.tsv import MISSING
+from lurge.export.tsv import MISSING, cell
 from lurge.model.report import VAULT_KEY, Counts
 from lurge.model.sizes import human_size
 from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
@@ -78,14 +78,14 @@ def largest_lines(groups: Iterable[GroupRow], directories: Iterable[DirectoryRow
     """The largest groups and directories over all volumes; directories: the largest, sorted."""
 
     def size(row: GroupRow) -> tuple[int, str, str]:
-        return row.used, row.base, row.group or MISSING
+        return row.used or 0, row.base, row.group or MISSING
 
     largest = heapq.nlargest(LARGEST, groups, key=size)
     if largest:
         yield "Largest groups"
     for group in largest:
         name = group.group or MISSING
-        yield f"  {human_size(group.used):>12}  {name:<16} {group.base}  ({group.last_modified} days)"
+        yield f"  {human_size(group.used or 0):>12}  {name:<16} {group.base}  ({cell(group.last_modified)} days)"
     for number, row in enumerate(directories):
         if number == 0:
             yield "Largest directories"

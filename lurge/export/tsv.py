@@ -124,8 +124,8 @@ def inspector_lines(pages: Iterable[DirectoryPage], filetypes: Sequence[str]) ->
             cells(page.bases),
             map(cell, page.paths),
             *(human_sizes(whole(column)) for column in sizes),
-            map(str, page.files),
-            map(str, page.last_modified),
+            cells(page.files),
+            cells(page.last_modified),
             cells(page.pis),
             (f"{group}\n" for group in cells(page.groups)),
         )
@@ -138,7 +138,7 @@ def user_rows(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple
     for row in rows:
         found.setdefault((row.user, row.group), {})[row.volume] = row
     for (user, group), by_volume in found.items():
-        sizes = (round(by_volume[name].size / MIB, 2) if name in by_volume else 0 for name in volumes)
+        sizes = (round((by_volume[name].size or 0) / MIB, 2) if name in by_volume else 0 for name in volumes)
         times = (by_volume[name].last_modified if name in by_volume else None for name in volumes)
         yield (user, "size", group, *sizes)
         yield (user, "mtime", group, *times)

@@ -36,7 +36,7 @@ def whole(numbers: Sequence[int]) -> Whole:
 
 def are_exact(sizes: Whole) -> bool:
     """Whether sizes can be rounded with `hundredths`."""
-    return sizes.dtype != object and bool(sizes.max(initial=0) < EXACT_FLOAT)
+    return sizes.dtype != object and bool(sizes.min(initial=0) >= 0 and sizes.max(initial=0) < EXACT_FLOAT)
 
 
 def hundredths(sizes: npt.NDArray[np.int64], unit: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:

@@ -15,9 +15,9 @@ class GroupRow(NamedTuple):
     base: str
     pi: str | None
     group: str | None
-    used: int
+    used: int | None
     quota: int | None
-    last_modified: int
+    last_modified: int | None
 
 
 class DirectoryRow(NamedTuple):
@@ -29,14 +29,17 @@ class DirectoryRow(NamedTuple):
 
 
 class DirectoryPage(NamedTuple):
-    """Some directories, a column each: a volume may have millions. filetype_sizes: columns by filetype."""
+    """Some directories, a column each: a volume may have millions. filetype_sizes: columns by filetype.
+
+    What the older tool left out is None.
+    """
 
     bases: list[str]
     paths: list[str]
     sizes: list[int]
     filetype_sizes: dict[str, list[int]]
-    files: list[int]
-    last_modified: list[int]
+    files: list[int | None]
+    last_modified: list[int | None]
     pis: list[str | None]
     groups: list[str | None]
 
@@ -61,8 +64,8 @@ class UserRow(NamedTuple):
     user: str | None
     group: str | None
     volume: str
-    size: int
-    last_modified: date
+    size: int | None
+    last_modified: date | None
 
 
 class VaultRow(NamedTuple):

@@ -100,7 +100,7 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
             found.c.backfilled,
         ).join_from(found, warning, warning.c.warning_id == found.c.warning_id)
         for volume, pi, group, used, *rest, backfilled in connection.execute(query):
-            yield QuotaRow._make((volume, pi, group, int(used), *rest, bool(backfilled)))
+            yield QuotaRow._make((volume, pi, group, int(used or 0), *rest, bool(backfilled)))
 
 
 def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
@@ -171,9 +171,9 @@ def largest_directories(connection: sa.Connection, volumes: Iterable[str], most:
     query = (
         sa.select(
             base.c.directory_path,
-            directory.c.directory_path,
+            sa.func.coalesce(directory.c.directory_path, ""),
             size,
-            directory.c.num_files,
+            sa.func.coalesce(directory.c.num_files, 0),
             schema.unix_group.c.group_name,
         )
         .join_from(directory, base)

@@ -40,6 +40,7 @@ from lurge.stream.worker import Worker
 BATCHES_AHEAD = 4
 SHARED_BYTES = 64 * BUFFER_BYTES
 PROGRESS_SECONDS = 0.2
+STOP_SECONDS = 10
 MOST_PORTIONS_WAITING = 64
 """Of a split, while one that belongs before them is still worked on."""
 
@@ -78,7 +79,8 @@ class Reading:
             raise
         self.lines = 0
         self.ended = False
-        threading.Thread(target=self._read, daemon=True, name=f"read {job.dump.volume.name}").start()
+        self._thread = threading.Thread(target=self._read, daemon=True, name=f"read {job.dump.volume.name}")
+        self._thread.start()
 
     @property
     def position(self) -> int:
@@ -86,15 +88,15 @@ class Reading:
         return self._dump.position
 
     def _read(self) -> None:
-        last: Exception | None = None
         try:
             with closing(self._dump) as dump:
                 for batch in dump.batches(self._job.block_records, self._memory):
                     if not self._put(batch):
                         return
         except Exception as error:
-            last = error
-        self._put(last)
+            self._put(error)
+        else:
+            self._put(None)
 
     def _put(self, item: Batch | Exception | None) -> bool:
         """Queue an item; False where nobody wants it any more."""
@@ -119,7 +121,11 @@ class Reading:
         except queue.Empty:
             return None
         if isinstance(item, Exception):
-            raise item
+            try:
+                raise item
+            finally:
+                # What an exception's traceback leads back to, with all its memory, would wait for the collector.
+                del item
         if item is None:
             self.ended = True
             return None
@@ -127,7 +133,9 @@ class Reading:
         return item
 
     def stop(self) -> None:
+        """Read no more; afterwards nothing is written into any buffer."""
         self._stopped.set()
+        self._thread.join(STOP_SECONDS)
 
 
 @dataclass
@@ -165,6 +173,8 @@ class Controller:
             if message is None:
                 continue
             if message.tag is Tag.STOP:
+                for floor in self._own_workers[:1]:
+                    floor.stop_others(message.numbers[0])
                 return message.numbers[0]
             if message.tag is Tag.VOLUME:
                 self._read_volume(message)
@@ -177,8 +187,9 @@ class Controller:
         job, workers = unpack_object(message.data)
         log.info("reading %s", job.dump.path)
         reading: Reading | None = None
-        memory = share(SHARED_BYTES) if workers else None
+        memory: SharedMemory | None = None
         try:
+            memory = share(SHARED_BYTES) if workers else None
             reading = Reading(job, memory)
             log.info("%s: %s", job.dump.volume.name, reading.rules.era)
             floor, crew = (self._comm, workers) if workers else self._own_floor()

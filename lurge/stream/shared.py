@@ -43,7 +43,7 @@ class SharedMemory:
     """
 
     def __init__(self, size: int) -> None:
-        """Raises OSError where the system has no such memory."""
+        """Raises OSError where the system has no such memory, AttributeError where Python was built without it."""
         node = this_node()
         descriptor = os.memfd_create(NAME)
         try:
@@ -69,7 +69,7 @@ def share(size: int) -> SharedMemory | None:
     """Memory to share; None where there is none, and text must be copied."""
     try:
         return SharedMemory(size)
-    except OSError:
+    except (OSError, AttributeError):
         return None
 
 

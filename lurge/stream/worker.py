@@ -42,7 +42,7 @@ class Worker:
                 self._handle(message)
             except Exception as error:
                 log.exception("assignment %d failed here", self._assignment)
-                self._aggregator = None
+                self._aggregator = self._memory = None
                 problem = pack_object(Problem.of(error, self._comm.name))
                 self._comm.send(message.source, Tag.FAILED, self._assignment, data=problem)
             message = None
@@ -75,7 +75,7 @@ class Worker:
             self._ask(message.source, read=True)
         elif message.tag is Tag.DONE:
             arrays = pack_arrays(self._aggregator.export())
-            self._aggregator = None
+            self._aggregator = self._memory = None
             spent = (int(self._stages.seconds[stage] * 1e6) for stage in ("read", "wait"))
             self._comm.send(message.source, Tag.REPORT, assignment, *spent, data=arrays)
 

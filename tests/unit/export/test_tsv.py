@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lurge.atomic import whole_file
 from lurge.errors import OutputError
 from lurge.export import tsv
-from lurge.export.tsv import cell, cells, line, write_table
+from lurge.export.tsv import cell, cells, inspector_lines, line, write_table
+from lurge.model.stored import DirectoryPage
 
 
 def test_cells() -> None:
@@ -29,6 +30,11 @@ def test_cells_can_be_read_back(text: str) -> None:
     back = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
     assert re.sub(r"\\.", lambda found: back[found[0]], shown) == text
     assert cells([text, None, text]) == [shown, "-", shown]
+
+
+def test_what_the_older_tool_left_out_is_missing() -> None:
+    page = DirectoryPage(["/p"], ["x"], [5], {"BAM": [2048]}, [None], [None], [None], ["g"])
+    assert list(inspector_lines([page], ["BAM", "CRAM"])) == ["/p\tx\t5 B\t2.0 KiB\t0 B\t-\t-\t-\tg\n"]
 
 
 def test_rows_are_sorted(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_human_sizes(size: int, shown: str) -> None:
 @given(sizes=st.lists(st.integers(0, 2**60) | st.integers(0, 2**40).map(lambda number: number * GIB // 200)))
 @example(sizes=[GIB * 5 // 1000, GIB // 8, GIB * 3 // 8, 2**53, 2**53 - 1])
 @example(sizes=[2**63, 5])
+@example(sizes=[-5, 2**40])
 @example(sizes=[2**power + more for power in range(10, 63) for more in (-1, 0, 1)])
 @example(sizes=[2**20 - 5243, 2**20 - 5242, 2**30 - 5368710, 2**30 - 5368709])
 def test_many_are_shown_as_one(sizes: list[int]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
+import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +23,7 @@ from lurge.stream.blocks import Buffers, Text
 from lurge.stream.comm import ThreadComm, thread_comms
 from lurge.stream.controller import Controller
 from lurge.stream.protocol import Job, Message, Tag, pack_arrays, pack_object, unpack_object
-from lurge.stream.shared import SharedMemory, attach
+from lurge.stream.shared import SharedMemory, attach, share
 from lurge.stream.threads import start_thread
 from tests.site import TODAY, Entry
 
@@ -59,6 +63,11 @@ def test_what_is_not_there_is_not_seen(memory: SharedMemory, tmp_path: Path) -> 
     closed = SharedMemory(10)
     closed.close()
     assert attach(closed.place) is None
+
+
+def test_a_system_may_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    assert share(10) is None
 
 
 def test_buffers_of_it_come_first(memory: SharedMemory) -> None:
@@ -115,6 +124,28 @@ def test_text_stays_as_it_is_until_it_was_read(tmp_path: Path, shares: bool) -> 
     worker.send(1, Tag.REPORT, 7, 0, 0, data=pack_arrays(report))
     assert next_message(coordinator, Tag.REPORT, Tag.FAILED).numbers == (0, 60_000)
     coordinator.send(1, Tag.STOP, 0)
+
+
+def test_a_dump_that_fails_leaves_no_memory_behind(tmp_path: Path) -> None:
+    """Not even until cycles are looked for, which in a long job is seldom."""
+    job, text = write_dump(tmp_path)
+    job.dump.path.write_bytes(gzip.compress(text)[:-100])
+    coordinator, controller, worker = thread_comms(3)
+    start_thread(Controller(controller).run, "controller")
+    gc.disable()
+    try:
+        coordinator.send(1, Tag.VOLUME, 0, 7, data=pack_object((job, [2])))
+        next_message(worker, Tag.RULES)
+        for _ in range(99):
+            worker.send(1, Tag.ASK, 7, 1, 0)
+        assert next_message(coordinator, Tag.FAILED).numbers == (0,)
+        coordinator.send(1, Tag.STOP, 0)
+        ends = time.monotonic() + SECONDS
+        while "memfd:lurge" in Path("/proc/self/maps").read_text():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+    finally:
+        gc.enable()
 
 
 def text_of(message: Message, shared: Text, shares: bool) -> bytes:
