@@ -149,7 +149,7 @@ def ask(world: World) -> Answers:
     return world.answers(
         ((gid, unescape(base, quoted), *sums) for gid, base, *sums in groups),
         (
-            (gid, unescape(base, quoted), unescape(name, quoted), size, newest, files, by_type)
+            (gid, unescape(base, quoted), unescape(name, quoted), size, newest, files, tuple(by_type))
             for gid, base, name, size, newest, files, *by_type in directories
         ),
     )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from operator import add
 from pathlib import Path
 from typing import Any
 
 from lurge.aggregate.era import detect_era
 from lurge.config import Config, load_config
+from lurge.model.directories import DirectoryUsage, merge
 from lurge.model.dump import Dump, days_before
 from lurge.model.era import Era
 from lurge.source.finding import find_base_directories, find_dumps, read_base_directories
@@ -43,21 +43,6 @@ class Answers:
 def not_zero(names: Iterable[str], sizes: Iterable[int]) -> frozenset[tuple[str, int]]:
     """The sizes by name that lurge stores."""
     return frozenset((name, size) for name, size in zip(names, sizes, strict=True) if size)
-
-
-def merge(
-    rows: Iterable[tuple[int, str, str, int, int, int, Sequence[int]]],
-) -> dict[tuple[int, str, str], tuple[int, int, int, Sequence[int]]]:
-    """Rows by their first three columns, added up where these are equal."""
-    merged: dict[tuple[int, str, str], tuple[int, int, int, Sequence[int]]] = {}
-    for gid, base, name, size, newest, files, sizes in rows:
-        key = gid, base, name
-        if key in merged:
-            size_, newest_, files_, sizes_ = merged[key]
-            size, newest, files = size + size_, max(newest, newest_), files + files_
-            sizes = list(map(add, sizes, sizes_))
-        merged[key] = size, newest, files, sizes
-    return merged
 
 
 @dataclass(frozen=True)
@@ -103,7 +88,7 @@ class World:
     def answers(
         self,
         groups: Iterable[tuple[int, str, int, int, int]],
-        directories: Iterable[tuple[int, str, str, int, int, int, Sequence[int]]],
+        directories: Iterable[tuple[int, str, str, int, int, int, tuple[int, ...]]],
     ) -> Answers:
         """Answers to compare.
 
@@ -112,12 +97,12 @@ class World:
         """
         names, day = self.group_names(), self.dump.record_date
         types = [filetype.name for filetype in self.config.filetypes]
-        rows, merged = list(groups), merge(directories)
+        rows, merged = list(groups), merge(map(DirectoryUsage._make, directories))
         return Answers(
             frozenset((names.get(gid, str(gid)), base, size, days_before(day, m)) for gid, base, size, m, _ in rows),
             frozenset(
                 (names.get(gid, str(gid)), base, name, files, size, days_before(day, newest), not_zero(types, sizes))
-                for (gid, base, name), (size, newest, files, sizes) in merged.items()
+                for gid, base, name, size, newest, files, sizes in merged
             ),
             sum(row[-1] for row in rows),
         )

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
-
-
 SOURCES = ("compiled.py", "aggregate/*.py", "model/*.py", "stream/blocks.py", "source/synth/lines.py")
+
+
+def existing_above(place: Path) -> Path:
+    """The nearest folder that exists: where making this one would begin."""
+    return next(parent for parent in (place, *place.parents) if parent.exists())
 
 
 def find_cache() -> Path:
@@ -33,8 +36,7 @@ def find_cache() -> Path:
         return Path(given) if Path(given).name == folder else Path(given, folder)
     usual = (package / "__pycache__", Path(os.path.expanduser("~"), ".cache", "lurge"))
     for place in usual:
-        above = next(parent for parent in (place, *place.parents) if parent.exists())
-        if os.access(above, os.W_OK | os.X_OK):
+        if os.access(existing_above(place), os.W_OK | os.X_OK):
             return place / folder
     place = Path(tempfile.gettempdir()) / f"lurge-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)

@@ -48,7 +48,7 @@ def run_backfill(
                 outcome.volumes += read_dates(site, comm, watcher, dumps)
             facts["failed"] = outcome.failed
         with site.ticket.step("write_tables"):
-            outcome.tsvs = write_tables(site)
+            write_tables(site, outcome)
         site.ticket.close(outcome.exit_status)
     return outcome
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from lurge.compiled import CACHE, CACHE_VARIABLE
+from lurge.compiled import CACHE, CACHE_VARIABLE, existing_above
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
@@ -234,7 +234,7 @@ def check_mpi(config: Config) -> Iterator[Finding]:
 
 def check_cache(config: Config) -> Iterator[Finding]:
     """Whether compiled kernels can be kept."""
-    place = next(parent for parent in (CACHE, *CACHE.parents) if parent.exists())
+    place = existing_above(CACHE)
     if os.access(place, os.W_OK):
         yield Finding("kernels", Verdict.OK, f"compiled kernels are kept in {CACHE}")
     else:

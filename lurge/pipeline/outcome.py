@@ -30,7 +30,7 @@ DONE = frozenset({State.STORED, State.READ, State.KNOWN})
 class VolumeOutcome:
     """What became of one volume, and what was counted on the way.
 
-    seconds, store_seconds: how long it was read and stored. stages: seconds by stage, summed over all who took part.
+    seconds: how long it was read. stages: seconds by stage, summed over all who took part, storing among them.
     split: the lines of its groups, where they were wanted.
     """
 
@@ -41,7 +41,6 @@ class VolumeOutcome:
     counts: Counts | None = None
     samples: list[Sample] = field(default_factory=list)
     seconds: float = 0.0
-    store_seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     split: list[GroupLines] = field(default_factory=list)
     users: list[int] = field(default_factory=list)
@@ -56,7 +55,7 @@ class VolumeOutcome:
             "error": self.error.message if self.error else None,
             "advice": self.error.advice if self.error else None,
             "seconds": round(self.seconds, 3),
-            "store_seconds": round(self.store_seconds, 3),
+            "store_seconds": round(self.stages.get("store", 0.0), 3),
             "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
             "samples": [sample._asdict() for sample in self.samples],

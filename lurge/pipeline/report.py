@@ -62,9 +62,7 @@ def run_report(
             outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
             facts["failed"] = outcome.failed
         with site.ticket.step("write_tables") as facts:
-            started = time.monotonic()
-            outcome.tsvs = write_tables(site)
-            outcome.write_seconds = time.monotonic() - started
+            write_tables(site, outcome)
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(config, site.names, parts, outcome, site.ticket)
@@ -130,8 +128,9 @@ def fingerprint(config: Config, job: Job) -> str:
     return found.hexdigest()
 
 
-def write_tables(site: Site) -> list[Path]:
-    """Write the TSVs from what is stored; returns them."""
+def write_tables(site: Site, outcome: Outcome) -> None:
+    """Write the TSVs from what is stored; the outcome tells which, and how long it took."""
+    started = time.monotonic()
     config = site.config
     volumes = [volume.name for volume in config.dumps.volumes]
     filetypes = [filetype.name for filetype in config.filetypes]
@@ -140,4 +139,5 @@ def write_tables(site: Site) -> list[Path]:
         with site.database.reading() as connection:
             return write_reports(newest_reports(connection, volumes), config.reports.directory, volumes, filetypes)
 
-    return list(site.database.retrying(write))
+    outcome.tsvs = list(site.database.retrying(write))
+    outcome.write_seconds = time.monotonic() - started

@@ -53,8 +53,8 @@ class Site:
             try:
                 started = time.monotonic()
                 store_volume(self.database, self._named(dump, report), self.lock.confirm)
-                outcome.store_seconds = outcome.stages["store"] = time.monotonic() - started
-                log.info("%s: stored in %.1f s", dump.volume.name, outcome.store_seconds)
+                outcome.stages["store"] = time.monotonic() - started
+                log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error

@@ -111,9 +111,10 @@ def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
 def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryPage]:
     """The directories of every volume; they hold only the newest date. So many at once that memory does not grow."""
     directory, base = schema.directory, schema.base_directory
-    bases = names_by_key(connection, base.join(schema.volume), base.c.base_directory_id, base.c.directory_path, volumes)
+    bases_of = sa.select(base.c.base_directory_id, base.c.directory_path).join(schema.volume)
+    bases = by_key(connection, bases_of.where(schema.volume.c.scratch_disk.in_(list(volumes))))
     groups, pis, filetypes = (
-        names_by_key(connection, table, *table.columns) for table in (schema.unix_group, schema.pi, schema.filetype)
+        by_key(connection, sa.select(table)) for table in (schema.unix_group, schema.pi, schema.filetype)
     )
     columns = ("directory_id", "base_directory_id", "directory_path", "num_files", "last_modified", "pi_id", "group_id")
     query = (
@@ -150,17 +151,8 @@ def sums_by_filetype(filetypes: Iterable[int]) -> list[sa.ColumnElement[int]]:
     return [sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes]
 
 
-def names_by_key(
-    connection: sa.Connection,
-    table: sa.FromClause,
-    key: sa.Column[Any],
-    name: sa.Column[Any],
-    volumes: Iterable[str] | None = None,
-) -> dict[int, str]:
-    """Names by key; where `volumes` are given, only those of rows of these."""
-    query = sa.select(key, name).select_from(table)
-    if volumes is not None:
-        query = query.where(schema.volume.c.scratch_disk.in_(list(volumes)))
+def by_key(connection: sa.Connection, query: sa.Select[Any]) -> dict[int, str]:
+    """Names by key, which are the two columns of a query."""
     return dict(connection.execute(query).tuples().all())
 
 

@@ -34,6 +34,7 @@ from lurge.stream.protocol import (
     unpack_object,
 )
 from lurge.stream.shared import SharedMemory, Text, share
+from lurge.stream.stages import OF_WORKERS
 from lurge.stream.threads import start_thread, usable_cores
 from lurge.stream.worker import Worker
 
@@ -173,8 +174,8 @@ class Controller:
             if message is None:
                 continue
             if message.tag is Tag.STOP:
-                for floor in self._own_workers[:1]:
-                    floor.stop_others(message.numbers[0])
+                if self._own_workers:
+                    self._own_workers[0].stop_others(message.numbers[0])
                 return message.numbers[0]
             if message.tag is Tag.VOLUME:
                 self._read_volume(message)
@@ -288,7 +289,7 @@ class Controller:
             del work.assigned[message.source]
             with work.reading.stages("merge"):
                 work.result.merge(unpack_arrays(message.data))
-            for stage, microseconds in zip(("read", "wait"), message.numbers[1:], strict=True):
+            for stage, microseconds in zip(OF_WORKERS, message.numbers[1:], strict=True):
                 work.reading.stages.seconds[stage] += microseconds / 1e6
         elif message.tag is Tag.FAILED:
             raise unpack_object(message.data).error

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STAGES = ("inflate", "cut", "blocked", "send", "wait", "read", "merge")
+OF_WORKERS = ("read", "wait")
+"""Those that a worker tells its controller, in this order."""
 
 
 class Stages:

@@ -10,10 +10,10 @@ from lurge.model.rules import Rules
 from lurge.stream.comm import Comm
 from lurge.stream.protocol import Message, Problem, Tag, pack_arrays, pack_object, unpack_object
 from lurge.stream.shared import Place, Text, attach
-from lurge.stream.stages import Stages
+from lurge.stream.stages import OF_WORKERS, Stages
 
 ASKS_IN_FLIGHT = 4
-"""While it reads one message of blocks, the next is on its way."""
+"""While it reads one message of blocks, others are on their way."""
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Worker:
         elif message.tag is Tag.DONE:
             arrays = pack_arrays(self._aggregator.export())
             self._aggregator = self._memory = None
-            spent = (int(self._stages.seconds[stage] * 1e6) for stage in ("read", "wait"))
+            spent = (int(self._stages.seconds[stage] * 1e6) for stage in OF_WORKERS)
             self._comm.send(message.source, Tag.REPORT, assignment, *spent, data=arrays)
 
     def _ask(self, controller: int, read: bool) -> None:
