@@ -1,6 +1,16 @@
-"""`python -m lurge`."""
+"""`lurge` and `python -m lurge`: the first moments of every process."""
 
-from lurge.cli.main import main
+from lurge.stream.ranks import together
+
+
+def main() -> None:
+    """Run a command, on its own or as one of several ranks."""
+    with together():
+        # Later than MPI: an import that fails on one node must end all of them.
+        from lurge.cli.main import main as run_command
+
+        run_command()
+
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import TextIO
 
+from lurge.display import display, display_error
+
 FORMAT = "%(asctime)s %(levelname)-7s %(where)s: %(message)s"
 
 BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
@@ -34,6 +36,17 @@ class _Where(logging.Filter):
         return True
 
 
+class _OneLine(logging.Formatter):
+    """Shows a record so that no name in it can change the terminal or forge another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = display(record.getMessage())
+        record.asctime = self.formatTime(record)
+        line = self.formatMessage(record)
+        error = record.exc_info[1] if record.exc_info else None
+        return f"{line}\n{display_error(error)}" if error else line
+
+
 class _StandardError(logging.StreamHandler[TextIO]):
     """Writes to what is standard error now: progress bars put themselves in its place."""
 
@@ -47,7 +60,7 @@ def set_up_logs(verbosity: int) -> None:
     handler = _StandardError()
     handler.addFilter(_Where())
     host = f"{socket.gethostname()} " if verbosity > 0 else ""
-    handler.setFormatter(logging.Formatter(f"{host}{FORMAT}"))
+    handler.setFormatter(_OneLine(f"{host}{FORMAT}"))
     level = {-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG)
     root = logging.getLogger("lurge")
     root.handlers[:] = [handler]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_format
-
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 
 db = typer.Typer(
     help="Bring the database up to date, or look at it.", no_args_is_help=True, epilog="Example: lurge db check"
@@ -50,7 +48,7 @@ def check(
     database = Database(load_config(config).database)
     found = database.retrying(lambda: look_at(database))
     if json:
-        say(json_format.dumps(found.as_json(), indent=2, default=str))
+        say_json(found.as_json())
     elif not quiet:
-        say("\n".join(found.lines()))
+        say(*found.lines())
     raise typer.Exit(1 if found.problems else 0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from dataclasses import asdict
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, say, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, say, say_json, set_verbosity
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -24,10 +23,8 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     for one in examine(config):
         findings.append(one)
         if not json:
-            say(
-                f"{one.verdict.value:<8} {one.topic:<14} {one.said}"
-                + (f"\n{'':24}-> {one.advice}" if one.advice else "")
-            )
+            advice = [f"{'':24}-> {one.advice}"] if one.advice else []
+            say(f"{one.verdict.value:<8} {one.topic:<14} {one.said}", *advice)
     if json:
-        say(json_format.dumps([asdict(one) for one in findings], indent=2))
+        say_json([asdict(one) for one in findings])
     raise typer.Exit(1 if any(one.verdict is Verdict.FAILURE for one in findings) else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-import signal
+import io
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -20,6 +20,7 @@ from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
+from lurge.display import display
 from lurge.errors import LurgeError, VolumeError
 
 app = typer.Typer(
@@ -66,19 +67,17 @@ def root(
 
 def main() -> None:
     """Run a command; expected errors become a message and an exit status, without a traceback."""
-    signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding does not have is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Imports and rows by the million leave no cycles behind: to look for them as often as Python does takes seconds.
     gc.set_threshold(100_000, 50, 100)
     try:
         app(prog_name="lurge")
     except LurgeError as error:
-        print(f"lurge: {error.message}\n  -> {error.advice}", file=sys.stderr)
+        print(f"lurge: {display(error.message)}\n  -> {display(error.advice)}", file=sys.stderr)
         sys.exit(1 if isinstance(error, VolumeError) else error.exit_status)
     finally:
         # The interpreter would look for cycles once more, several times over, before it ends.
         gc.freeze()
-
-
-def terminate(number: int, _: object) -> None:
-    """Leave by way of everything that cleans up."""
-    sys.exit(128 + number)

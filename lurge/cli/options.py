@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from lurge.display import display
 from lurge.errors import OutputError, UsageError
 from lurge.logs import set_up_logs
 
@@ -20,8 +22,20 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def say(text: str) -> None:
-    """Print a result; where nobody reads it any more, what was done is done all the same. Raises OutputError."""
+def say(*lines: str) -> None:
+    """Print the lines of a result; names in them cannot change the terminal or begin another line.
+
+    If nobody reads it any more, the command has succeeded all the same. Raises OutputError.
+    """
+    put("\n".join(map(display, lines)))
+
+
+def say_json(value: object) -> None:
+    """Print a result as JSON. Raises OutputError."""
+    put(json.dumps(value, indent=2, default=str))
+
+
+def put(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError as error:

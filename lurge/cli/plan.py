@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_format
 import shlex
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, say, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json, set_verbosity
 
 
 def plan(
@@ -48,11 +47,11 @@ def plan(
         "dates": len(dates),
     }
     if shell:
-        say("\n".join(f"{name}={shlex.quote(str(value))}" for name, value in facts.items()))
+        put("\n".join(f"{name}={shlex.quote(str(value))}" for name, value in facts.items()))
     elif json:
         dumps = [{"volume": one.volume.name, "path": str(one.path), "bytes": one.size} for one in found.dumps]
         who = [{"ranks": one.ranks, "role": one.role, "reads_first": one.volume} for one in found.roles]
-        say(json_format.dumps({**facts, "dumps": dumps, "missing": found.missing, "roles": who}, indent=2))
+        say_json({**facts, "dumps": dumps, "missing": found.missing, "roles": who})
     else:
         lines = [f"{found.ranks} ranks, {found.memory_mb:,} MB"]
         lines += [f"  read {one.volume.name}, {one.record_date}, {human_size(one.size)}" for one in found.dumps]
@@ -63,4 +62,4 @@ def plan(
             lines.append(f"  {several}: {one.role}{first}")
         if len(found.dumps) > sum(one.role.startswith("controller") for one in found.roles):
             lines.append("  controllers that are done take the next dump; at the end their workers help the others")
-        say("\n".join(lines))
+        say(*lines)

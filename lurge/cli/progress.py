@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lurge.display import display
 from lurge.stream.coordinator import Watcher
 from lurge.stream.launch import TERMINAL_VARIABLE
 
@@ -65,7 +66,7 @@ class BarWatcher:
 
     def started(self, volume: str, size: int) -> None:
         self._began[volume] = time.monotonic()
-        self._tasks[volume] = self._progress.add_task(volume, total=size, rate="")
+        self._tasks[volume] = self._progress.add_task(display(volume), total=size, rate="")
 
     def advanced(self, volume: str, position: int, lines: int) -> None:
         rate = lines / max(time.monotonic() - self._began[volume], 0.001)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
+from lurge.errors import StoreError
 
 if TYPE_CHECKING:
     from lurge.config import Config
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from lurge.store.database import Database
     from lurge.stream.comm import Comm
     from lurge.stream.coordinator import Watcher
+
+log = logging.getLogger(__name__)
 
 
 def report(
@@ -99,16 +103,16 @@ def split(
 
     def coordinate(comm: Comm | None) -> int:
         from lurge.cli.progress import watch
-        from lurge.cli.summary import outcome_json, split_text
+        from lurge.cli.summary import outcome_json, split_lines
         from lurge.config import load_config
         from lurge.pipeline.split import run_split
 
         with watch(quiet) as watcher:
             outcome = run_split(load_config(config), comm, watcher)
         if json:
-            say(outcome_json(outcome))
+            say_json(outcome_json(outcome))
         elif not quiet:
-            say(split_text(outcome))
+            say(*split_lines(outcome))
         return outcome.exit_status
 
     command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
@@ -123,7 +127,7 @@ def show_stored(
 ) -> int:
     """Run a recipe that stores, print what came of it; returns the exit status."""
     from lurge.cli.progress import watch
-    from lurge.cli.summary import outcome_json, summary_text
+    from lurge.cli.summary import outcome_json, summary_lines
     from lurge.config import load_config
     from lurge.store.database import Database
 
@@ -132,7 +136,11 @@ def show_stored(
     with watch(quiet) as watcher:
         outcome = recipe(config, database, watcher)
     if json:
-        say(outcome_json(outcome, str(database)))
+        say_json(outcome_json(outcome, str(database)))
     elif not quiet:
-        say(database.retrying(lambda: summary_text(database, outcome)))
+        try:
+            say(*database.retrying(lambda: summary_lines(database, outcome)))
+        except StoreError as error:
+            # What was stored is stored.
+            log.warning("the summary cannot be shown: %s", error.message)
     return outcome.exit_status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json as json_format
 import logging
 import sys
 import time
@@ -14,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from lurge.cli.options import JsonOption, QuietOption, VerboseOption, say, set_verbosity
+from lurge.cli.options import JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
+from lurge.display import display
 
 SECONDS_BETWEEN_LINES = 30
 PROBLEMS_SHOWN = 5
@@ -59,7 +59,7 @@ def scan(
                 f" {result.unreadable:,} unreadable, {result.vanished:,} vanished: {result.dump}"
             )
     if json:
-        say(json_format.dumps([dataclasses.asdict(result) for result in results], indent=2, default=str))
+        say_json([dataclasses.asdict(result) for result in results])
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def show_entries(path: Path, quiet: bool) -> Iterator[Callable[[int], None]]:
         last = now
         text = f"{path}: {entries:,} entries, {entries / (now - started):,.0f}/s"
         if on_terminal:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{display(text)}", end="", file=sys.stderr, flush=True)
         else:
             log.info("%s", text)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Any
 
 from lurge.export.tsv import MISSING, cell
 from lurge.model.report import VAULT_KEY, Counts
@@ -18,7 +18,7 @@ from lurge.store.newest import largest_directories, newest_reports
 LARGEST = 8
 
 
-def summary_text(database: Database, outcome: Outcome) -> str:
+def summary_lines(database: Database, outcome: Outcome) -> list[str]:
     """Per volume what was read and that it adds up, the largest groups and directories, where everything lies."""
     with database.reading() as connection:
         names = list(dict.fromkeys(volume.volume for volume in outcome.volumes))
@@ -31,8 +31,7 @@ def summary_text(database: Database, outcome: Outcome) -> str:
         lines += ["", *largest_lines(newest.groups, directories), *quota_lines(newest.quotas)]
     lines += ["", f"Database  {database}"]
     lines += [f"{'TSVs' if i == 0 else '':10}{path}" for i, path in enumerate(outcome.tsvs)]
-    lines += ending_lines(outcome)
-    return "\n".join(lines)
+    return [*lines, *ending_lines(outcome)]
 
 
 def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[str]:
@@ -107,10 +106,10 @@ def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[str]:
         )
 
 
-def split_text(outcome: Outcome) -> str:
+def split_lines(outcome: Outcome) -> list[str]:
     """Per volume what was read, and where the lines of each group lie."""
     lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
-    return "\n".join([*lines, *ending_lines(outcome)])
+    return [*lines, *ending_lines(outcome)]
 
 
 def ending_lines(outcome: Outcome) -> Iterator[str]:
@@ -122,9 +121,9 @@ def ending_lines(outcome: Outcome) -> Iterator[str]:
         yield f"  -> {outcome.error.advice}"
 
 
-def outcome_json(outcome: Outcome, database: str | None = None) -> str:
+def outcome_json(outcome: Outcome, database: str | None = None) -> dict[str, Any]:
     """The outcome of every volume, and where everything lies."""
-    result = {
+    return {
         "volumes": [volume.as_json() for volume in outcome.volumes],
         "stages": {"write": round(outcome.write_seconds, 3)},
         "database": database,
@@ -133,4 +132,3 @@ def outcome_json(outcome: Outcome, database: str | None = None) -> str:
         "error": outcome.error.message if outcome.error else None,
         "exit_status": outcome.exit_status,
     }
-    return json.dumps(result, indent=2)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from typing import Annotated, Any
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, say
+from lurge.cli.options import ConfigOption, JsonOption, say, say_json
 from lurge.errors import TicketError, UsageError
 
 ticket = typer.Typer(
@@ -43,7 +42,7 @@ def list_tickets(
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
     if json:
-        say(json_format.dumps(found, indent=2))
+        say_json(found)
         return
     for document in found:
         management = document["job_management"]
@@ -77,7 +76,10 @@ def show(
             document = tickets.get_tracker_file(ticket_id)
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
-    say(json_format.dumps(document, indent=2) if json else "\n".join(ticket_lines(document)))
+    if json:
+        say_json(document)
+    else:
+        say(*ticket_lines(document))
 
 
 def ticket_lines(document: dict[str, Any]) -> list[str]:
@@ -135,7 +137,7 @@ def monitor(
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
     if json:
-        say(json_format.dumps({"marked": marked, "counts": counts}, indent=2))
+        say_json({"marked": marked, "counts": counts})
         return
     for found, why in marked.items():
         say(f"{found}: {why}")

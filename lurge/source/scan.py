@@ -90,8 +90,11 @@ def _serve(connection: Connection, others: list[Connection], terms: Terms) -> No
     """
     for other in others:
         other.close()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(EOFError, KeyboardInterrupt, ConnectionError):
+    # The parent hears of an interrupt from the keyboard, too, and dismisses this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    with contextlib.suppress(EOFError, ConnectionError):
         while True:
             connection.send(Walker(terms).walk(connection.recv()))
 

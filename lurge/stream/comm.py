@@ -1,34 +1,26 @@
 """How messages travel: over MPI between processes, or over queues between threads of one process.
 
-The only module that imports mpi4py. Receiving never burns a core: it looks for messages often at first, then sleeps.
+Receiving never burns a core: it looks for messages often at first, then sleeps.
 """
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lurge.errors import LurgeError, MpiError
 from lurge.stream.protocol import EMPTY, NUMBERS, Data, Message, Tag
-
-if TYPE_CHECKING:
-    from mpi4py import MPI
+from lurge.stream.ranks import finished, start_mpi, started_ranks
 
 SPIN_SECONDS = 50e-6
 SHORTEST_SLEEP, LONGEST_SLEEP = 200e-6, 1e-3
 PIECE_BYTES = 1 << 30
-RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
-SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
-"""What MPICH, Open MPI, Intel MPI and srun tell the processes that they start."""
 
 
 class Comm(ABC):
@@ -92,15 +84,14 @@ class MpiComm(Comm):
     patience = 0.002
 
     def __init__(self) -> None:
-        from mpi4py import MPI
-
-        self._mpi = MPI
-        self._headers = MPI.COMM_WORLD
-        self._data = MPI.COMM_WORLD.Dup()
+        """Raises ImportError or RuntimeError where mpi4py cannot be used."""
+        self._mpi = start_mpi()
+        self._headers = self._mpi.COMM_WORLD
+        self._data = self._headers.Dup()
         self.rank = self._headers.Get_rank()
         self.size = self._headers.Get_size()
         self.name = f"rank {self.rank}"
-        self._sending: deque[tuple[list[MPI.Request], Any]] = deque()
+        self._sending: deque[tuple[list[Any], Any]] = deque()
 
     def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
         header = np.zeros(NUMBERS + 2, np.int64)
@@ -158,19 +149,7 @@ class MpiComm(Comm):
             self._release()
             if everyone_is_done is None and not self._sending:
                 everyone_is_done = self._headers.Ibarrier()
-
-    def abort(self, status: int) -> None:
-        """End every rank of the job at once."""
-        sys.stderr.flush()
-        self._headers.Abort(status)
-
-
-def started_ranks() -> int:
-    """How many ranks an mpiexec says it started; 1 where it does not say, 0 without one."""
-    if not any(name in os.environ for name in RANK_VARIABLES):
-        return 0
-    sizes = [os.environ.get(name, "") for name in SIZE_VARIABLES]
-    return max((int(size) for size in sizes if size.isdigit()), default=1)
+        finished()
 
 
 def connect() -> MpiComm | None:
@@ -195,18 +174,14 @@ def connect() -> MpiComm | None:
 def run_rank(comm: MpiComm, role: Callable[[], int]) -> int:
     """Play a role under MPI; returns the job's exit status.
 
-    An expected error of the coordinator, which has sent the others home by then, is raised; an unexpected exception
-    ends every rank, because the others would wait for this one for ever.
+    An expected error of the coordinator, which has sent the others home by then, is raised when all have finished. Any
+    other exception is raised at once: `ranks.together` ends every rank with it.
     """
     try:
         status = role()
     except LurgeError:
-        comm.finish()
-        raise
-    except BaseException as error:
-        if isinstance(error, Exception):
-            traceback.print_exception(error)
-        comm.abort(1)
+        if comm.rank == 0:
+            comm.finish()
         raise
     comm.finish()
     return status

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-import traceback
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 def usable_cores() -> int:
@@ -20,7 +22,7 @@ def start_thread(role: Callable[[], object], name: str) -> None:
         try:
             role()
         except BaseException:
-            traceback.print_exc()
+            log.critical("%s ends the job", name, exc_info=True)
             os._exit(1)
 
     threading.Thread(target=play, daemon=True, name=name).start()

@@ -248,7 +248,7 @@ def test_a_full_disk_under_a_split(site: Site) -> None:
     code = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000));"
-        "from lurge.cli.main import main; main()"
+        "from lurge.__main__ import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "split", "-c", str(site.config)], capture_output=True, text=True, check=False
@@ -326,7 +326,7 @@ def test_a_job_that_died_is_gone_on_with(site: Site) -> None:
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    store(database, named, confirm)\n"
         "site.store_volume = die\n"
-        "from lurge.cli.main import main\n"
+        "from lurge.__main__ import main\n"
         "main()\n"
     )
     command = [sys.executable, "-c", code, "report", "--force", "-c", str(site.config)]
@@ -350,7 +350,7 @@ def test_two_runs_at_once(site: Site) -> None:
     site.dump(Entry("/p/x", 5))
     site.run()
     code = "import time\nfrom lurge.pipeline import report\nreport.write_tables = lambda *_: time.sleep(60)\n"
-    code += "from lurge.cli.main import main\nmain()\n"
+    code += "from lurge.__main__ import main\nmain()\n"
     command = [sys.executable, "-c", code, "report", "-q", "-c", str(site.config)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
         lock = Path(f"{site.database}.lock")

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lurge.__main__ import main
 from lurge.aggregate import aggregator
-from lurge.cli.main import main
 from lurge.store import swap
 from lurge.stream import controller, coordinator, member
 from lurge.stream.protocol import Tag

@@ -59,7 +59,7 @@ def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp
 def test_equal_where_no_memory_is_shared(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
     """As between nodes: all text travels in messages."""
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
-    program = "from lurge.cli.main import main; from lurge.stream import worker; worker.attach = lambda _: None; main()"
+    program = "from lurge.__main__ import main; from lurge.stream import worker; worker.attach = lambda _: None; main()"
     command = [sys.executable, "-c", program, "report", "--config", str(tmp_path / "lurge.toml"), "--quiet"]
     subprocess.run([find_mpiexec(), "-n", "4", *command], check=True, timeout=120)
     site = Site.__new__(Site)
@@ -106,7 +106,7 @@ def test_more_ranks_than_work_sleep(site: Site) -> None:
     slow.write_text(
         "import time\n"
         "from lurge.source import inflate\n"
-        "from lurge.cli.main import main\n"
+        "from lurge.__main__ import main\n"
         "read_into = inflate.DumpReader.read_into\n"
         "def slowly(self, room):\n"
         "    if self.position == 0:\n"

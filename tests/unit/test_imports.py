@@ -8,7 +8,7 @@ from pathlib import Path
 import lurge
 
 ROOT = Path(lurge.__file__).parent
-SHARED = {"model", "errors", "logs", "compiled", "config", "atomic"}
+SHARED = {"model", "errors", "logs", "compiled", "config", "atomic", "display"}
 ALLOWED = {
     "model": set(),
     "config": set(),
@@ -48,7 +48,7 @@ def test_a_stage_knows_only_what_it_may() -> None:
 
 def test_only_one_module_imports_mpi4py() -> None:
     importers = {path.name for path in ROOT.rglob("*.py") if "mpi4py" in "".join(top_imports(path))}
-    assert importers == {"comm.py"}
+    assert importers == {"ranks.py"}
 
 
 def top_imports(path: Path) -> list[str]:

@@ -1,0 +1,183 @@
+"""How ranks begin and end: all of them, in time, and none without the others.
+
+The only module that imports mpi4py. It imports nothing that may be missing on a node, because what fails before MPI
+has started leaves the other ranks waiting: only the time limit ends those.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from lurge.display import display_error
+
+RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+"""What MPICH, Open MPI, Intel MPI and srun tell the processes that they start."""
+
+START_VARIABLE = "LURGE_START_SECONDS"
+START_SECONDS = 300
+"""Time for all ranks to start, unless $LURGE_START_SECONDS says otherwise."""
+
+END_SECONDS = 10
+"""Time to clean up after a signal; then the kernel ends the process, whatever it is doing."""
+
+SECONDS_BETWEEN_LOOKS = 1.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class World:
+    """This process's part of MPI: not started, started, or finished together with all other ranks."""
+
+    def __init__(self) -> None:
+        self.mpi: Any = None
+        self.finished = False
+
+    @property
+    def size(self) -> int:
+        """Number of ranks; 0 where MPI has not started."""
+        return int(self.mpi.COMM_WORLD.Get_size()) if self.mpi else 0
+
+
+WORLD = World()
+
+
+def started_ranks() -> int:
+    """How many ranks an mpiexec says it started; 1 where it does not say, 0 without one."""
+    if not any(name in os.environ for name in RANK_VARIABLES):
+        return 0
+    sizes = [os.environ.get(name, "") for name in SIZE_VARIABLES]
+    return max((int(size) for size in sizes if size.isdigit()), default=1)
+
+
+def start_seconds() -> int:
+    """The time limit for all ranks to start; ends the process with status 2 where it is not a number."""
+    text = os.environ.get(START_VARIABLE, str(START_SECONDS))
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text)):
+        sys.stderr.write(f"lurge: ${START_VARIABLE} must be a whole number of seconds, at least 1\n")
+        sys.exit(2)
+    return int(text)
+
+
+def start_mpi() -> Any:
+    """The module of mpi4py, with MPI started and every rank there.
+
+    Raises ImportError or RuntimeError where mpi4py cannot be used. Ends the process where not all ranks start in time:
+    those that have started wait inside MPI, where nothing but the end of the process reaches them.
+    """
+    if WORLD.mpi:
+        return WORLD.mpi
+    limit = start_seconds()
+    # Inside MPI no handler of Python's runs: until all ranks are here, a signal ends the process at once.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    late = f"{socket.gethostname()}: not all ranks started within {limit} s (${START_VARIABLE})"
+    in_time = end_unless_told(limit, late)
+    try:
+        from mpi4py import MPI
+
+        everyone_is_here = MPI.COMM_WORLD.Ibarrier()
+        while not everyone_is_here.Test():
+            time.sleep(0.001)
+        WORLD.mpi = MPI
+    finally:
+        in_time()
+        handle_signals()
+    if WORLD.size > 1:
+        threading.Thread(target=watch_launcher, args=(os.getppid(),), daemon=True, name="launcher").start()
+    return MPI
+
+
+def end_unless_told(seconds: int, message: str) -> Any:
+    """Kill this process with a message after some seconds; returns the function that prevents it.
+
+    A process of its own does that: while a rank waits inside MPI, none of its threads runs.
+    """
+    parent = os.getpid()
+    waits, tells = os.pipe()
+    watcher = os.fork()
+    if watcher == 0:
+        os.close(tells)
+        told, _, _ = select.select([waits], [], [], seconds)
+        if not told and os.getppid() == parent:
+            os.write(2, f"lurge: {message}\n".encode(errors="replace"))
+            os.kill(parent, signal.SIGKILL)
+        os._exit(0)
+    os.close(waits)
+
+    def tell() -> None:
+        os.close(tells)
+        os.waitpid(watcher, 0)
+
+    return tell
+
+
+def watch_launcher(launcher: int) -> None:
+    """End this rank when the process that started it has gone: then nobody ends the others when one fails."""
+    while os.getppid() == launcher:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    with suppress(OSError):
+        # The launcher was at the other end.
+        os.write(2, b"lurge: the launcher of this rank has died\n")
+    if WORLD.mpi.COMM_WORLD.Get_rank():
+        os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def handle_signals() -> None:
+    """Let signals end this process by way of everything that cleans up."""
+    for number in SIGNALS:
+        signal.signal(number, terminate)
+
+
+def terminate(number: int, _: object) -> None:
+    """Leave by way of everything that cleans up; what takes longer than END_SECONDS is not waited for.
+
+    Of several ranks only the coordinator has something to clean up; its end is that of the others.
+    """
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(END_SECONDS)
+    if WORLD.size > 1 and WORLD.mpi.COMM_WORLD.Get_rank():
+        return
+    sys.exit(128 + number)
+
+
+def finished() -> None:
+    """Say that every rank has done its work: from now on each ends on its own."""
+    WORLD.finished = True
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Run a command as what it may be, one of several ranks: whatever ends it unexpectedly ends every rank.
+
+    The others would wait for this one for ever.
+    """
+    handle_signals()
+    try:
+        if started_ranks() > 1:
+            # A command that needs MPI tries again, and says why it cannot have it.
+            with suppress(ImportError, RuntimeError):
+                start_mpi()
+        yield
+    except BaseException as error:
+        status = error.code if isinstance(error, SystemExit) else 1
+        if WORLD.size > 1 and not WORLD.finished and status not in (None, 0):
+            with suppress(OSError, ValueError):
+                if not isinstance(error, SystemExit):
+                    sys.stderr.write(display_error(error) + "\n")
+                sys.stderr.flush()
+            WORLD.mpi.COMM_WORLD.Abort(status if isinstance(status, int) else 1)
+        raise
