@@ -43,7 +43,7 @@ TICKETS_VARIABLE = "JOB_DATA_BASEDIR"
 KEYS = {
     "dumps": ("directory", "volumes", "max_days_ago", "max_rejected_fraction", "base_directories"),
     "reports": ("directory", "deep_directories"),
-    "database": ("url", "password_file", "option_file", "retry_seconds"),
+    "database": ("url", "password_file", "option_file", "retry_seconds", "tls", "ca_file"),
     "filetypes": (),
     "path_aliases": (),
     "identity": ("provider", "files", "ldap", "on_failure", "cache"),
@@ -58,6 +58,7 @@ KEYS = {
 """The tables of the file with their keys; none where any will do."""
 
 QUOTA_PROVIDERS = ("lfs", "csv")
+TLS_MODES = ("off", "prefer", "require", "verify")
 
 
 def find_file(given: Path | None) -> Path:
@@ -117,10 +118,14 @@ def _secret(table: Table, variable: str) -> Secret | None:
 
 def _without_password(table: Table, key: str, url: str) -> str:
     """`url`, in which no password may stand, whatever signs are in it. Raises ConfigError, which does not show it."""
-    words = re.split(r"[?&;]", unquote(url))[1:]
-    in_options = any(re.match(r"(?i)(passwd|password)\s*=", word) for word in words)
-    if in_options or re.match(r"[^:/]+://[^/@]*:[^@]*@", url):
+    rest = unquote(url).partition("://")[2] or unquote(url)
+    in_options = any(re.match(r"(?i)(passwd|password|pwd)\s*=", word) for word in re.split(r"[?&;]", rest)[1:])
+    # A user's name may hold an @, a password anything: what stands before the last @ is both.
+    user, at, _ = rest.rpartition("@")
+    if in_options or (at and ":" in user):
         raise table.error(key, "must hold no password: it comes from the environment or a file")
+    if re.match(r"[^/]*//[^/]*@[^/]*@", url):
+        raise table.error(key, "must have %40 for an @ in the user's name")
     return url
 
 
@@ -178,11 +183,19 @@ def _database(table: Table) -> DatabaseConfig:
     option_file = None
     if table.has("option_file"):
         option_file = table.existing("option_file", None, os.path.isfile, "file")
+    ca_file = table.existing("ca_file", None, os.path.isfile, "file") if table.has("ca_file") else None
+    tls = table.take("tls", str, "verify" if ca_file else DatabaseConfig.tls)
+    if tls not in TLS_MODES:
+        raise table.error("tls", f"must be one of {', '.join(TLS_MODES)}")
+    if ca_file and tls != "verify":
+        raise table.error("ca_file", 'has a meaning only with tls = "verify"')
     return DatabaseConfig(
         url=url,
         password=_secret(table, DATABASE_PASSWORD),
         option_file=option_file,
         retry_seconds=table.number("retry_seconds", int, DatabaseConfig.retry_seconds, 0),
+        tls=tls,
+        ca_file=ca_file,
     )
 
 

@@ -55,12 +55,15 @@ class DatabaseConfig:
     """url: sqlite:///PATH with the path as it is, or mysql+mysqldb://... without a password.
 
     option_file: a MySQL option file. retry_seconds: for how long work is tried again where the database went away.
+    tls: off, prefer, require or verify. ca_file: who may sign the server's certificate; None: whom the system trusts.
     """
 
     url: str
     password: Secret | None = None
     option_file: Path | None = None
     retry_seconds: int = 120
+    tls: str = "prefer"
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True)

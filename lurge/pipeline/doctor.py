@@ -138,7 +138,7 @@ def check_database(config: Config) -> Iterator[Finding]:
     found = look_at(database)
     yield Finding("database", Verdict.OK, f"{found.database}: {found.server}, schema {found.revision or 'none yet'}")
     for note in found.notes:
-        yield Finding("database", Verdict.WARNING, note, "Set local_infile=ON, if the site's rules let you.")
+        yield Finding("database", Verdict.WARNING, note, "docs/security.md and docs/operations.md have more.")
     for problem in found.problems:
         yield Finding("database", Verdict.WARNING, problem, "Look with `lurge db check`.")
     if not database.is_sqlite:

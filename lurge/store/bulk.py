@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
 
+if TYPE_CHECKING:
+    from lurge.store.guarded import Guard
+
 PARAMETERS_A_STATEMENT = 999
 """As many as any SQLite takes; it inserts the rows of one statement twice as fast as one after another."""
 
 ROWS_A_STATEMENT = 10_000
-ROWS_A_FILE = 100_000
-FEWEST_ROWS_A_FILE = 1000
+ROWS_A_LOAD = 100_000
+FEWEST_ROWS_A_LOAD = 1000
+ROWS_A_PIECE = 500
 NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\0": "\\0"})
 
@@ -32,9 +34,9 @@ def insert_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[st
     Values are whole numbers, floats, text, dates or None. Many rows go to MySQL as a file, if the server takes files.
     """
     rows = iter(rows)
-    first = list(islice(rows, FEWEST_ROWS_A_FILE))
-    if len(first) == FEWEST_ROWS_A_FILE and takes_files(connection):
-        load_file(connection, table, columns, chain(first, rows))
+    first = list(islice(rows, FEWEST_ROWS_A_LOAD))
+    if len(first) == FEWEST_ROWS_A_LOAD and takes_files(connection):
+        load_rows(connection, table, columns, chain(first, rows))
         return
     rows = chain(first, rows)
     quote = connection.dialect.identifier_preparer.quote
@@ -50,53 +52,46 @@ def insert_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[st
 
 
 def takes_files(connection: sa.Connection) -> bool:
-    """Whether the server lets clients send files of rows."""
-    if connection.dialect.name not in ("mysql", "mariadb"):
-        return False
-    return bool(connection.exec_driver_sql("SELECT @@local_infile").scalar())
+    """Whether rows can go to the server as files, and no other file with them."""
+    return guard_of(connection) is not None and bool(connection.exec_driver_sql("SELECT @@local_infile").scalar())
 
 
-def load_file(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
+def guard_of(connection: sa.Connection) -> Guard | None:
+    """The guard of a connection; None where it sends no files, as on SQLite."""
+    return getattr(connection.connection.driver_connection, "guard", None)
+
+
+def load_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
     """Insert by LOAD DATA. Raises StoreError where the server changed or left out a row, as LOCAL lets it."""
     quote = connection.dialect.identifier_preparer.quote
     statement = (
         f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(table.name)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t'"
         f" ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({', '.join(map(quote, columns))})"
     )
-    with files_of_rows() as folder, ThreadPoolExecutor(1) as writer:
-        # While the server reads one file, the next is written.
-        coming = writer.submit(write_file, folder, rows)
-        while written := coming.result():
-            path, count = written
-            coming = writer.submit(write_file, folder, rows)
-            stored = connection.exec_driver_sql(statement, (str(path),)).rowcount
-            path.unlink()
-            complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
-            if stored != count or complaint:
-                why = f": {complaint[2]}" if complaint else ""
-                raise StoreError(f"{table.name}: {stored} of {count} rows were taken as they are{why}")
+    guard = guard_of(connection)
+    assert guard
+    for first in rows:
+        part = RowText(chain([first], islice(rows, ROWS_A_LOAD - 1)))
+        with guard.offering(part.pieces()) as name:
+            stored = connection.exec_driver_sql(statement, (name,)).rowcount
+        complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
+        if stored != part.count or complaint:
+            why = f": {complaint[2]}" if complaint else ""
+            raise StoreError(f"{table.name}: {stored} of {part.count} rows were taken as they are{why}")
 
 
-@contextmanager
-def files_of_rows() -> Iterator[Path]:
-    """A folder for files, removed at the end. Raises StoreError where they cannot be written."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="lurge-") as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write rows below {tempfile.gettempdir()}: {error.strerror}", "Free space there, or set $TMPDIR."
-        ) from error
+class RowText:
+    """Rows as LOAD DATA reads them. count: how many of them were read so far."""
 
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = iter(rows)
+        self.count = 0
 
-def write_file(folder: Path, rows: Iterator[Row]) -> tuple[Path, int] | None:
-    """Write the next rows for LOAD DATA; returns the file and how many they are, None where there are none."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, encoding="utf-8", newline="\n", delete=False) as file:
-        count = 0
-        for row in islice(rows, ROWS_A_FILE):
-            file.write("\t".join(map(field, row)) + "\n")
-            count += 1
-    return (Path(file.name), count) if count else None
+    def pieces(self) -> Iterator[bytes]:
+        """The text of the rows, many at a time."""
+        while rows := list(islice(self._rows, ROWS_A_PIECE)):
+            self.count += len(rows)
+            yield "".join(["\t".join(map(field, row)) + "\n" for row in rows]).encode()
 
 
 def field(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.store import adopt, schema
-from lurge.store.bulk import takes_files
+from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
 from lurge.store.swap import TAGGED
 from lurge.store.upgrade import revisions
@@ -68,8 +68,8 @@ def look_at(database: Database) -> Findings:
             found.rows[table.name] = counted
         look_at_volumes(connection, found)
         look_at_rows(connection, found)
-        if not database.is_sqlite and not takes_files(connection):
-            found.notes.append("the server takes no files (local_infile is off): storing takes about twice as long")
+        if not database.is_sqlite:
+            found.notes += look_at_connection(connection)
     return found
 
 
@@ -78,6 +78,24 @@ def server_of(connection: sa.Connection) -> str:
     if connection.dialect.name == "sqlite":
         return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
     return f"server {connection.exec_driver_sql('SELECT version()').scalar()}"
+
+
+def look_at_connection(connection: sa.Connection) -> Iterator[str]:
+    """Find what makes a connection to a server slower or less safe than it could be."""
+    from lurge.store.guarded import is_local
+
+    if guard_of(connection) is None:
+        yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending others"
+    elif not takes_files(connection):
+        yield "the server takes no files (local_infile is off): storing takes about twice as long"
+    url = connection.engine.url
+    if not is_local({"host": url.host, **url.query}) and not cipher_of(connection):
+        yield "the connection is not encrypted: see database.tls"
+
+
+def cipher_of(connection: sa.Connection) -> str:
+    """The cipher of a connection to a MySQL server, empty without one."""
+    return str(connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").one()[1])
 
 
 def look_at_volumes(connection: sa.Connection, found: Findings) -> None:

@@ -141,7 +141,6 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": ANSWER_SECONDS,
-        "local_infile": 1,
         "charset": "utf8mb4",
     }
     if config.option_file:
@@ -149,11 +148,16 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
     if config.password:
         arguments["password"] = config.password.reveal()
     try:
+        from lurge.store.guarded import Connector
+
         engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
     except ImportError as error:
         raise StoreError(f"database.url needs mysqlclient: {error}", "Install lurge[mysql].") from error
-    except (ArgumentError, ValueError) as error:
-        raise StoreError(f"database.url is no URL of a database: {error}") from error
+    except (ArgumentError, ValueError):
+        # The error would show the URL, and whatever secret stands in it at the wrong place.
+        raise StoreError("database.url is not a URL of a database") from None
+    connector = Connector(config.tls, config.ca_file)
+    sa.event.listen(engine, "do_connect", lambda _, __, given, named: connector.connect(*given, **named))
     sa.event.listen(engine, "checkout", _prepare_session)
     return engine
 

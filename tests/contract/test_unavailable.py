@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -312,15 +311,6 @@ def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Databa
             store_volume(mariadb, named(size=20, subdirectory="new"), lock.confirm)
     assert paths(mariadb, "scratch101") == ["a0", "a1", "a2"]
     others[0].release()
-
-
-def test_no_room_for_files_of_rows(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
-    many = named(size=20)
-    row = next(iter(many.report.directories))
-    rows = Directories.of(row._replace(subdirectory=str(number)) for number in range(3000))
-    with pytest.raises(StoreError, match="cannot write rows below"):
-        store_volume(mariadb, replace(many, report=replace(many.report, directories=rows)))
 
 
 def test_secrets_stay_secret(server: MariaDb, tmp_path: object) -> None:

@@ -1,0 +1,187 @@
+"""Connections to a MySQL server that give no file of this machine away, encrypted where the server can be.
+
+To load rows quickly, MySQL has LOAD DATA LOCAL: the client says a name, and then the *server* names the file that the
+client sends. A server that lies may ask for any file, after any statement. So the client library's functions that read
+files are replaced: they know no file but the rows that are being loaded, under a name made for one statement.
+
+mysqlclient does not offer these functions of the client library. They are reached by way of its object's memory, whose
+first part after Python's own is the library's connection. That is not documented: where it does not hold, rows are not
+sent as files (`Connection.guard` is None), and inserts take their place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from MySQLdb import OperationalError, _mysql
+from MySQLdb.connections import Connection as PlainConnection
+
+TLS_ERROR = 2026
+FILE_ERROR = 2068
+"""MySQL's numbers: no TLS; a file that is not sent."""
+
+REFUSED = b"the server asked for a file that was not offered"
+
+Open = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.c_void_p)
+Read = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint)
+Close = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+Explain = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint)
+"""What mysql_set_local_infile_handler of the C API takes."""
+
+log = logging.getLogger(__name__)
+
+
+class UnknownLayoutError(Exception):
+    """The client library's connection is not where it should be in mysqlclient's object."""
+
+
+class Guard:
+    """The files that one connection may send: none, or the rows that are being loaded."""
+
+    def __init__(self, connection: _mysql.connection) -> None:
+        """Raises UnknownLayoutError."""
+        pointer = ctypes.c_void_p(library_connection(connection))
+        self._name = b""
+        self._text: Iterator[bytes] = iter(())
+        self._rest = memoryview(b"")
+        self.error: BaseException | None = None
+        # The library calls these as long as the connection lives, so the guard must live as long.
+        self._functions = (Open(self._open), Read(self._read), Close(self._close), Explain(self._explain))
+        LIBRARY.mysql_set_local_infile_handler(pointer, *self._functions, None)
+
+    @contextmanager
+    def offering(self, text: Iterable[bytes]) -> Iterator[str]:
+        """Let the server read some text once; yields the name of the file that stands for it.
+
+        Raises the error that reading the text raised, in place of the driver's.
+        """
+        self._name = f"lurge-{secrets.token_hex(16)}".encode()
+        self._text, self._rest, self.error = iter(text), memoryview(b""), None
+        try:
+            yield self._name.decode()
+        except Exception:
+            if self.error:
+                raise self.error from None
+            raise
+        finally:
+            self._name = b""
+
+    def _open(self, _: Any, name: bytes, __: Any) -> int:
+        offered = bool(self._name) and name == self._name
+        self._name = b""
+        return 0 if offered else 1
+
+    def _read(self, _: Any, room: int, size: int) -> int:
+        try:
+            if not self._rest:
+                self._rest = memoryview(next(self._text, b""))
+            part = bytes(self._rest[:size])
+            self._rest = self._rest[size:]
+        except BaseException as error:
+            self.error = error
+            return -1
+        ctypes.memmove(room, part, len(part))
+        return len(part)
+
+    def _close(self, _: Any) -> None:
+        self._text, self._rest = iter(()), memoryview(b"")
+
+    def _explain(self, _: Any, room: int, size: int) -> int:
+        ctypes.memmove(room, REFUSED[: size - 1] + b"\0", min(size, len(REFUSED) + 1))
+        return FILE_ERROR
+
+
+def find_library() -> Any:
+    """The C API that mysqlclient is linked with; None where it cannot be reached."""
+    try:
+        library = ctypes.CDLL(_mysql.__file__)
+        library.mysql_thread_id.restype = ctypes.c_ulong
+        library.mysql_thread_id.argtypes = [ctypes.c_void_p]
+        library.mysql_set_local_infile_handler.argtypes = [ctypes.c_void_p, Open, Read, Close, Explain, ctypes.c_void_p]
+    except (OSError, AttributeError):
+        return None
+    return library
+
+
+LIBRARY = find_library()
+
+
+def library_connection(connection: _mysql.connection) -> int:
+    """The address of the client library's connection in mysqlclient's. Raises UnknownLayoutError."""
+    address = id(connection) + object.__basicsize__
+    if LIBRARY is None or LIBRARY.mysql_thread_id(address) != connection.thread_id():
+        raise UnknownLayoutError
+    return address
+
+
+class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no types
+    """A connection with its guard, which is there before the first statement is sent."""
+
+    guard: Guard | None = None
+
+    def set_character_set(self, charset: str, collation: str = "") -> None:
+        """As the base class, which calls this once it is connected and before it sends anything else."""
+        if self.guard is None and self.sends_files:
+            self.guard = Guard(self)
+        super().set_character_set(charset, collation)
+
+    def __init__(self, *arguments: Any, local_infile: int, **named: Any) -> None:
+        """Raises UnknownLayoutError where files cannot be guarded, and the errors of the base class."""
+        self.sends_files = bool(local_infile)
+        super().__init__(*arguments, local_infile=local_infile, **named)
+        if self.sends_files and self.guard is None:
+            self.close()
+            raise UnknownLayoutError
+
+
+class Connector:
+    """Makes the connections of one engine.
+
+    tls: off, prefer (as the server offers it, unproven), require (any certificate) or verify (its name and who signed
+    it). ca_file: who may sign; None for those that the system trusts.
+    """
+
+    def __init__(self, tls: str, ca_file: Path | None) -> None:
+        self._tls = tls
+        self._ca_file = ca_file
+        self._guards = True
+
+    def connect(self, *arguments: Any, **named: Any) -> Connection:
+        """A connection, as MySQLdb.connect makes it. Raises MySQLdb.Error."""
+        if "ssl" in named or "ssl_mode" in named:
+            # The URL's own options of the driver.
+            return self._guarded(*arguments, **named)
+        if self._tls == "off" or (self._tls == "prefer" and is_local(named)):
+            return self._guarded(*arguments, ssl_mode="DISABLED", **named)
+        if self._tls == "prefer":
+            try:
+                return self._guarded(*arguments, ssl_mode="REQUIRED", **named)
+            except OperationalError as error:
+                if error.args[0] != TLS_ERROR:
+                    raise
+            log.debug("the server offers no TLS")
+            self._tls = "off"
+            return self.connect(*arguments, **named)
+        mode = "VERIFY_IDENTITY" if self._tls == "verify" else "REQUIRED"
+        ssl = {"ssl": {"ca": str(self._ca_file)}} if self._ca_file else {}
+        return self._guarded(*arguments, ssl_mode=mode, **ssl, **named)
+
+    def _guarded(self, *arguments: Any, **named: Any) -> Connection:
+        if self._guards:
+            try:
+                return Connection(*arguments, **named, local_infile=1)
+            except UnknownLayoutError:
+                log.warning("rows are not sent as files: this mysqlclient cannot be kept from sending others")
+                self._guards = False
+        return Connection(*arguments, **named, local_infile=0)
+
+
+def is_local(named: dict[str, Any]) -> bool:
+    """Whether a connection stays on this machine."""
+    return bool(named.get("unix_socket")) or named.get("host") in (None, "", "localhost")

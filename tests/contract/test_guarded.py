@@ -1,0 +1,173 @@
+"""Connections to MySQL: they give no file away, and are encrypted where the server can be."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from lurge.config.settings import DatabaseConfig
+from lurge.errors import StoreError
+from lurge.store import schema
+from lurge.store.bulk import insert_rows, takes_files
+from lurge.store.check import cipher_of, look_at
+from lurge.store.database import Database
+from lurge.store.upgrade import upgrade
+from tests.services.mariadb import MariaDb, started
+from tests.services.rogue_mysql import RogueServer
+
+MANY = 3000
+
+
+@pytest.fixture
+def mariadb(server: MariaDb) -> Iterator[Database]:
+    database = Database(DatabaseConfig(server.new_database("lurge_test")))
+    upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def rogue(tmp_path: Path) -> Iterator[RogueServer]:
+    secret = tmp_path / "secret"
+    secret.write_text("hush-hush")
+    server = RogueServer(str(secret))
+    yield server
+    server.close()
+
+
+def config_of(rogue: RogueServer, **options: object) -> DatabaseConfig:
+    return DatabaseConfig(f"mysql+mysqldb://lurge@127.0.0.1:{rogue.port}/x", retry_seconds=0, **options)  # type: ignore[arg-type]
+
+
+def test_a_server_gets_no_file_that_it_asks_for(rogue: RogueServer) -> None:
+    database = Database(config_of(rogue))
+    with pytest.raises(StoreError), database.reading() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    database.close()
+    assert rogue.statements
+    assert rogue.received == b""
+
+
+def test_a_driver_without_a_guard_would_send_the_file(rogue: RogueServer) -> None:
+    """So the test above can fail."""
+    import MySQLdb
+
+    with suppress(MySQLdb.Error):
+        MySQLdb.connect(host="127.0.0.1", port=rogue.port, user="x", local_infile=1)
+    assert b"hush" in rogue.received
+
+
+def rows_of(database: Database) -> list[tuple[int, str]]:
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(schema.user).order_by(schema.user.c.user_id))]  # type: ignore[misc]
+
+
+def test_only_the_rows_of_a_statement_are_sent(mariadb: Database, tmp_path: Path) -> None:
+    rows = [(number, f"u\t{number}\\\n'") for number in range(1, MANY)]
+    with mariadb.writing() as connection:
+        assert takes_files(connection)
+        insert_rows(connection, schema.user, ("user_id", "user_name"), rows)
+    assert [row for row in rows_of(mariadb) if row[1].startswith("u\t")] == rows
+    secret = tmp_path / "secret"
+    secret.write_text("9999999\thush-hush\n")
+    load = f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE user (user_id, user_name)"
+    with pytest.raises(StoreError, match="was not offered"), mariadb.writing() as connection:
+        connection.exec_driver_sql(load)
+    assert "hush" not in str(rows_of(mariadb))
+
+
+def test_what_goes_wrong_with_a_row_is_said(mariadb: Database) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield from ((number, f"u{number}") for number in range(1, MANY))
+        raise ZeroDivisionError("no more rows")
+
+    with pytest.raises(ZeroDivisionError, match="no more rows"), mariadb.writing() as connection:
+        insert_rows(connection, schema.user, ("user_id", "user_name"), rows())
+    assert len(rows_of(mariadb)) < 2
+
+
+def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lurge.store import guarded
+
+    monkeypatch.setattr(guarded, "LIBRARY", None)
+    database = Database(DatabaseConfig(server.new_database("lurge_test")))
+    upgrade(database)
+    rows = [(number, f"u{number}") for number in range(1, MANY)]
+    with database.writing() as connection:
+        assert not takes_files(connection)
+        insert_rows(connection, schema.user, ("user_id", "user_name"), rows)
+    assert [row for row in rows_of(database) if row[1].startswith("u")] == rows
+    assert any("cannot be kept from sending others" in note for note in look_at(database).notes)
+    database.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="module")
+def networked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MariaDb, int, Path]]:
+    """A server that listens on a port, with a certificate of its own authority for 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("tls")
+    folder.chmod(0o755)
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:127.0.0.1\n")
+    commands = (
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority",
+        "req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=127.0.0.1",
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names",
+    )
+    for command in commands:
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    (folder / "key.pem").chmod(0o644)
+    server = started()
+    port = free_port()
+    server.restart(
+        "--skip-networking=0", "--bind-address=0.0.0.0", f"--port={port}", f"--ssl-ca={folder}/ca.pem",
+        f"--ssl-cert={folder}/cert.pem", f"--ssl-key={folder}/key.pem",
+    )  # fmt: skip
+    server.sql("create database x; create user 'lurge'@'%' identified by ''; grant all on x.* to 'lurge'@'%'")
+    yield server, port, folder / "ca.pem"
+    server.remove()
+
+
+def cipher(config: DatabaseConfig) -> str:
+    database = Database(config)
+    try:
+        with database.reading() as connection:
+            return cipher_of(connection)
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize(("tls", "encrypted"), [("prefer", True), ("require", True), ("off", False)])
+def test_what_travels_is_encrypted_where_the_server_can(
+    networked: tuple[MariaDb, int, Path], tls: str, encrypted: bool
+) -> None:
+    url = f"mysql+mysqldb://lurge@127.0.0.1:{networked[1]}/x"
+    assert bool(cipher(DatabaseConfig(url, tls=tls))) is encrypted
+
+
+def test_a_server_proves_who_it_is(networked: tuple[MariaDb, int, Path], tmp_path: Path) -> None:
+    _, port, authority = networked
+    other = tmp_path / "other.pem"
+    command = "req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 2 -subj /CN=other -out"
+    subprocess.run(["openssl", *command.split(), str(other)], check=True, capture_output=True)
+    assert cipher(DatabaseConfig(f"mysql+mysqldb://lurge@127.0.0.1:{port}/x", tls="verify", ca_file=authority))
+    for host, wrong in (("127.0.0.1", other), ("127.0.0.1", None), ("127.0.0.2", authority)):
+        url = f"mysql+mysqldb://lurge@{host}:{port}/x"
+        with pytest.raises(StoreError, match=r"(?i)tls|ssl|certificate"):
+            cipher(DatabaseConfig(url, tls="verify", ca_file=wrong, retry_seconds=0))
+
+
+def test_a_server_without_tls(server: MariaDb, rogue: RogueServer) -> None:
+    with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
+        cipher(config_of(rogue, tls="require"))
+    assert rogue.statements == []
