@@ -52,6 +52,8 @@ def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[s
     for sample in volume.samples[:LARGEST]:
         what = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
         yield f"              line {sample.line}: {what}: {sample.text[:100]!r}"
+    for warning in volume.warnings:
+        yield f"  warning     {warning}"
     figures: Counts | SummaryRow | None = counts
     if volume.state is State.KNOWN and stored and volume.record_date == stored.record_date:
         figures = stored

@@ -161,7 +161,7 @@ def _volume(table: Table, key: str, value: object) -> Volume:
         raise table.error(key, "must be a name or a table of name and path")
     if not name or re.search(r"[/\0]", name):
         raise table.error(key, f"{name!r} is no name of a volume")
-    return Volume(name, mount)
+    return Volume(table.check_name(key, name), mount)
 
 
 def _reports(table: Table) -> ReportsConfig:
@@ -205,6 +205,7 @@ def _filetypes(table: Table) -> tuple[FileType, ...]:
         suffixes = table.strings(name)
         if not name or not suffixes:
             raise table.error(name, "must have a name and suffixes")
+        table.check_name(name, name)
         filetypes.append(FileType(name, suffixes))
     return tuple(filetypes) or BUILT_IN_FILETYPES
 
@@ -225,8 +226,8 @@ def _pseudo_groups(tables: list[Table]) -> tuple[PseudoGroup, ...]:
         group = PseudoGroup(
             path=table.absolute("path"),
             gid=table.number("gid", int, None, -(2**63), 2**63 - 1),
-            name=table.text("name"),
-            pi=table.take("pi", str, "") or None,
+            name=table.name("name"),
+            pi=table.check_name("pi", table.take("pi", str, "")) or None,
         )
         for other in groups:
             if other.path == group.path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lurge.errors import ConfigError
+from lurge.model.names import LONGEST_NAME
 
 T = TypeVar("T")
 KINDS: dict[type, str] = {
@@ -62,6 +63,16 @@ class Table:
         if not value.strip() or "\0" in value:
             raise self.error(key, "must not be empty or hold a NUL")
         return value
+
+    def name(self, key: str) -> str:
+        """A string that the database can hold as a name."""
+        return self.check_name(key, self.text(key))
+
+    def check_name(self, key: str, name: str) -> str:
+        """`name`, or, where it is too long for the database, ConfigError."""
+        if len(name) > LONGEST_NAME:
+            raise self.error(key, f"must have at most {LONGEST_NAME} characters")
+        return name
 
     def strings(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         values = self.take(key, list, list(default) if default is not None else None)

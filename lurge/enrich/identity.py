@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import grp
 import logging
+import os
 import pwd
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from lurge.config.settings import IdentityConfig, LdapConfig
 from lurge.enrich.last_names import age, keep, recall
 from lurge.errors import IdentityError
-from lurge.model.names import Group
+from lurge.model.names import Group, storable_name
+from lurge.model.paths import shown
 from lurge.model.rules import PseudoGroup
 
 log = logging.getLogger(__name__)
+
+
+Numbers = Collection[int]
 
 
 class Identity(Protocol):
@@ -28,39 +35,48 @@ class Identity(Protocol):
     def user(self, uid: int) -> str | None:
         """The name of a uid."""
 
-    def gid_of(self, name: str) -> int | None:
-        """The gid that a group's name stands for."""
+    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        """The gid that a group's name stands for, of those that are not in `besides`."""
 
-    def uid_of(self, name: str) -> int | None:
-        """The uid that a user's name stands for."""
+    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        """The uid that a user's name stands for, of those that are not in `besides`."""
 
 
 class NssIdentity:
-    """The machine's own users and groups; they have no PIs."""
+    """The machine's own users and groups; they have no PIs. A byte of a name that is not UTF-8 is shown as `\\xHH`."""
 
     def group(self, gid: int) -> Group | None:
         try:
-            return Group(grp.getgrgid(gid).gr_name, None)
+            return Group(shown(os.fsencode(grp.getgrgid(gid).gr_name)), None)
         except (KeyError, OverflowError):
             return None
 
     def user(self, uid: int) -> str | None:
         try:
-            return pwd.getpwuid(uid).pw_name
+            return shown(os.fsencode(pwd.getpwuid(uid).pw_name))
         except (KeyError, OverflowError):
             return None
 
-    def gid_of(self, name: str) -> int | None:
-        try:
-            return grp.getgrnam(name).gr_gid
-        except (KeyError, ValueError):
-            return None
+    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        found = look_up(lambda text: grp.getgrnam(text).gr_gid, name)
+        if found not in besides:
+            return found
+        others = (group.gr_gid for group in grp.getgrall() if shown(os.fsencode(group.gr_name)) == name)
+        return min((gid for gid in others if gid not in besides), default=None)
 
-    def uid_of(self, name: str) -> int | None:
-        try:
-            return pwd.getpwnam(name).pw_uid
-        except (KeyError, ValueError):
-            return None
+    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        found = look_up(lambda text: pwd.getpwnam(text).pw_uid, name)
+        return None if found in besides else found
+
+
+def look_up(number_of: Callable[[str], int], name: str) -> int | None:
+    """The number of a name as it is, else as it was before its bytes were shown as `\\xHH`; None without one."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), encoded)
+    for text in (name, os.fsdecode(raw)):
+        with suppress(KeyError, ValueError):
+            return number_of(text)
+    return None
 
 
 class TableIdentity:
@@ -78,16 +94,19 @@ class TableIdentity:
     def user(self, uid: int) -> str | None:
         return self._users.get(uid)
 
-    def gid_of(self, name: str) -> int | None:
-        return self._gids.get(name)
+    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        return next((gid for gid in self._gids.get(name, ()) if gid not in besides), None)
 
-    def uid_of(self, name: str) -> int | None:
-        return self._uids.get(name)
+    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
+        return next((uid for uid in self._uids.get(name, ()) if uid not in besides), None)
 
 
-def invert(names: Mapping[int, str]) -> dict[str, int]:
-    """Which number each name stands for: the lowest of several."""
-    return {name: number for number, name in sorted(names.items(), reverse=True)}
+def invert(names: Mapping[int, str]) -> dict[str, list[int]]:
+    """The numbers that each name stands for, the lowest first."""
+    found: dict[str, list[int]] = {}
+    for number, name in sorted(names.items()):
+        found.setdefault(name, []).append(number)
+    return found
 
 
 def read_files(groups_file: Path, users_file: Path) -> TableIdentity:
@@ -104,9 +123,9 @@ def read_files(groups_file: Path, users_file: Path) -> TableIdentity:
 def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
     """The columns of every line, a whole number first and a name second. Raises IdentityError with the line."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise IdentityError(f"{file}: {getattr(error, 'strerror', None) or error}") from error
+        text = shown(file.read_bytes().removeprefix(BOM_UTF8))
+    except OSError as error:
+        raise IdentityError(f"{file}: {error.strerror}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -157,42 +176,47 @@ def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
     return TableIdentity(groups, users)
 
 
-@dataclass(frozen=True)
 class Names:
     """Names as they are stored: no two numbers share one, and a number without a name is its own."""
 
-    identity: Identity
-    pseudo_groups: tuple[PseudoGroup, ...] = ()
+    def __init__(self, identity: Identity, pseudo_groups: Sequence[PseudoGroup] = ()) -> None:
+        self.identity = identity
+        self._pseudo_groups = pseudo_groups
+        self._renamed = frozenset(pseudo.gid for pseudo in pseudo_groups)
+        self._groups: dict[str, int] = {}
+        self._users: dict[str, int] = {}
 
     def group(self, gid: int) -> Group:
         """The group of a gid; a pseudo group's own name and PI win."""
-        for pseudo in self.pseudo_groups:
-            if pseudo.gid == gid:
-                return Group(self._distinct(pseudo.name, gid, self._gid_of), pseudo.pi)
-        known = self.identity.group(gid)
-        if known is None:
-            return Group(self._distinct(str(gid), gid, self._gid_of), None)
-        return Group(self._distinct(known.name, gid, self._gid_of), known.pi)
+        pseudo = next((pseudo for pseudo in self._pseudo_groups if pseudo.gid == gid), None)
+        known = Group(pseudo.name, pseudo.pi) if pseudo else self.identity.group(gid) or Group(str(gid), None)
+        name = distinct(known.name, gid, self._gid_of, self._groups)
+        return Group(name, known.pi and storable_name(known.pi))
 
     def known_as(self, gid: int) -> str:
-        """What other sources call a group: its own name, which may not be the distinct one; its number without one."""
-        pseudo = next((pseudo.name for pseudo in self.pseudo_groups if pseudo.gid == gid), None)
+        """The name by which other sources know a group: its own, which may not be the distinct one; else its number."""
+        pseudo = next((pseudo.name for pseudo in self._pseudo_groups if pseudo.gid == gid), None)
         known = self.identity.group(gid)
         return pseudo or (known.name if known else str(gid))
 
     def user(self, uid: int) -> str:
         """The name of a uid."""
-        return self._distinct(self.identity.user(uid) or str(uid), uid, self.identity.uid_of)
+        return distinct(self.identity.user(uid) or str(uid), uid, self.identity.uid_of, self._users)
 
     def _gid_of(self, name: str) -> int | None:
-        known = self.identity.gid_of(name)
-        if known is not None and not any(pseudo.gid == known for pseudo in self.pseudo_groups):
+        known = self.identity.gid_of(name, self._renamed)
+        if known is not None:
             return known
-        return next((pseudo.gid for pseudo in self.pseudo_groups if pseudo.name == name), None)
+        return next((pseudo.gid for pseudo in self._pseudo_groups if pseudo.name == name), None)
 
-    @staticmethod
-    def _distinct(name: str, number: int, owner_of: Callable[[str], int | None]) -> str:
-        """`name`, followed by the number where the name stands for another one, until it is no other's."""
-        while owner_of(name) not in (None, number):
-            name = f"{name} ({number})"
-        return name
+
+def distinct(name: str, number: int, owner_of: Callable[[str], int | None], given: dict[str, int]) -> str:
+    """`name`, followed by the number as long as the name stands for another one, in a form that can be stored.
+
+    given: the names given before, to which this one is added: what does not know all its names may say that a name is
+    nobody's.
+    """
+    while owner_of(name) not in (None, number) or given.get(storable_name(name), number) != number:
+        name = f"{name} ({number})"
+    given[storable_name(name)] = number
+    return storable_name(name)

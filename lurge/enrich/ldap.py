@@ -19,6 +19,7 @@ from ldap3.core.exceptions import LDAPException
 from lurge.config.settings import LdapConfig
 from lurge.errors import IdentityError
 from lurge.model.names import Group
+from lurge.model.paths import shown
 
 GROUPS, PEOPLE = "(gidNumber=*)", "(|(uidNumber=*)(sn=*))"
 PAGES = "1.2.840.113556.1.4.319"
@@ -133,10 +134,7 @@ def search(
             if found["type"] != "searchResEntry":
                 elsewhere += 1
                 continue
-            values = {
-                name.lower(): [value.decode("utf-8", "replace") for value in raw]
-                for name, raw in found["raw_attributes"].items()
-            }
+            values = {name.lower(): [shown(value) for value in raw] for name, raw in found["raw_attributes"].items()}
             yield Entry(comparable(found["dn"]), values)
         cookie = result.get("controls", {}).get(PAGES, {}).get("value", {}).get("cookie")
         if not cookie:

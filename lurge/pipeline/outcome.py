@@ -31,7 +31,7 @@ class VolumeOutcome:
     """What became of one volume, and what was counted on the way.
 
     seconds: how long it was read. stages: seconds by stage, summed over all who took part, storing among them.
-    split: the lines of its groups, where they were wanted.
+    split: the lines of its groups, where they were wanted. warnings: what people should know of it.
     """
 
     volume: str
@@ -44,6 +44,7 @@ class VolumeOutcome:
     stages: dict[str, float] = field(default_factory=dict)
     split: list[GroupLines] = field(default_factory=list)
     users: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """What others may want to know of it."""
@@ -59,6 +60,7 @@ class VolumeOutcome:
             "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
             "samples": [sample._asdict() for sample in self.samples],
+            "warnings": self.warnings,
         }
 
 

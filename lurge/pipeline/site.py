@@ -23,6 +23,7 @@ from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
 from lurge.store.lock import RunLock, sole_run
+from lurge.store.sums import larger_than_stored
 from lurge.store.swap import NamedReport, store_volume
 from lurge.stream.protocol import Arrived, unpack_object
 from lurge.stream.stages import STAGES
@@ -52,13 +53,17 @@ class Site:
         if report:
             try:
                 started = time.monotonic()
-                store_volume(self.database, self._named(dump, report), self.lock.confirm)
+                named = self._named(dump, report)
+                store_volume(self.database, named, self.lock.confirm)
+                outcome.warnings += larger_than_stored(named)
                 outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error
                 log.error("%s", error.message)
+        for warning in outcome.warnings:
+            log.warning("%s", warning)
         self.note(outcome)
         return outcome
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
+from lurge.model.names import storable_name
 from lurge.store import schema
 from lurge.store.bulk import insert_rows, next_id, unchecked_keys
 
@@ -165,7 +166,7 @@ def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
         if table is schema.pi and not (text or "").strip():
             moved[number] = None
             continue
-        text = f"unknown {number}" if text is None else text.rstrip(" ")
+        text = f"unknown {number}" if text is None else storable_name(text)
         if text not in keys:
             place = number
             if number in taken:

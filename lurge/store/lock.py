@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from lurge.errors import LockHeld, StoreError
 from lurge.logs import batch_job
+from lurge.model.names import storable_name
 from lurge.store import schema
 from lurge.store.database import Database
 
@@ -44,7 +45,7 @@ class RunLock:
 
     def take(self, job: str) -> None:
         """Take the lock for `job`, or raise LockHeld, which says who has it since when."""
-        self._holder = f"{holder(job)} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        self._holder = storable_name(f"{holder(job)} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         self._database.retrying(self._seize)
 
     def announce(self) -> None:

@@ -19,6 +19,7 @@ from lurge.model.stored import (
     VaultRow,
 )
 from lurge.store import schema
+from lurge.store.sums import halves, joined
 from lurge.store.swap import stored_dates
 
 DIRECTORIES_AT_ONCE = 20_000
@@ -69,12 +70,14 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
     usage, warning = schema.lustre_usage, schema.warning
     same_for_a_group = ("quota", "warning_id", "expected_in_3_days", "expected_in_7_days", "quota_reached")
     of_group = {name: sa.func.max(usage.c[name]).label(name) for name in same_for_a_group}
+    high, low = halves(usage.c.used)
     totals = (
         sa.select(
             schema.volume.c.scratch_disk,
             sa.func.max(schema.pi.c.pi_name).label("pi_name"),
             schema.unix_group.c.group_name,
-            sa.func.sum(usage.c.used).label("used"),
+            high.label("high"),
+            low.label("low"),
             *of_group.values(),
             sa.func.max(sa.cast(usage.c.quota_backfilled, sa.Integer)).label("backfilled"),
         )
@@ -90,7 +93,8 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
             found.c.scratch_disk,
             found.c.pi_name,
             found.c.group_name,
-            found.c.used,
+            found.c.high,
+            found.c.low,
             found.c.quota,
             found.c.warning_id,
             warning.c.warning,
@@ -99,8 +103,9 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
             found.c.quota_reached,
             found.c.backfilled,
         ).join_from(found, warning, warning.c.warning_id == found.c.warning_id)
-        for volume, pi, group, used, *rest, backfilled in connection.execute(query):
-            yield QuotaRow._make((volume, pi, group, int(used or 0), *rest, bool(backfilled)))
+        for volume, pi, group, *used, quota, warning_id, level, in_3, in_7, reached, later in connection.execute(query):
+            expected = (warning_id, level, in_3, in_7, reached)
+            yield QuotaRow._make((volume, pi, group, joined(*used), quota, *expected, bool(later)))
 
 
 def exact_size(table: sa.Table) -> sa.ColumnElement[int]:

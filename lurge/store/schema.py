@@ -7,6 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+
+def is_capped() -> sa.Column[bool]:
+    """Whether a size of the row is more than the database holds: then the largest that it holds stands there."""
+    return sa.Column("capped", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false())
+
+
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A key; SQLite counts up by itself only in a column of exactly INTEGER."""
 
@@ -82,6 +88,7 @@ lustre_usage = sa.Table(
     sa.Column("expected_in_7_days", sa.BigInteger),
     sa.Column("quota_reached", sa.Date),
     sa.Column("quota_backfilled", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+    is_capped(),
     sa.Index(None, "base_directory_id", "record_date"),
     sa.Index(None, "unix_id", "base_directory_id", "record_date"),
     sa.Index(None, "record_date"),
@@ -100,6 +107,7 @@ directory = sa.Table(
     reference("group_id", unix_group.c.group_id),
     reference("base_directory_id", base_directory.c.base_directory_id),
     sa.Column("size_bytes", sa.BigInteger),
+    is_capped(),
     sa.Index(None, "base_directory_id", "group_id"),
     **OPTIONS,
 )
@@ -126,6 +134,7 @@ user_usage = sa.Table(
     sa.Column("size", sa.BigInteger),
     sa.Column("last_modified", sa.Date),
     sa.Column("num_files", sa.BigInteger),
+    is_capped(),
     sa.Index(None, "volume_id", "record_date"),
     sa.Index(None, "record_date"),
     **OPTIONS,
@@ -165,6 +174,7 @@ volume_summary = sa.Table(
             "unattributed_bytes",
         )
     ),
+    is_capped(),
     **OPTIONS,
 )
 
@@ -176,6 +186,7 @@ unattributed_usage = sa.Table(
     sa.Column("group_id", BigId, sa.ForeignKey(unix_group.c.group_id), primary_key=True, autoincrement=False),
     sa.Column("used", sa.BigInteger, nullable=False),
     sa.Column("num_records", sa.BigInteger, nullable=False),
+    is_capped(),
     **OPTIONS,
 )
 

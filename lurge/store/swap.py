@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from lurge.errors import ReconciliationError, VolumeError
+from lurge.errors import ReconciliationError
 from lurge.model.directories import to_days
 from lurge.model.dump import Dump, date_of, days_before
 from lurge.model.forecast import OK, Forecaster
 from lurge.model.names import Group
-from lurge.model.report import VolumeReport
+from lurge.model.report import GroupUsage, Unattributed, UserUsage, VolumeReport
 from lurge.model.sizes import to_gib
 from lurge.model.stored import LARGEST
 from lurge.store import schema
 from lurge.store.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
+from lurge.store.sums import capped, capped_sizes, excess, halves, joined
 from lurge.store.volumes import directories_of, usage_of
 from lurge.store.warnings import warn
+
+Sized = GroupUsage | UserUsage | Unattributed
+Check = tuple[sa.ColumnElement[Any], sa.ColumnElement[bool], int, Sequence[Sized]]
+"""A column to sum, which of its rows are meant, the bytes that were counted, and the rows that were to be stored."""
 
 OLD = ".hgi.old."
 """What the older tool tags the rows with that it is about to replace."""
@@ -123,11 +129,11 @@ def recover_in(connection: sa.Connection, volume_name: str) -> None:
 def store_volume(database: Database, named: NamedReport, confirm: Callable[[], None] = lambda: None) -> None:
     """Replace what is stored of the volume's record date; of its directories, if nothing newer is stored.
 
-    Raises VolumeError where a figure is too large for a database, ReconciliationError where what was stored does not
-    add up to what was counted, StoreError where the database refuses; then nothing was changed. confirm: called before
-    every try, to raise where the database may not be changed any more.
+    A size that no number of the database holds is stored as the largest, and marked; `larger_than_stored` names it.
+    Raises ReconciliationError where what was stored does not add up to what was counted, StoreError where the database
+    refuses; then nothing was changed. confirm: called before every try, to raise where the database may not be changed
+    any more.
     """
-    check_range(named)
 
     def swap() -> None:
         confirm()
@@ -135,18 +141,6 @@ def store_volume(database: Database, named: NamedReport, confirm: Callable[[], N
             Swap(connection, named).run()
 
     database.retrying(swap)
-
-
-def check_range(named: NamedReport) -> None:
-    report = named.report
-    sizes = [report.counts.attributed_bytes + report.counts.unattributed_bytes]
-    sizes += [row.size for rows in (report.groups, report.users) for row in rows]
-    sizes.append(report.directories.size.max(initial=0))
-    if max(sizes) > LARGEST:
-        raise VolumeError(
-            f"{named.dump.volume.name}: a sum of {max(sizes)} bytes is more than a database holds (8 EiB)",
-            "Look for sparse files of absurd size, or let wrstat write sizes in blocks.",
-        )
 
 
 class Swap:
@@ -213,6 +207,7 @@ class Swap:
                 "group_id",
                 "base_directory_id",
                 "size_bytes",
+                "capped",
             ),
             self._directory_rows(first),
         )
@@ -246,7 +241,8 @@ class Swap:
                 [self._pis[gid] for gid in gids],
                 [self._groups[gid] for gid in gids],
                 [bases[base] for base in found.base[part].tolist()],
-                found.size[part].tolist(),
+                capped_sizes(found.size[part]),
+                (found.size[part] > LARGEST).tolist(),
                 strict=True,
             )
 
@@ -260,7 +256,7 @@ class Swap:
             row, filetype = np.nonzero(sizes)
             values = sizes[row, filetype]
             numbers = (row + (first + part.start)).tolist()
-            yield from zip(numbers, keys[filetype].tolist(), to_gib(values), values.tolist(), strict=True)
+            yield from zip(numbers, keys[filetype].tolist(), to_gib(values), capped_sizes(values), strict=True)
 
     def _delete_history(self) -> None:
         usage = schema.lustre_usage
@@ -284,10 +280,11 @@ class Swap:
                 "warning_id",
                 "base_directory_id",
                 "quota_backfilled",
+                "capped",
             ),
             (
                 (
-                    row.size,
+                    size,
                     self._named.quotas.get(row.gid),
                     day,
                     days_before(self._date, row.newest),
@@ -296,15 +293,20 @@ class Swap:
                     OK,
                     self._bases[row.base],
                     int(self._named.backfilled),
+                    is_capped,
                 )
                 for row in self._report.groups
+                for size, is_capped in [capped(row.size)]
             ),
         )
         insert_rows(
             self._connection,
             schema.unattributed_usage,
-            ("volume_id", "record_date", "group_id", "used", "num_records"),
-            ((self._volume, day, self._groups[row.gid], row.size, row.records) for row in self._report.unattributed),
+            ("volume_id", "record_date", "group_id", "num_records", "used", "capped"),
+            (
+                (self._volume, day, self._groups[row.gid], row.records, *capped(row.size))
+                for row in self._report.unattributed
+            ),
         )
 
     def _insert_users(self) -> None:
@@ -312,16 +314,16 @@ class Swap:
         insert_rows(
             self._connection,
             schema.user_usage,
-            ("record_date", "user_id", "group_id", "volume_id", "size", "last_modified", "num_files"),
+            ("record_date", "user_id", "group_id", "volume_id", "last_modified", "num_files", "size", "capped"),
             (
                 (
                     day,
                     self._users[row.uid],
                     self._groups[row.gid],
                     self._volume,
-                    row.size,
                     date_of(row.newest).isoformat(),
                     row.files,
+                    *capped(row.size),
                 )
                 for row in self._report.users
             ),
@@ -360,6 +362,8 @@ class Swap:
 
     def _insert_summary(self) -> None:
         counts = self._report.counts
+        attributed, more_attributed = capped(counts.attributed_bytes)
+        unattributed, more_unattributed = capped(counts.unattributed_bytes)
         self._connection.execute(
             sa.insert(schema.volume_summary).values(
                 volume_id=self._volume,
@@ -369,28 +373,32 @@ class Swap:
                 unattributed=counts.unattributed,
                 vanished=counts.vanished,
                 rejected=counts.rejected,
-                attributed_bytes=counts.attributed_bytes,
-                unattributed_bytes=counts.unattributed_bytes,
+                attributed_bytes=attributed,
+                unattributed_bytes=unattributed,
+                capped=bool(more_attributed or more_unattributed),
             )
         )
 
     def _reconcile(self) -> None:
         """Compare what the database now holds with what was counted while reading."""
         usage, users, outside = schema.lustre_usage, schema.user_usage, schema.unattributed_usage
-        counts = self._report.counts
-        checks = {
-            "group usage": (usage.c.used, usage_of(self._volume), counts.attributed_bytes),
-            "unattributed usage": (outside.c.used, outside.c.volume_id == self._volume, counts.unattributed_bytes),
-            "user usage": (
-                users.c.size,
-                users.c.volume_id == self._volume,
-                counts.attributed_bytes + counts.unattributed_bytes,
+        counts, report = self._report.counts, self._report
+        both = counts.attributed_bytes + counts.unattributed_bytes
+        checks: dict[str, Check] = {
+            "group usage": (usage.c.used, usage_of(self._volume), counts.attributed_bytes, report.groups),
+            "unattributed usage": (
+                outside.c.used,
+                outside.c.volume_id == self._volume,
+                counts.unattributed_bytes,
+                report.unattributed,
             ),
+            "user usage": (users.c.size, users.c.volume_id == self._volume, both, report.users),
         }
-        for what, (column, mine, expected) in checks.items():
-            total = sa.func.coalesce(sa.func.sum(column), 0)
-            query = sa.select(total).where(mine, column.table.c.record_date == self._date)
-            stored = int(self._connection.execute(query).scalar_one())
+        for what, (column, mine, counted, rows) in checks.items():
+            expected = counted - excess(row.size for row in rows)
+            query = sa.select(*halves(column)).where(mine, column.table.c.record_date == self._date)
+            high, low = tuple(self._connection.execute(query).one())
+            stored = joined(high, low)
             if stored != expected:
                 raise ReconciliationError(
                     f"{self._named.dump.volume.name}: the stored {what} is {stored} bytes, but {expected} were counted"

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from lurge.model.forecast import DATES_OF_A_TREND, Forecaster
 from lurge.store import schema
+from lurge.store.sums import halves, joined
 from lurge.store.volumes import usage_of
 
 
@@ -41,17 +42,18 @@ def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int,
         .distinct()
         .subquery()
     )
+    high, low = halves(rows.c.used)
     totals = (
-        sa.select(rows.c.unix_id, rows.c.record_date, sa.func.sum(rows.c.used).label("used"))
+        sa.select(rows.c.unix_id, rows.c.record_date, high.label("high"), low.label("low"))
         .group_by(rows.c.unix_id, rows.c.record_date)
         .subquery()
     )
     place = sa.func.row_number().over(partition_by=totals.c.unix_id, order_by=totals.c.record_date.desc())
     placed = sa.select(totals, place.label("place")).subquery()
-    query = sa.select(placed.c.unix_id, placed.c.record_date, placed.c.used).where(placed.c.place <= DATES_OF_A_TREND)
+    columns = (placed.c.unix_id, placed.c.record_date, placed.c.high, placed.c.low)
     found = defaultdict(list)
-    for group, record_date, used in connection.execute(query):
-        found[group].append((record_date, int(used or 0)))
+    for group, record_date, *used in connection.execute(sa.select(*columns).where(placed.c.place <= DATES_OF_A_TREND)):
+        found[group].append((record_date, joined(*used)))
     return found
 
 

@@ -101,3 +101,54 @@ def test_any_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
         assert str(tmp_path) in error.message
     else:
         assert identity.group(5) is None or identity.group(5)
+
+
+def test_a_byte_that_is_not_utf8_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, shown = os.fsdecode(b"caf\xe9"), "caf\\xe9"
+    group, user = grp.getgrgid(os.getgid()), pwd.getpwuid(os.getuid())
+    odd_group = grp.struct_group((raw, "x", 77, []))
+    odd_user = pwd.struct_passwd((raw, "x", 78, 77, "", "/", "/bin/sh"))
+    monkeypatch.setattr("grp.getgrgid", lambda gid: odd_group if gid == 77 else group)
+    monkeypatch.setattr("grp.getgrnam", lambda name: {raw: odd_group}[name])
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: odd_user if uid == 78 else user)
+    monkeypatch.setattr("pwd.getpwnam", lambda name: {raw: odd_user}[name])
+    names = Names(NssIdentity())
+    assert (names.group(77).name, names.user(78)) == (shown, shown)
+    (tmp_path / "groups").write_bytes(b"77\tcaf\xe9\tPI \xff\n")
+    (tmp_path / "users").write_bytes(b"78\tcaf\xe9\n")
+    names = Names(read_files(tmp_path / "groups", tmp_path / "users"))
+    assert (names.group(77), names.user(78)) == (Group(shown, "PI \\xff"), shown)
+
+
+def test_a_pseudo_group_of_a_real_gid_shares_its_name_with_nobody(tmp_path: Path) -> None:
+    pseudo = (PseudoGroup("/p", 7, "x", None),)
+    names = Names(files(tmp_path, "7\told\t\n8\tx\t\n9\tx\t\n"), pseudo)
+    assert [names.group(gid).name for gid in (7, 8, 9)] == ["x (7)", "x", "x (9)"]
+    names = Names(files(tmp_path, "7\tx\t\n8\tx\t\n9\tx\t\n"), (PseudoGroup("/p", 7, "new", None),))
+    assert [names.group(gid).name for gid in (7, 8, 9)] == ["new", "x", "x (9)"]
+    names = Names(files(tmp_path, "7\tx\t\n8\tx\t\n"), pseudo)
+    assert [names.group(gid).name for gid in (8, 7)] == ["x", "x (7)"]
+
+
+class Forgetful(TableIdentity):
+    """Names that know no numbers, as where the machine's names cannot be listed."""
+
+    def gid_of(self, name: str, besides: object = ()) -> int | None:
+        return None
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), st.sampled_from(["x", "x (1)", "7", "y" * 300, "y" * 301])),
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["x", "x (1)", "7", "y" * 255])), max_size=3),
+    st.booleans(),
+)
+def test_names_are_distinct_whatever_is_known(
+    groups: dict[int, str], pseudo: list[tuple[int, str]], forgetful: bool
+) -> None:
+    known = {gid: Group(name, None) for gid, name in groups.items()}
+    identity = (Forgetful if forgetful else TableIdentity)(known, {})
+    names = Names(identity, [PseudoGroup(f"/{gid}", gid, name, None) for gid, name in dict(pseudo).items()])
+    found = [names.group(gid).name for gid in range(12)]
+    assert len(set(found)) == 12
+    assert max(map(len, found)) <= 255
+    assert found == [names.group(gid).name for gid in range(12)]

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from alembic.migration import MigrationContext
 
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
 from lurge.enrich.forecast import forecast
-from lurge.errors import ReconciliationError, StoreError, VolumeError
+from lurge.errors import ReconciliationError, StoreError
 from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
 from lurge.store import schema
 from lurge.store.database import Database
+from lurge.store.newest import newest_reports
+from lurge.store.sums import larger_than_stored
 from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
 from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
 
@@ -112,7 +114,7 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     store_volume(older, named())
     assert paths(older, "scratch101") == ["a0", "a1", "a2"]
     with older.reading() as connection:
-        assert revisions(connection, ["alembic_version"]) == ("0002", "0002")
+        assert revisions(connection, ["alembic_version"]) == ("0003", "0003")
     with older.writing() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="9999"):
@@ -221,9 +223,37 @@ def test_what_is_stored_is_compared_with_what_was_counted(database: Database, ta
     assert contents(database) == before
 
 
-def test_a_sum_that_does_not_fit_is_refused(database: Database) -> None:
-    with pytest.raises(VolumeError, match="8 EiB"):
-        store_volume(database, named(size=2**63))
+def test_a_size_that_does_not_fit_is_capped_and_marked(database: Database) -> None:
+    """Of two groups, users and so on only the rows that do not fit; and sums of rows that do fit are no problem."""
+    huge, fits = named(size=2**64), 2**63 - 1
+    report = replace(
+        huge.report,
+        counts=Counts(4, 4, 2, 2, 0, 2**64 + fits, 2**63),
+        groups=[GroupUsage(10, "/p", 2**64, 0, 1), GroupUsage(11, "/p", fits, 0, 1)],
+        users=[UserUsage(1, 10, 2**64 + 1, 0, 1), UserUsage(1, 11, fits, 0, 1), UserUsage(2, 11, fits, 0, 1)],
+        unattributed=[Unattributed(10, 1, 1), Unattributed(11, fits, 1)],
+        vault=[],
+    )
+    groups = {10: Group("ten", "PI"), 11: Group("eleven", None)}
+    huge = replace(huge, report=report, groups=groups, users={1: "uno", 2: "due"})
+    for day in (DAY, DAY + timedelta(1)):
+        store_volume(database, replace(huge, dump=replace(huge.dump, record_date=day)))
+    with database.reading() as connection:
+        usage, users = schema.lustre_usage, schema.user_usage
+        used = connection.execute(sa.select(usage.c.used, usage.c.capped).where(usage.c.record_date == DAY)).all()
+        assert sorted(used) == [(fits, False), (fits, True)]
+        sizes = connection.execute(sa.select(users.c.size, users.c.capped).where(users.c.record_date == DAY)).all()
+        assert sorted(sizes) == [(fits, False), (fits, False), (fits, True)]
+        directories = sa.select(schema.directory.c.size_bytes, schema.directory.c.capped)
+        assert set(connection.execute(directories)) == {(fits, True)}
+        assert set(connection.execute(sa.select(schema.volume_summary.c.capped)).scalars()) == {True}
+        rows = list(newest_reports(connection, ["scratch101"]).quotas)
+        assert [row.used for row in rows] == [fits, fits]
+    said = larger_than_stored(huge)
+    assert [line.split(": ")[1] for line in said] == [
+        "group ten in /p", "user uno in group ten", *(f"group ten in /p, directory a{i}" for i in range(3)),
+    ]  # fmt: skip
+    assert "18446744073709551616 bytes" in said[0]
 
 
 def sqlite(path: Path) -> Database:
@@ -374,3 +404,25 @@ def test_rows_tagged_again_and_again(database: Database) -> None:
     tag(database, "scratch101", "a%", times=2)
     recover(database, "scratch101")
     assert paths(database, "scratch101") == ["a1", "a2"]
+
+
+def test_names_that_differ_in_little_are_different_names(database: Database) -> None:
+    """By a space at the end, by case, by an accent, by the last of 255 characters; and paths of one base directory."""
+    names = ["a", "a ", "a  ", "A", "\u00e1", "y" * 254 + "z", "y" * 255, " a"]
+    gids = range(10, 10 + len(names))
+    plain = named()
+    report = replace(
+        plain.report,
+        counts=Counts(8, 8, 8, 0, 0, 80, 0),
+        groups=[GroupUsage(gid, base, 5, 0, 1) for gid in gids for base in ("/p", "/p ")],
+        users=[UserUsage(gid, gid, 10, 0, 1) for gid in gids],
+        unattributed=[],
+    )
+    groups = {gid: Group(name, name) for gid, name in zip(gids, names, strict=True)}
+    users = dict(zip(gids, names, strict=True))
+    store_volume(database, replace(plain, report=replace(report, vault=[]), groups=groups, users=users))
+    with database.reading() as connection:
+        for table in (schema.unix_group, schema.user, schema.pi):
+            assert sorted(connection.execute(sa.select(table.c[1])).scalars()) == sorted(names)
+        quotas = [(row.group, row.used) for row in newest_reports(connection, ["scratch101"]).quotas]
+        assert sorted(quotas) == sorted((name, 10) for name in names)

@@ -245,15 +245,17 @@ def test_too_many_rejected_lines_fail_the_volume(site: Site, most: str, status: 
     assert len(site.rows(SUMMARY)) == (0 if status else 1)
 
 
-def test_sums_that_no_database_holds_fail_the_volume(site: Site) -> None:
+def test_sums_that_no_database_holds_are_capped(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/a", 2**63 - 1))
     site.run()
     assert site.rows(GROUPS)[0][3] == 2**63 - 1
-    site.dump(Entry("/p/a", 2**63 - 1), Entry("/p/b", 1))
-    done = site.run("--force", status=1)
-    assert "9223372036854775808 bytes" in done.stdout
-    assert site.rows(GROUPS)[0][3] == 2**63 - 1
+    site.dump(Entry("/p/a", 2**63 - 1), Entry("/p/b", 2**63 - 1, uid=2), Entry("/p/c", 5, gid=11))
+    site.base_directories((10, "/p"), (11, "/p"))
+    done = site.run("--force")
+    assert "scratch101: group ten in /p: 18446744073709551614 bytes" in done.stdout
+    assert site.rows("select used, capped from lustre_usage") == [(5, 0), (2**63 - 1, 1)]
+    assert site.rows("select size, capped from user_usage where size > 9") == [(2**63 - 1, 0)] * 2
 
 
 def test_an_empty_dump_is_a_report_of_nothing(site: Site) -> None:
