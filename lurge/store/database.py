@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +17,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
+from lurge.store.journal import choose_journal, empty_log, keeper
 
-BUSY_SECONDS = 60
+BUSY_SECONDS = 5
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 3600
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -33,6 +37,9 @@ TRANSIENT = frozenset(
     }
 )  # fmt: skip
 """MySQL's numbers of what may pass: too many connections, shutting down, lost connections, deadlocks and lock waits."""
+
+IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""SQLite's numbers of what may pass: another connection reads or writes."""
 
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
@@ -52,6 +59,11 @@ class Database:
         sqlite_path = config.url.removeprefix("sqlite:///")
         self.is_sqlite = sqlite_path != config.url
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
+        self._keepers: list[sqlite3.Connection] = []
+        self._close = weakref.finalize(self, close_all, self.engine, self._keepers)
+        if self.is_sqlite:
+            # Without a reference to this object, whose end closes them.
+            sa.event.listen(self.engine, "connect", partial(keep_log, sqlite_path, self._keepers))
 
     def __str__(self) -> str:
         url = self.engine.url
@@ -113,13 +125,41 @@ class Database:
         with self.reading() as connection:
             return [str(grant) for grant in connection.exec_driver_sql("SHOW GRANTS").scalars()]
 
+    def prepare_journal(self) -> None:
+        """On SQLite: let readers and the writer not wait for each other, where that can be."""
+        if self.is_sqlite:
+            choose_journal(Path(str(self)))
+
+    def tidy_journal(self) -> None:
+        """On SQLite: move what the journal holds into the database."""
+        if self.is_sqlite:
+            self.engine.dispose()
+            empty_log(Path(str(self)))
+
     def close(self) -> None:
-        self.engine.dispose()
+        """Close every connection; the next use opens new ones."""
+        close_all(self.engine, self._keepers)
+
+
+def keep_log(path: str, keepers: list[sqlite3.Connection], *_: object) -> None:
+    """Let a keeper outlive the connection that is being made."""
+    if not keepers and (found := keeper(path)):
+        keepers.append(found)
+
+
+def close_all(engine: sa.Engine, keepers: list[sqlite3.Connection]) -> None:
+    """Close the connections of an engine, and after them the keepers of its log."""
+    engine.dispose()
+    while keepers:
+        keepers.pop().close()
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether the same work may succeed later: a connection was lost, another transaction was in the way."""
     cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.OperationalError):
+        # The lowest byte of an extended code is the code (sqlite.org/rescode.html).
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in IN_THE_WAY
     number = cause.args[0] if cause is not None and cause.args else None
     return bool(getattr(error, "connection_invalidated", False)) or number in TRANSIENT
 

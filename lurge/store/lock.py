@@ -178,8 +178,10 @@ def sole_run(database: Database, job: str) -> Iterator[RunLock]:
     lock = RunLock(database)
     lock.take(job)
     try:
+        database.prepare_journal()
         database.retrying(lambda: upgrade(database))
         lock.announce()
         yield lock
     finally:
+        database.tidy_journal()
         lock.release()
