@@ -21,6 +21,7 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
+import MySQLdb
 import sqlalchemy as sa
 
 from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
@@ -83,12 +84,18 @@ def load_data(database: Database, folder: Path) -> float:
         for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
             connection.exec_driver_sql(f"CREATE TABLE load_{table.name} LIKE {table.name}")
-    started = time.monotonic()
-    with database.writing() as connection:
+    # The driver's own connection: ours sends no files.
+    url = database.engine.url
+    socket = str(url.query["unix_socket"])
+    with closing(MySQLdb.connect(unix_socket=socket, user=url.username, db=url.database, local_infile=1)) as plain:
+        started = time.monotonic()
         for table in TABLES:
-            place = (str(folder / table.name),)
-            connection.exec_driver_sql(f"LOAD DATA LOCAL INFILE %s INTO TABLE load_{table.name}", place)
-    return time.monotonic() - started
+            plain.cursor().execute(
+                f"LOAD DATA LOCAL INFILE %s INTO TABLE load_{table.name} CHARACTER SET utf8mb4",
+                (str(folder / table.name),),
+            )
+        plain.commit()
+        return time.monotonic() - started
 
 
 def execute_many(database: Database, folder: Path) -> float:
@@ -110,6 +117,7 @@ def execute_many(database: Database, folder: Path) -> float:
 def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
     """Print how long the swap takes, and the loader, in turn."""
     database = Database(DatabaseConfig(url))
+    database.prepare_journal()
     upgrade(database)
     day = date(2024, 1, 1)
     store_volume(database, make_report(directories, sizes, day))

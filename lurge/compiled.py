@@ -1,54 +1,110 @@
-"""How kernels are compiled, and the constants that keep them from being compiled twice."""
+"""How kernels are compiled, where compiled code is kept, and the constants that keep them from being compiled twice.
+
+Compiled code that is loaded runs as this user. So it is loaded only from directories in which nobody else can put it.
+"""
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import logging
 import os
+import pickle
+import shutil
+import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from lurge.atomic import whole_file
+from lurge.errors import OutputError
+
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 SOURCES = ("compiled.py", "aggregate/*.py", "model/*.py", "stream/blocks.py", "source/synth/lines.py")
+PACKAGE = Path(__file__).parent
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+log = logging.getLogger(__name__)
 
 
-def existing_above(place: Path) -> Path:
-    """The nearest folder that exists: where making this one would begin."""
-    return next(parent for parent in (place, *place.parents) if parent.exists())
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone. Raises OSError."""
+    if not folder.exists():
+        if not folder.parent.exists():
+            make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder, not a link to one, is this user's and nobody else may write into it. Raises OSError."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & WRITABLE_BY_OTHERS
+
+
+def is_fixed(folder: Path) -> bool:
+    """Whether nobody else can put another folder in the place of this one. Raises OSError."""
+    for above in folder.parents:
+        found = above.stat()
+        if found.st_uid not in (0, os.geteuid()):
+            return False
+        if found.st_mode & WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
+            return False
+    return True
+
+
+def is_safe(folder: Path) -> bool:
+    """Whether code may be kept in a folder, which is made if it can be."""
+    try:
+        make_private(folder)
+        # Whoever can write beside the sources can write the sources.
+        beside_sources = folder.parent.parent == PACKAGE
+        fixed = is_own(folder.parent) if beside_sources else is_fixed(Path(os.path.realpath(folder)))
+        return is_own(folder) and fixed and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def cache_places() -> Iterator[Path]:
+    """The places for compiled code, the best first: where every node finds it, if it can be."""
+    if given := os.environ.get(CACHE_VARIABLE):
+        yield Path(os.path.abspath(given))
+    yield PACKAGE / "__pycache__"
+    home = Path(os.path.expanduser("~"))
+    if home.is_absolute():
+        yield home / ".cache" / "lurge"
+    yield Path(tempfile.gettempdir()) / f"lurge-{os.geteuid()}"
 
 
 def find_cache() -> Path:
-    """The folder of the compiled kernels: of these sources alone, and where every node finds it, if it can be.
+    """The folder of the compiled kernels of these sources: numba compiles again what changed, not what calls it.
 
-    numba itself compiles again only what changed, not what calls it. Below $NUMBA_CACHE_DIR if that is set, else beside
-    the sources, else in the home directory, else in a folder of this machine.
+    Where no place is safe, a new folder that is removed at the end. Raises OSError where there is no room for it.
     """
-    package = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(path for pattern in SOURCES for path in package.glob(pattern)):
+    for path in sorted(path for pattern in SOURCES for path in PACKAGE.glob(pattern)):
         digest.update(path.read_bytes())
-    folder = f"kernels-{digest.hexdigest()[:12]}"
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return Path(given) if Path(given).name == folder else Path(given, folder)
-    usual = (package / "__pycache__", Path(os.path.expanduser("~"), ".cache", "lurge"))
-    for place in usual:
-        if os.access(existing_above(place), os.W_OK | os.X_OK):
-            return place / folder
-    place = Path(tempfile.gettempdir()) / f"lurge-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    return place / folder if place.stat().st_uid == os.getuid() else Path(tempfile.mkdtemp(prefix="lurge-"))
+    name = f"kernels-{digest.hexdigest()[:12]}"
+    for place in cache_places():
+        folder = place if place.name == name else place / name
+        if is_safe(folder):
+            return folder
+    folder = Path(tempfile.mkdtemp(prefix="lurge-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
+GIVEN = os.environ.get(CACHE_VARIABLE)
 CACHE = find_cache()
+IS_KEPT = CACHE.name.startswith("kernels-")
 os.environ[CACHE_VARIABLE] = str(CACHE)
 
 # numba looks for the place when it is imported.
 from numba import njit  # noqa: E402
-from numba.core.caching import FunctionCache  # noqa: E402
+from numba.core.caching import FunctionCache, IndexDataCacheFile  # noqa: E402
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -66,18 +122,73 @@ each of the arrays it passes, and a pass takes five times as long.
 WITHIN: dict[str, Any] = OPTIONS | {"no_cpython_wrapper": True}
 
 
+class KernelFiles(IndexDataCacheFile):
+    """The files of one kernel: an index, and the code for each signature."""
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[BinaryIO]:
+        with whole_file(Path(filepath)) as file:
+            yield file
+
+    def are_whole(self) -> bool:
+        """Whether a kernel is kept, and each of its files can be read."""
+        try:
+            names = self._load_index().values()  # type: ignore[no-untyped-call]
+            return bool(names) and all(self._load_data(name) for name in names)  # type: ignore[no-untyped-call]
+        except Exception:
+            return False
+
+
 class KernelCache(FunctionCache):
-    """Kernels on disk."""
+    """Kernels on disk: what cannot be read there is compiled again, what cannot be written is used all the same."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        stamp = self._impl.locator.get_source_stamp()
+        self._files = KernelFiles(self._cache_path, self._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
+        self._cache_file = self._files
+
+    def is_kept(self) -> bool:
+        """Whether the kernel need not be compiled."""
+        return self._files.are_whole()
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """As numba does it, but without importing first everything that only compiling needs."""
-        return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
+        try:
+            return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            log.warning("%s: a compiled kernel is damaged (%s): compiling it again", self._cache_path, error)
+            try:
+                self.flush()  # type: ignore[no-untyped-call]
+            except (OSError, OutputError):
+                log.debug("the damaged kernel stays", exc_info=True)
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        try:
+            super().save_overload(signature, data)  # type: ignore[no-untyped-call]
+        except (OSError, OutputError) as error:
+            log.warning("%s: compiled kernels cannot be kept: %s", self._cache_path, error)
+
+
+def damaged_files() -> list[Path]:
+    """The files of compiled kernels that cannot be read: empty, cut, or not what they should be."""
+    damaged = []
+    for path in sorted(CACHE.rglob("*.nb[ic]")):
+        try:
+            with path.open("rb") as file:
+                pickle.load(file)  # noqa: S301 - nobody else can write there
+                if path.suffix == ".nbi":
+                    pickle.load(file)  # noqa: S301
+        except Exception:
+            damaged.append(path)
+    return damaged
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Decorates a kernel that Python calls."""
     kernel = njit(**OPTIONS)(function)
-    kernel._cache = KernelCache(function)  # type: ignore[no-untyped-call]
+    kernel._cache = KernelCache(function)
     return kernel
 
 

@@ -60,7 +60,8 @@ def find_longest(lookup, gid, path, boundaries):
     """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
     for i in range(boundaries - 1, -1, -1):
         length = lookup.boundaries[i]
-        entry = find(lookup.table, gid, ZERO, path, ZERO, length, hash_key(gid, ZERO, path, ZERO, length))
+        key_hash = hash_key(lookup.table.secret, gid, ZERO, path, ZERO, length)
+        entry = find(lookup.table, gid, ZERO, path, ZERO, length, key_hash)
         if entry >= 0:
             return entry
     return -1

@@ -1,18 +1,21 @@
 """A hash table that compiled code fills: keys of two integers and a name, values that sum exactly.
 
-Keys are compared whole, so a hash collision costs time and never correctness. Sums are 128 bits wide, so that no number
-of 64-bit sizes overflows them; their high words are apart, because hardly ever is one touched. Compiled code never
-grows a table: it asks for `room` before it adds and returns to Python, which calls `Table.make_room`.
+Keys are compared whole, so a hash collision costs time and never correctness. What people name their files decides the
+keys, so each table hashes with a secret of its own: without it nobody can choose names that collide. Sums are 128 bits
+wide, so that no number of 64-bit sizes overflows them; their high words are apart, because hardly ever is one touched.
+Compiled code never grows a table: it asks for `room` before it adds and returns to Python, which calls
+`Table.make_room`.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lurge.aggregate.wide import load64
+from lurge.aggregate.wide import folded_product, load64
 from lurge.compiled import ZERO, compiled, inlined, within
 
 ENTRIES, NAME_BYTES, LATEST, CARRIED = range(4)
@@ -30,7 +33,8 @@ class TableArrays(NamedTuple):
 
     used: int64[4], the entries, the bytes of names, the entry last found, and whether any high word is not 0. slots:
     int32, a power of two long, -1 where empty. rows: uint64[entries, SUMS + sums]; signed columns are reinterpreted.
-    high: uint64[entries, sums], the high words of the sums. text: uint8, the names.
+    high: uint64[entries, sums], the high words of the sums. text: uint8, the names. secret: uint64[2], what the hash
+    begins with, and by what it multiplies.
     """
 
     used: npt.NDArray[np.int64]
@@ -38,39 +42,46 @@ class TableArrays(NamedTuple):
     rows: Rows
     high: Rows
     text: Text
+    secret: Rows
 
 
-def new_arrays(sums: int, entries: int, text: int) -> TableArrays:
-    """Arrays with room for so many entries and bytes of names; what is not used takes no memory."""
+def new_secret() -> Rows:
+    """A secret for `hash_key`; the multiplier is odd, so that it loses no bit."""
+    secret = np.frombuffer(bytearray(os.urandom(16)), np.uint64)
+    secret[1] |= np.uint64(1)
+    return secret
+
+
+def new_arrays(sums: int, entries: int, text: int, secret: Rows) -> TableArrays:
+    """Arrays with room for some entries and bytes of names; what is not used takes no memory."""
     return TableArrays(
         used=np.array([0, 0, -1, 0], np.int64),
         slots=np.full(2 * entries, -1, np.int32),
         rows=np.zeros((entries, SUMS + sums), np.uint64),
         high=np.zeros((entries, sums), np.uint64),
         text=np.zeros(text, np.uint8),
+        secret=secret,
     )
 
 
-@inlined
-def mix(value, word):
-    value = (value ^ word) * np.uint64(0xD6E8FEB86659FD93)
-    return value ^ (value >> np.uint64(32))
-
-
 @within
-def hash_key(a, b, name, start, length):
+def hash_key(secret, a, b, name, start, length):
     """64 bits from a whole key, eight bytes of the name at a time."""
-    value = mix(mix(np.uint64(length), np.uint64(a)), np.uint64(b))
+    value, factor = secret[0], secret[1]
+    value = folded_product(value ^ np.uint64(length), factor)
+    value = folded_product(value ^ np.uint64(a), factor)
+    value = folded_product(value ^ np.uint64(b), factor)
     end = start + length
     if length < 8:
+        word = np.uint64(0)
         for i in range(start, end):
-            value = mix(value, np.uint64(name[i]))
-        return value
+            word = word << np.uint64(8) | np.uint64(name[i])
+        return folded_product(value ^ word, factor)
     at = start
     while at + 8 < end:
-        value = mix(value, load64(name, at))
+        value = folded_product(value ^ load64(name, at), factor)
         at += 8
-    return mix(value, load64(name, end - 8))
+    return folded_product(value ^ load64(name, end - 8), factor)
 
 
 @inlined
@@ -124,7 +135,7 @@ def find_or_add(table, a, b, name, start, length):
     latest = table.used[LATEST]
     if latest >= 0 and same_key(table, latest, a, b, name, start, length):
         return latest
-    key_hash = hash_key(a, b, name, start, length)
+    key_hash = hash_key(table.secret, a, b, name, start, length)
     entry = find(table, a, b, name, start, length, key_hash)
     if entry < 0:
         slot = -1 - entry
@@ -234,7 +245,7 @@ class Table:
     """A growing table; `arrays` is what compiled code works on (fetch it again after `make_room`)."""
 
     def __init__(self, sums: int = 1, entries: int = 1024, text: int = 1 << 17) -> None:
-        self.arrays = new_arrays(sums, entries, text)
+        self.arrays = new_arrays(sums, entries, text, new_secret())
 
     def make_room(self, name_bytes: int, more: int = 1) -> None:
         """Grow, where it must, until `more` entries with names of `name_bytes` together fit."""
@@ -247,7 +258,7 @@ class Table:
             entries *= 2
         while text_used + name_bytes > text:
             text = 2 * text + 1
-        new = new_arrays(old.high.shape[1], entries, text)
+        new = new_arrays(old.high.shape[1], entries, text, old.secret)
         new.used[:] = old.used
         new.rows[:used] = old.rows[:used]
         if old.used[CARRIED]:

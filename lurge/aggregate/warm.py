@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,15 @@ from lurge.model.rules import Rules
 log = logging.getLogger(__name__)
 
 
-def is_compiled(kernel: Any, name: str) -> bool:
+def is_compiled(kernel: Any) -> bool:
     """Whether a kernel was compiled here before."""
-    return any(Path(kernel.stats.cache_path).glob(f"{name}-*.nbi"))
+    kept: bool = kernel._cache.is_kept()
+    return kept
 
 
 def compile_kernels(splits: bool) -> None:
     """Compile what reading and merging need, and, for a split, splitting, unless it was compiled here before."""
-    reads = is_compiled(read_lines, "kernel.read_lines")
-    if reads and (not splits or is_compiled(write_records, "split.write_records")):
+    if is_compiled(read_lines) and (not splits or is_compiled(write_records)):
         return
     started = time.monotonic()
     log.info("compiling, once for this installation")

@@ -75,6 +75,19 @@ def bits_set(typing: Any, word: Any) -> Any:
 
 
 @intrinsic
+def folded_product(typing: Any, left: Any, right: Any) -> Any:
+    """The product of two uint64, of 128 bits, its high half and its low half combined by exclusive or."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole = ir.IntType(128)
+        product = builder.mul(*(builder.zext(argument, whole) for argument in arguments))
+        high = builder.lshr(product, ir.Constant(whole, 64))
+        return builder.trunc(builder.xor(product, high), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
 def load64(typing: Any, array: Any, at: Any) -> Any:
     """array[at:at + 8] as a little-endian uint64."""
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from lurge.compiled import CACHE, CACHE_VARIABLE, existing_above
+from lurge.compiled import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT, damaged_files
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
@@ -234,12 +234,17 @@ def check_mpi(config: Config) -> Iterator[Finding]:
 
 def check_cache(config: Config) -> Iterator[Finding]:
     """Whether compiled kernels can be kept."""
-    place = existing_above(CACHE)
-    if os.access(place, os.W_OK):
+    advice = f"Set ${CACHE_VARIABLE} to a directory of your own that every node sees and nobody else may write to."
+    if GIVEN and not CACHE.is_relative_to(os.path.abspath(GIVEN)):
+        yield Finding("kernels", Verdict.WARNING, f"${CACHE_VARIABLE} is not used: others may write to {GIVEN}", advice)
+    if damaged := damaged_files():
+        names = ", ".join(path.name for path in damaged[:3])
+        said = f"{len(damaged)} files of compiled kernels are damaged in {CACHE}: {names}"
+        yield Finding("kernels", Verdict.WARNING, said, "Nothing: the next report compiles them again.")
+    elif IS_KEPT:
         yield Finding("kernels", Verdict.OK, f"compiled kernels are kept in {CACHE}")
     else:
-        advice = f"Set ${CACHE_VARIABLE} to a directory that every node sees, or run a report once as the owner."
-        yield Finding("kernels", Verdict.WARNING, f"{place} cannot be written: every run may compile again", advice)
+        yield Finding("kernels", Verdict.WARNING, "no safe place for compiled kernels: every run compiles", advice)
 
 
 def check_tickets(config: Config) -> Iterator[Finding]:

@@ -71,3 +71,48 @@ def test_equal_hashes_do_not_merge_keys(distinct: int) -> None:
     refill_slots(table.arrays.slots, rows, 500)
     assert sorted(table.rows()) == before == sorted(other.rows())
     assert rows.shape[1] == SUMS + 2
+
+
+def colliding_names(blocks: int) -> list[bytes]:
+    """2**blocks names that one hash cannot tell apart, whatever it begins with.
+
+    A hash that multiplies by a known odd number and folds the high half into the low one turns a difference in a word's
+    highest bit into one that is known, which the next word takes back.
+    """
+    names = [b""]
+    for _ in range(blocks):
+        first, second = b"crafted_", b"names_xy"
+        other = bytes([*first[:7], first[7] ^ 0x80])
+        taken_back = bytes([*second[:3], second[3] ^ 0x80, *second[4:7], second[7] ^ 0x80])
+        names = [name + block for name in names for block in (first + second, other + taken_back)]
+    return names
+
+
+def test_names_cannot_be_chosen_to_collide() -> None:
+    names = colliding_names(10)
+    assert len({known_hash(name) for name in names}) == 1
+    for _ in range(3):
+        table = Table(sums=2)
+        for name in names:
+            add(table, (1, 0, name), 1, 0)
+        used = table.arrays.rows[: len(names), HASH]
+        assert len(np.unique(used)) == len(names)
+        slots = used & np.uint64(4 * len(names) - 1)
+        assert len(np.unique(slots)) > len(names) // 2
+
+
+def known_hash(name: bytes) -> int:
+    value = len(name)
+    for at in range(0, len(name), 8):
+        value = (value ^ int.from_bytes(name[at : at + 8], "little")) * 0xD6E8FEB86659FD93 % 2**64
+        value ^= value >> 32
+    return value
+
+
+def test_each_table_has_a_secret_of_its_own() -> None:
+    hashes = set()
+    for _ in range(8):
+        table = Table(sums=2)
+        add(table, (1, 0, b"name"), 1, 0)
+        hashes.add(int(table.arrays.rows[0, HASH]))
+    assert len(hashes) == 8

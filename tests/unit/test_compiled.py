@@ -1,0 +1,124 @@
+"""Compiled code is kept where nobody else can put any, and what is damaged there is compiled again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lurge.compiled import CACHE, damaged_files, is_safe
+from tests.services import need
+from tests.site import Entry, Site, run_lurge
+
+SHOW = "import lurge.compiled as c; print(c.CACHE); print(c.IS_KEPT)"
+
+
+def chosen(program: str = SHOW, **environment: str) -> list[str]:
+    """What a new process says."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.fixture
+def copied(site: Site, tmp_path: Path) -> Path:
+    """Compiled kernels of this installation, in a place of their own, and a site that was reported on."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x", 5))
+    site.run()
+    folder = tmp_path / "own" / CACHE.name
+    shutil.copytree(CACHE, folder)
+    (tmp_path / "own").chmod(0o700)
+    folder.chmod(0o700)
+    return folder
+
+
+def test_a_place_of_ones_own_is_used(tmp_path: Path) -> None:
+    found, kept = chosen(NUMBA_CACHE_DIR=str(tmp_path / "new" / "place"))
+    assert Path(found).parent == tmp_path / "new" / "place"
+    assert kept == "True"
+    assert Path(found).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
+def test_a_place_that_others_may_write_to_is_used_only_if_they_cannot_change_ours(tmp_path: Path, mode: int) -> None:
+    place = tmp_path / "shared"
+    place.mkdir()
+    place.chmod(mode)
+    found, _ = chosen(NUMBA_CACHE_DIR=str(place))
+    assert (Path(found).parent == place) is bool(mode & 0o1000)
+    planted = place / CACHE.name
+    planted.mkdir(exist_ok=True)
+    planted.chmod(0o777)
+    assert not is_safe(planted)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    (tmp_path / "place").mkdir(mode=0o700)
+    (tmp_path / "place" / CACHE.name).symlink_to(tmp_path / "theirs")
+    assert not is_safe(tmp_path / "place" / CACHE.name)
+    found, _ = chosen(NUMBA_CACHE_DIR=str(tmp_path / "place"))
+    assert not found.startswith(str(tmp_path))
+
+
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    need(None if os.getuid() == 0 else "only root can give a folder away")
+    planted = tmp_path / CACHE.name
+    planted.mkdir(mode=0o755)
+    os.chown(planted, 65534, 65534)
+    assert not is_safe(planted)
+    os.chown(tmp_path, 65534, 65534)
+    assert not is_safe(tmp_path / "own" / CACHE.name)
+
+
+def test_without_a_safe_place_there_is_a_private_one_until_the_end(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys, lurge\n"
+        "import lurge.errors\n"
+        "real = pathlib.Path.lstat\n"
+        "def lstat(self):\n"
+        "    found = list(real(self))\n"
+        "    found[0] |= 0o022\n"
+        "    import os; return os.stat_result(found)\n"
+        "pathlib.Path.lstat = lstat\n"
+        "import lurge.compiled as c\n"
+        "print(c.CACHE, c.CACHE.is_dir(), c.IS_KEPT)\n"
+    )
+    (said,) = chosen(program, TMPDIR=str(tmp_path))
+    folder, there, kept = said.split(" ")
+    assert Path(folder).parent == tmp_path
+    assert (there, kept) == ("True", "False")
+    assert not Path(folder).exists()
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "zeros": b"\0" * len(content)}[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros"])
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_a_damaged_kernel_is_compiled_again(copied: Path, site: Site, how: str, suffix: str) -> None:
+    """The smallest kernels, because compiling all of them takes long."""
+    damaged = [path for path in copied.rglob(f"blocks.*{suffix}") if path.stat().st_size]
+    assert damaged
+    for path in damaged:
+        damage(path, how)
+    environment = {"NUMBA_CACHE_DIR": str(copied)}
+    doctor = run_lurge("doctor", "--config", str(site.config), env=environment)
+    assert "files of compiled kernels are damaged" in doctor.stdout
+    done = site.run("--force", env=environment)
+    assert "compiling it again" in done.stderr
+    assert site.rows("select used from lustre_usage") == [(5,)]
+    assert "are damaged" not in run_lurge("doctor", "--config", str(site.config), env=environment).stdout
+    assert "compiling" not in site.run("--force", env=environment).stderr
+
+
+def test_what_is_kept_here_is_whole() -> None:
+    assert damaged_files() == []
