@@ -27,12 +27,14 @@ def run_on_ranks(command: list[str], ranks: int | None, coordinate: Callable[[Co
     """
     from lurge.stream.comm import connect, run_rank
     from lurge.stream.launch import start_ranks
+    from lurge.stream.leftovers import remove_leftovers
 
     if ranks and ranks > 1:
         sys.exit(start_ranks(ranks, command))
     comm = connect()
     if comm is None:
         raise typer.Exit(coordinate(None))
+    remove_leftovers()
     if comm.rank == 0:
         sys.exit(run_rank(comm, lambda: coordinate_others(comm, coordinate)))
     from lurge.stream.member import run_member

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lurge.atomic import whole_file
+from lurge.atomic import remove_abandoned, whole_file
 from lurge.errors import IdentityError, OutputError
 from lurge.model.names import Group
 
@@ -25,6 +25,7 @@ def keep(file: Path, source: str, groups: Mapping[int, Group], users: Mapping[in
         "groups": {str(gid): list(group) for gid, group in sorted(groups.items())},
         "users": {str(uid): name for uid, name in sorted(users.items())},
     }
+    remove_abandoned(file.parent)
     try:
         with whole_file(file) as out:
             out.write(json.dumps(known, indent=1).encode())

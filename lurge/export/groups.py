@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from lurge.atomic import UNFINISHED, open_lock, open_new, sync_all, sync_folder, unfinished_name
 from lurge.errors import OutputError, SplitError
 from lurge.model.split import GroupLines
 
-UNFINISHED, REPLACED = ".unfinished", ".replaced"
+REPLACED = ".replaced"
+LEFT = re.compile(r"\.(.+?)(?:\.[0-9a-f]{16})?(\.unfinished|\.replaced)", re.DOTALL)
+"""The name of a folder that is not finished, or was about to be replaced: whose it is, which of both."""
+
 NO_PRIMARY_GROUP = 65534
 COPY_BYTES = 1 << 22
 LONGEST_STEM = 240
@@ -79,20 +84,23 @@ def sole_split(directory: Path) -> Iterator[Path]:
 
     Raises SplitError where another split is under way, OutputError where the directory cannot be written.
     """
-    lock = lock_directory(directory)
-    folder = directory / f".parts{UNFINISHED}"
-    with lock:
+    with lock_directory(directory):
+        folder = directory / unfinished_name("parts")
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise OutputError.at(directory, error) from error
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def lock_directory(directory: Path) -> IO[str]:
+def lock_directory(directory: Path) -> IO[bytes]:
     """The file that holds the directory's lock as long as it is open; what a killed split left is tidied."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / ".lock").open("a")
+        lock = open_lock(directory / ".lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             tidy(directory)
@@ -105,15 +113,17 @@ def lock_directory(directory: Path) -> IO[str]:
 
 
 def tidy(directory: Path) -> None:
-    """Remove what a killed split left, and put back what it was about to replace."""
-    for path in directory.glob(f".*{UNFINISHED}"):
-        shutil.rmtree(path)
-    for path in directory.glob(f".*{REPLACED}"):
-        published = directory / path.name.removeprefix(".").removesuffix(REPLACED)
-        if published.exists():
-            shutil.rmtree(path)
-        else:
+    """Remove what a killed split of this user left, and put back what it was about to replace."""
+    for path in list(directory.iterdir()):
+        found = LEFT.fullmatch(path.name)
+        status = path.lstat()
+        if not found or not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            continue
+        published = directory / found[1]
+        if found[2] == REPLACED and not published.exists():
             path.rename(published)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def publish(
@@ -125,14 +135,12 @@ def publish(
     folder of the date is replaced. Raises OutputError.
     """
     target = directory / f"{day:%Y%m%d}"
-    unfinished = directory / f".{target.name}{UNFINISHED}"
-    replaced = directory / f".{target.name}{REPLACED}"
+    unfinished = directory / unfinished_name(target.name)
+    replaced = unfinished.with_name(unfinished.name.removesuffix(UNFINISHED) + REPLACED)
     try:
         unfinished.mkdir()
-        rows = [
-            write_group(unfinished, groups[gid], gid, volumes)
-            for gid in sorted({one.gid for volume in volumes for one in volume.groups}, key=lambda gid: groups[gid])
-        ]
+        parts = parts_by_group(volumes)
+        rows = [write_group(unfinished, groups[gid], parts[gid]) for gid in sorted(parts, key=lambda gid: groups[gid])]
         lines = (f"{row.group}\t{row.build_seconds}\t{row.memory_bytes}\n" for row in rows)
         write_lines(unfinished / "index.txt", [INDEX_HEADER, *lines])
         write_lines(unfinished / "groupfile", (f"{plain(name)}:x:{gid}:\n" for gid, name in sorted(groups.items())))
@@ -140,31 +148,50 @@ def publish(
             unfinished / "passwdfile",
             (f"{plain(name)}:x:{uid}:{NO_PRIMARY_GROUP}:::\n" for uid, name in sorted(users.items())),
         )
-        if target.exists():
+        sync_all(unfinished)
+        if target.exists() or target.is_symlink():
             target.rename(replaced)
         unfinished.rename(target)
-        shutil.rmtree(replaced, ignore_errors=True)
+        sync_folder(directory)
+        remove(replaced)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise OutputError.at(target, error) from error
     return target
 
 
-def write_group(folder: Path, name: str, gid: int, volumes: Sequence[SplitVolume]) -> IndexRow:
+def remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or a link, but not the place where it leads to."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class Part(NamedTuple):
+    """A group's lines of one volume: the file, and how many there are."""
+
+    file: Path
+    lines: GroupLines
+
+
+def parts_by_group(volumes: Sequence[SplitVolume]) -> dict[int, list[Part]]:
+    """The parts of each gid, in the order of the volumes."""
+    found: dict[int, list[Part]] = {}
+    for volume in volumes:
+        for lines in volume.groups:
+            found.setdefault(lines.gid, []).append(Part(volume.folder / f"{lines.gid}.gz", lines))
+    return found
+
+
+def write_group(folder: Path, name: str, parts: Sequence[Part]) -> IndexRow:
     """Write one group's file: a file of gzip members is what its parts are, one after another."""
     stem = file_stem(name)
-    lines = directories = 0
-    with (folder / f"{stem}.dat.gz").open("xb") as whole:
-        for volume in volumes:
-            for found in volume.groups:
-                if found.gid == gid:
-                    lines += found.lines
-                    directories += found.directories
-                    with (volume.folder / f"{gid}.gz").open("rb") as part:
-                        shutil.copyfileobj(part, whole, COPY_BYTES)
-        whole.flush()
-        os.fsync(whole.fileno())
-    return index_row(stem, lines, directories)
+    with open_new(folder / f"{stem}.dat.gz") as whole:
+        for path, _ in parts:
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, whole, COPY_BYTES)
+    return index_row(stem, sum(part.lines.lines for part in parts), sum(part.lines.directories for part in parts))
 
 
 def plain(name: str) -> str:
@@ -173,7 +200,5 @@ def plain(name: str) -> str:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    with path.open("x", encoding="utf-8", errors="surrogateescape") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
+    with open_new(path) as file:
+        file.writelines(line.encode("utf-8", "surrogateescape") for line in lines)

@@ -13,6 +13,9 @@ from lurge.errors import VolumeError
 from lurge.model.split import GroupLines, Portion
 
 BYTES_A_MEMBER = 1 << 17
+MOST_BYTES_OPEN = 1 << 27
+"""Bytes of all groups together that wait to be written: there may be very many groups."""
+
 LEVEL = 1
 
 
@@ -28,6 +31,7 @@ class VolumeParts:
         self._waiting: dict[int, tuple[int, Portion]] = {}
         self._next_line = 1
         self._open: dict[int, bytearray] = defaultdict(bytearray)
+        self._bytes_open = 0
         self._lines: dict[int, int] = defaultdict(int)
         self._directories: dict[int, int] = defaultdict(int)
         with writing(directory):
@@ -54,19 +58,27 @@ class VolumeParts:
             self._directories[gid] += directories
             text = self._open[gid]
             text += portion.text[start:end].data
+            self._bytes_open += end - start
             start = end
             if len(text) >= BYTES_A_MEMBER:
                 self._write(gid)
+        if self._bytes_open > MOST_BYTES_OPEN:
+            self._write_all()
 
     def _write(self, gid: int) -> None:
-        member = igzip.compress(self._open.pop(gid), LEVEL, mtime=0)
+        text = self._open.pop(gid)
+        self._bytes_open -= len(text)
+        member = igzip.compress(text, LEVEL, mtime=0)
         with writing(self._directory), (self._directory / f"{gid}.gz").open("ab") as file:
             file.write(member)
 
-    def finish(self) -> list[GroupLines]:
-        """Write what is left; returns what there is of each group, by gid."""
+    def _write_all(self) -> None:
         for gid in sorted(self._open):
             self._write(gid)
+
+    def finish(self) -> list[GroupLines]:
+        """Write what is left; returns what there is of each group, by gid."""
+        self._write_all()
         return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]
 
 

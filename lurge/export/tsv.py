@@ -10,15 +10,15 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
-from lurge.atomic import whole_file
-from lurge.model.sizes import human_sizes, whole
+from lurge.atomic import remove_abandoned, whole_file
+from lurge.model.sizes import human_sizes, to_mib, whole
 from lurge.model.stored import DirectoryPage, NewestReports, QuotaRow, UserRow
 
 MISSING = "-"
 LINES_AT_ONCE = 500_000
-MIB = 2**20
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
+KINDS = ("report-output-files", "quota-reports", "inspector-reports", "user-reports", "vault-reports")
 QUOTA_COLUMNS = (
     "Volume", "PI", "Group", "Usage (bytes)", "Quota (bytes)", "Quota Known", "Warning",
     "Expected in 3 Days (bytes)", "Expected in 7 Days (bytes)", "Quota Reached",
@@ -74,6 +74,9 @@ def write_reports(
 
     Returns the files; none where nothing is stored. Raises OutputError.
     """
+    for kind in KINDS:
+        # Whoever writes reports holds the database's lock.
+        remove_abandoned(directory / kind, fresh_seconds=0)
     if not newest.dates:
         return []
     day = max(newest.dates.values())
@@ -138,7 +141,7 @@ def user_rows(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple
     for row in rows:
         found.setdefault((row.user, row.group), {})[row.volume] = row
     for (user, group), by_volume in found.items():
-        sizes = (round((by_volume[name].size or 0) / MIB, 2) if name in by_volume else 0 for name in volumes)
+        sizes = (to_mib(by_volume[name].size or 0) if name in by_volume else 0 for name in volumes)
         times = (by_volume[name].last_modified if name in by_volume else None for name in volumes)
         yield (user, "size", group, *sizes)
         yield (user, "mtime", group, *times)

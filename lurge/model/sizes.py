@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lurge.model.stored import LARGEST
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 WHOLES = np.array([str(number) for number in range(1024)], object)
 FRACTIONS = np.array(
@@ -46,10 +46,27 @@ def hundredths(sizes: npt.NDArray[np.int64], unit: npt.NDArray[np.int64] | int) 
     return found
 
 
+def exact_hundredths(size: int, unit: int) -> int:
+    """What `hundredths` gives for one size, of any magnitude."""
+    found, rest = divmod(size * 100, unit)
+    return found + (2 * rest > unit or (2 * rest == unit and found % 2 == 1))
+
+
+def decimal(found: int) -> str:
+    """Hundredths as a decimal number, as Python writes floats: with at least one decimal, without a zero at the end."""
+    before, after = divmod(found, 100)
+    return f"{before}.{after:02d}".removesuffix("0")
+
+
+def to_mib(size: int) -> str:
+    """Bytes as MiB, to two decimals, as text: no float holds all of them."""
+    return decimal(exact_hundredths(size, MIB))
+
+
 def to_gib(sizes: Whole) -> list[float]:
     """Bytes as GiB, to two decimals."""
     if not are_exact(sizes):
-        return [round(size / GIB, 2) for size in sizes.tolist()]
+        return [exact_hundredths(size, GIB) / 100 for size in sizes.tolist()]
     rounded: list[float] = (hundredths(sizes, GIB) / 100).tolist()
     return rounded
 
@@ -59,10 +76,10 @@ def human_size(size: int) -> str:
     if size < 1024:
         return f"{size} B"
     unit = min((size.bit_length() - 1) // 10, len(UNITS) - 1)
-    value = round(size / (1 << 10 * unit), 2)
-    if value >= 1024 and unit < len(UNITS) - 1:
+    found = exact_hundredths(size, 1 << 10 * unit)
+    if found >= 102_400 and unit < len(UNITS) - 1:
         return f"1.0 {UNITS[unit + 1]}"
-    return f"{value} {UNITS[unit]}"
+    return f"{decimal(found)} {UNITS[unit]}"
 
 
 def human_sizes(sizes: Whole) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 from lurge.aggregate.directories import DirectoryFinder
-from lurge.atomic import whole_file
+from lurge.atomic import remove_abandoned, whole_file
+from lurge.display import display
 from lurge.errors import UsageError
 from lurge.source.finding import dump_of
 from lurge.stream.blocks import OpenDump
@@ -41,9 +43,16 @@ def make_base_directories(
     found = finder.found()
     if not found:
         log.warning("no directory of the depth holds a file: the base directories are empty")
-    lines = [b"%d\t%b\n" % pair for pair in found if b"\n" not in pair[1]]
-    if skipped := len(found) - len(lines):
-        log.warning("%d directories with a newline in their names cannot be base directories", skipped)
+    kept = [(gid, path or b"/") for gid, path in found if not re.search(rb"[\r\n]", path)]
+    if left_out := sorted({path for _, path in found} - {path for _, path in kept} - {b""}):
+        log.warning(
+            "%d directories have a carriage return or a newline in their names and are left out: they cannot be base"
+            " directories; the first is %s",
+            len(left_out),
+            display(left_out[0]),
+        )
+    lines = [b"%d\t%b\n" % pair for pair in kept]
+    remove_abandoned(target.parent)
     with whole_file(target) as file_out:
         file_out.writelines(lines)
     return target, len(lines)

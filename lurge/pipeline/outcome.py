@@ -31,7 +31,8 @@ class VolumeOutcome:
     """What became of one volume, and what was counted on the way.
 
     seconds: how long it was read. stages: seconds by stage, summed over all who took part, storing among them.
-    split: the lines of its groups, where they were wanted. warnings: what people should know of it.
+    split: the lines of its groups, where they were wanted; split_error: why there are none. warnings: what people
+    should know of it.
     """
 
     volume: str
@@ -45,6 +46,7 @@ class VolumeOutcome:
     split: list[GroupLines] = field(default_factory=list)
     users: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    split_error: LurgeError | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What others may want to know of it."""

@@ -45,7 +45,7 @@ def run_report(
     job = "report_and_split" if split else "report"
     with ExitStack() as stack:
         site = stack.enter_context(open_site(config, database, job, comm.size if comm else 1))
-        parts = stack.enter_context(sole_split(config.split.directory)) if split else None
+        parts, split_error = begin_split(config, stack) if split else (None, None)
         outcomes: dict[int, VolumeOutcome] = {}
         with site.ticket.step("find_dumps") as facts:
             jobs = find_all(site, force, parts, outcomes)
@@ -66,8 +66,18 @@ def run_report(
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(config, site.names, parts, outcome, site.ticket)
+        outcome.error = outcome.error or split_error
         site.ticket.close(outcome.exit_status)
     return outcome
+
+
+def begin_split(config: Config, stack: ExitStack) -> tuple[Path | None, LurgeError | None]:
+    """A folder for the parts of a split until `stack` ends, or why there is none: that does not stop the report."""
+    try:
+        return stack.enter_context(sole_split(config.split.directory)), None
+    except LurgeError as error:
+        log.error("the dumps are not split: %s", error.message)
+        return None, error
 
 
 def find_all(site: Site, force: bool, parts: Path | None, outcomes: dict[int, VolumeOutcome]) -> dict[int, Job]:

@@ -123,6 +123,8 @@ def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[V
         report = report_of(arrived)
         outcome.counts, outcome.samples = report.counts, report.samples
         reconcile(dump.volume.name, report)
+        if "split_error" in arrived.arrays:
+            outcome.split_error = unpack_object(arrived.arrays["split_error"]).error
         if "split" in arrived.arrays:
             outcome.split = [GroupLines(*row) for row in arrived.arrays["split"].tolist()]
             outcome.users = sorted({row.uid for row in report.users})

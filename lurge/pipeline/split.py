@@ -48,7 +48,10 @@ def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
                     outcomes[number] = problem_with(volume, error)
 
         def finish(number: int, result: Result) -> None:
-            outcomes[number], _ = check(config, jobs[number].dump, result)
+            outcome, _ = check(config, jobs[number].dump, result)
+            if outcome.split_error:
+                outcome.state, outcome.error = State.FAILED, outcome.split_error
+            outcomes[number] = outcome
 
         with ticket.step("read") as facts:
             read_all(config, comm, jobs, watcher, finish)
@@ -81,6 +84,9 @@ def publish_whole(config: Config, names: Names, parts: Path, volumes: Sequence[V
     """
     read = [(number, one) for number, one in enumerate(volumes) if one.state in (State.READ, State.STORED)]
     failed = [one.volume for one in volumes if one.state is State.FAILED]
+    unsplit = [one for one in volumes if one.state is not State.FAILED and one.split_error]
+    for one in unsplit[:1]:
+        raise SplitError(f"nothing is published by group: {one.volume}: {one.split_error}")
     if failed or not read:
         missing = ", ".join(failed) or "every volume"
         raise SplitError(f"nothing is published by group: {missing} could not be read")

@@ -6,9 +6,12 @@ file.
 
 from __future__ import annotations
 
+import gzip
 import io
+import zlib
 from gzip import BadGzipFile
 from pathlib import Path
+from typing import Any
 
 from isal import isal_zlib
 
@@ -32,7 +35,8 @@ class DumpReader:
         except OSError as error:
             raise self._error(problem_of(error)) from error
         # What is below IGzipFile fills the given memory itself; IGzipFile would copy into it.
-        self._text = isal_zlib._GzipReader(self._file, READ_BYTES) if begins == MAGIC else self._file
+        self._text: Any = isal_zlib._GzipReader(self._file, READ_BYTES) if begins == MAGIC else self._file
+        self._handed_out = 0
 
     def read_into(self, room: memoryview) -> int:
         """Put the next bytes of text into `room`, which must not be empty; returns how many, 0 at the end.
@@ -40,9 +44,14 @@ class DumpReader:
         Raises StreamError.
         """
         try:
-            count = self._text.readinto(room) or 0
+            try:
+                count = self._text.readinto(room) or 0
+            except OverflowError:
+                self._begin_again()
+                count = self._text.readinto(room) or 0
             self.position = self._file.tell()
-        except (EOFError, OSError, isal_zlib.error) as error:  # type: ignore[misc]  # the stub calls the class an instance
+            self._handed_out += count
+        except (EOFError, OSError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # the stub calls the class an instance
             self.position = self._file.tell()
             self.close()
             raise self._error(problem_of(error)) from error
@@ -50,6 +59,17 @@ class DumpReader:
             self.close()
             raise self._error("the file is empty")
         return count
+
+    def _begin_again(self) -> None:
+        """Go on with a slower reader: a header, which may hold a name of any length, is longer than READ_BYTES."""
+        self._file.seek(0)
+        self._text = gzip.GzipFile(fileobj=self._file)
+        left = self._handed_out
+        while left:
+            passed = len(self._text.read(min(left, READ_BYTES)))
+            if not passed:
+                raise EOFError
+            left -= passed
 
     def close(self) -> None:
         """Read no more."""

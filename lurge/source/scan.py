@@ -12,7 +12,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from isal import isal_zlib
 
+from lurge.atomic import open_new, remove_abandoned, sync_folder, unfinished_folder
 from lurge.errors import OutputError, ScanError
 from lurge.source.finding import folder_mount
 from lurge.source.quote import quote_inside
@@ -200,10 +200,11 @@ def scan_tree(
     crew = _Crew(terms, processes)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".unfinished.", dir=directory) as temporary:
-            folder = Path(temporary) / "dump"
+        remove_abandoned(directory)
+        with unfinished_folder(directory) as temporary:
+            folder = temporary / "dump"
             folder.mkdir()
-            with (folder / "stats.gz").open("wb") as file:
+            with open_new(folder / "stats.gz") as file:
                 packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
                 file.write(packer.compress(format_line(quote_inside(top.rstrip(b"/") + b"/"), status, blocks)))
                 for text in _walk_all(crew, _Place(Hole(top)), result, advanced):
@@ -211,7 +212,9 @@ def scan_tree(
                 file.write(packer.flush())
                 file.flush()
                 os.fsync(file.fileno())
+            sync_folder(folder)
             result.dump = publish(folder, directory, mount, now) / "stats.gz"
+            sync_folder(directory)
     except OSError as error:
         raise OutputError.at(error.filename or directory, error) from error
     finally:

@@ -17,6 +17,7 @@ from typing import IO
 
 import sqlalchemy as sa
 
+from lurge.atomic import open_lock
 from lurge.errors import LockHeld, StoreError
 from lurge.logs import batch_job
 from lurge.model.names import storable_name
@@ -38,7 +39,7 @@ class RunLock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._connection: sa.Connection | None = None
         self._run = uuid.uuid4().hex
         self._holder = ""
@@ -52,7 +53,8 @@ class RunLock:
         """Write down who holds the lock; the tables must be there."""
         if self._file:
             self._file.truncate(0)
-            self._file.write(self._holder)
+            self._file.seek(0)
+            self._file.write(self._holder.encode())
             self._file.flush()
         else:
             self._database.retrying(lambda: self._write_row(self._holder))
@@ -107,7 +109,7 @@ class RunLock:
     def _lock_file(self) -> bool:
         path = f"{self._database}.lock"
         try:
-            file = open(path, "a")  # noqa: SIM115, PTH123 - held for as long as the lock
+            file = open_lock(Path(path))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -150,7 +152,7 @@ class RunLock:
     def _who(self) -> str:
         try:
             if self._database.is_sqlite:
-                found = Path(f"{self._database}.lock").read_text(encoding="utf-8")
+                found = Path(f"{self._database}.lock").read_text(encoding="utf-8", errors="backslashreplace")
             else:
                 with self._database.reading() as connection:
                     found = connection.execute(sa.select(schema.job_lock.c.holder)).scalar() or ""

@@ -110,8 +110,9 @@ class Buffers:
 def cut(read: Read, block_lines: int, buffers: Buffers, blocks: int = BLOCKS_PER_MESSAGE) -> Iterator[Batch]:
     """Batches of at most `blocks` whole blocks of `block_lines` lines, as a buffer holds them; the last may be shorter.
 
-    Their text is writable, because kernels are compiled for one kind of array. Of a line longer than any that is read,
-    only as much is kept as shows that it is.
+    A buffer that holds less than one block is handed on with the whole lines that it holds, so that memory is bounded
+    by bytes, not by lines. The text is writable, because kernels are compiled for one kind of array. Of a line longer
+    than any that is read, only as much is kept as shows that it is.
     """
     rest = b""
     first_line = 1
@@ -124,7 +125,8 @@ def cut(read: Read, block_lines: int, buffers: Buffers, blocks: int = BLOCKS_PER
             used, skipping = skip_line(buffer, len(rest), used)
         text = buffers.lend(buffer)[:used]
         total = int(count_newlines(text))
-        lines = total - total % block_lines
+        # A buffer bounds what travels at once: if it holds less than a block, all its whole lines are one.
+        lines = total - total % block_lines or total
         end = int(end_without(text, total - lines)) if lines else 0
         start = 0
         while lines:

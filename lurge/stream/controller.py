@@ -7,13 +7,15 @@ import queue
 import threading
 import time
 from collections import defaultdict, deque
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from lurge.aggregate.aggregator import Aggregator
+from lurge.errors import VolumeError
 from lurge.export.parts import VolumeParts
 from lurge.model.era import Era
 from lurge.model.rules import Rules
@@ -145,6 +147,8 @@ class VolumeWork:
 
     orders: what every worker gets first. assigned: the assignments of the workers that have not handed over yet.
     asking: workers, and whether they see the shared memory. lent: what each has not read yet, which must not change.
+    parts: where the lines of each group go, if they are wanted; a split that fails leaves split_error in their place,
+    and the volume is read all the same.
     """
 
     number: int
@@ -154,10 +158,21 @@ class VolumeWork:
     orders: Data
     memory: SharedMemory | None
     parts: VolumeParts | None = None
+    split_error: VolumeError | None = None
     assigned: dict[int, int] = field(default_factory=dict)
     asking: deque[tuple[int, bool]] = field(default_factory=deque)
     lent: defaultdict[int, deque[Text]] = field(default_factory=partial(defaultdict, deque))
     reported: float = 0.0
+
+
+@contextmanager
+def splitting(work: VolumeWork) -> Iterator[None]:
+    """Let what goes wrong end the split of a volume, but not the reading of it."""
+    try:
+        yield
+    except VolumeError as error:
+        log.error("the lines are not split any more: %s", error.message)
+        work.parts, work.split_error = None, error
 
 
 class Controller:
@@ -194,17 +209,22 @@ class Controller:
             reading = Reading(job, memory)
             log.info("%s: %s", job.dump.volume.name, reading.rules.era)
             floor, crew = (self._comm, workers) if workers else self._own_floor()
-            parts = VolumeParts(job.split_into) if job.split_into else None
             orders = pack_object((reading.rules, memory.place if memory else None))
-            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), orders, memory, parts)
+            work = VolumeWork(number, reading, floor, Aggregator(reading.rules), orders, memory)
+            if split_into := job.split_into:
+                with splitting(work):
+                    work.parts = VolumeParts(split_into)
             for worker in crew:
                 self._enlist(work, worker, assignment)
             self._give_out(work)
             self._gather(work)
             seconds = np.array(list(reading.stages.seconds.values()))
             arrays = work.result.export() | {"rules": pack_object(reading.rules), "stages": seconds}
-            if work.parts:
-                arrays["split"] = np.array(work.parts.finish(), np.int64).reshape(-1, 3)
+            if parts := work.parts:
+                with splitting(work):
+                    arrays["split"] = np.array(parts.finish(), np.int64).reshape(-1, 3)
+            if work.split_error:
+                arrays["split_error"] = pack_object(Problem(work.split_error))
             self._comm.send(COORDINATOR, Tag.REPORT, number, reading.lines, data=pack_arrays(arrays))
         except Exception as error:
             log.debug("%s failed", job.dump.volume.name, exc_info=True)
@@ -284,7 +304,8 @@ class Controller:
             work.asking.append((message.source, bool(shares)))
         elif message.tag is Tag.PORTION and work.parts:
             _, first_line, lines = message.numbers
-            work.parts.add(first_line, lines, Portion(**unpack_arrays(message.data)))
+            with splitting(work):
+                work.parts.add(first_line, lines, Portion(**unpack_arrays(message.data)))
         elif message.tag is Tag.REPORT:
             del work.assigned[message.source]
             with work.reading.stages("merge"):

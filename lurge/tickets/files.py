@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,8 @@ class TicketFiles:
         """Nobody else changes the ticket meanwhile; the lock ends with its process."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / ".lock").open("a") as lock:
+            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            with os.fdopen(descriptor) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 for left in self.folder.glob(f"*{UNFINISHED}"):
                     left.unlink(missing_ok=True)
@@ -64,8 +66,10 @@ class TicketFiles:
     @staticmethod
     def write(path: Path, value: Document) -> None:
         """Write a file beside `path` and put it in its place; call it under the lock."""
-        beside = path.with_name(f".{path.name}{UNFINISHED}")
-        with beside.open("w", encoding="utf-8") as file:
+        # A name that nobody can guess, so that nobody can put a link there.
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(value, file, indent=1)
             file.flush()
             os.fsync(file.fileno())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lurge.model.sizes import GIB, human_size, human_sizes, to_gib, whole
+from lurge.model.sizes import GIB, MIB, human_size, human_sizes, to_gib, to_mib, whole
 
 
 @pytest.mark.parametrize(
@@ -34,5 +36,16 @@ def test_human_sizes(size: int, shown: str) -> None:
 @example(sizes=[2**20 - 5243, 2**20 - 5242, 2**30 - 5368710, 2**30 - 5368709])
 def test_many_are_shown_as_one(sizes: list[int]) -> None:
     for part in (sizes, [size for size in sizes if size < 2**53]):
-        assert to_gib(whole(part)) == [round(size / GIB, 2) for size in part]
+        assert to_gib(whole(part)) == [float(round(Fraction(size, GIB), 2)) for size in part]
         assert human_sizes(whole(part)) == [human_size(size) for size in part]
+
+
+@given(st.integers(0, 2**70) | st.integers(0, 2**70).map(lambda number: number // 200 * MIB // 200))
+@example(2**63 - 1)
+@example(2**53 + 5243)
+@example(MIB // 200)
+def test_mib_are_exact_however_large(size: int) -> None:
+    text = to_mib(size)
+    assert Fraction(text) == round(Fraction(size, MIB), 2)
+    if size < 2**53:
+        assert text == str(round(size / MIB, 2))

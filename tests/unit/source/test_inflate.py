@@ -46,6 +46,15 @@ def with_header(flags: int, extra: bytes) -> bytes:
     return plain[:3] + bytes([flags]) + plain[4:10] + extra + plain[10:]
 
 
+LONG_NAME = b"n" * 700_000 + b"\0"
+"""Longer than the buffer of the reader."""
+
+
+def long_named(text: bytes) -> bytes:
+    plain = gzip.compress(text)
+    return plain[:3] + b"\x08" + plain[4:10] + LONG_NAME + plain[10:]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -62,11 +71,34 @@ def with_header(flags: int, extra: bytes) -> bytes:
             2, struct.pack("<H", zlib.crc32(gzip.compress(TEXT)[:3] + b"\x02" + gzip.compress(TEXT)[4:10]) & 0xFFFF)
         ),
         with_header(4 | 8, b"\x01\x00x" + b"n" * 70_000 + b"\0"),
+        with_header(8, LONG_NAME),
+        gzip.compress(TEXT[:300_000]) + long_named(TEXT[300_000:]) + gzip.compress(b""),
     ],
-    ids=["plain", "one", "pgzip", "many", "empty members", "padded", "extra", "name", "comment", "crc", "long name"],
+    ids=[
+        "plain",
+        "one",
+        "pgzip",
+        "many",
+        "empty members",
+        "padded",
+        "extra",
+        "name",
+        "comment",
+        "crc",
+        "long name",
+        "very long name",
+        "very long name later",
+    ],
 )
 def test_reads_every_shape(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path / "dump", content) == TEXT
+
+
+@pytest.mark.parametrize("cut", [1, 9, 300, 200_000, 700_100])
+def test_a_cut_stream_with_a_very_long_header_fails(tmp_path: Path, cut: int) -> None:
+    content = gzip.compress(TEXT[:300_000]) + long_named(TEXT[300_000:310_000])
+    with pytest.raises(StreamError, match="cut short|corrupt"):
+        read(tmp_path / "dump", content[:-cut])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.stream.blocks import Buffers, cut
+from lurge.stream.blocks import BUFFER_BYTES, Buffers, cut
 from tests.streams import arriving
 
 
@@ -27,7 +27,8 @@ def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer:
         assert batch.first_line == number
         number += batch.lines
         assert 0 < batch.lines <= lines * blocks
-        assert i == len(batches) - 1 or batch.lines % lines == 0
+        assert i == len(batches) - 1 or batch.lines % lines == 0 or batch.lines < lines
+        assert len(batch.text) <= max(buffer, 2 * max(map(len, (text + b"\n").splitlines(keepends=True))) + buffer)
 
 
 def test_blocks_of_250() -> None:
@@ -36,11 +37,18 @@ def test_blocks_of_250() -> None:
     assert [batch.lines for batch in cut(arriving([text]), 50, Buffers(500))] == [150, 100, 11]
 
 
+def test_memory_is_bounded_by_bytes_not_by_lines() -> None:
+    line = b"x" * 60_000 + b"\n"
+    batches = list(cut(arriving([line] * 300), 100_000, Buffers()))
+    assert sum(batch.lines for batch in batches) == 300
+    assert max(len(batch.text) for batch in batches) <= BUFFER_BYTES
+
+
 def test_an_endless_line_does_not_fill_memory() -> None:
     chunks = [b"first\n", *[b"x" * 100_000] * 50, b"end\nlast\n"]
-    (batch,) = cut(arriving(chunks), 250, Buffers())
-    assert batch.lines == 3
-    assert batch.text.tobytes() == b"first\n" + b"x" * 65537 + b"\nlast\n"
+    batches = list(cut(arriving(chunks), 250, Buffers()))
+    assert sum(batch.lines for batch in batches) == 3
+    assert b"".join(batch.text.tobytes() for batch in batches) == b"first\n" + b"x" * 65537 + b"\nlast\n"
 
 
 def test_a_buffer_is_used_again_when_nothing_refers_to_its_text() -> None:

@@ -1,0 +1,69 @@
+"""Shared memory of MPI jobs whose processes were killed: nobody else removes it, and it fills the machine's memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = Path("/dev/shm")  # noqa: S108 - where the system keeps it, not a temporary file
+NAMES = re.compile(
+    r"mpich_shm_[0-9a-f]+_\d+|mpich_shar_tmp\w+|ucx_shm_posix_[0-9a-f]+|vader_segment\.[\w.-]+|psm2_shm\.\w+"
+)
+"""Names that MPICH, UCX, Open MPI and Intel's PSM2 give to what the processes of one machine share."""
+
+FRESH_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+def remove_leftovers(folder: Path = FOLDER) -> list[Path]:
+    """Remove this user's shared memory of MPI that no process uses any more; returns what was removed.
+
+    What is younger than FRESH_SECONDS is left alone, because somebody may be about to use it.
+    """
+    found = [path for path in candidates(folder) if time.time() - path.lstat().st_mtime > FRESH_SECONDS]
+    used = files_in_use(folder) if found else set()
+    removed = []
+    for path in found:
+        if str(path) in used:
+            continue
+        with suppress(OSError):
+            path.unlink()
+            removed.append(path)
+    if removed:
+        log.info("removed %d pieces of shared memory that killed processes left", len(removed))
+    return removed
+
+
+def candidates(folder: Path) -> list[Path]:
+    """This user's files whose names are those of shared memory of MPI."""
+    found = []
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if NAMES.fullmatch(path.name):
+                with suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                        found.append(path)
+    return found
+
+
+def files_in_use(folder: Path) -> set[str]:
+    """The paths below a folder that any process has mapped or open, as far as this user may see."""
+    prefix = f"{folder}/"
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            for line in (process / "maps").read_text(errors="replace").split("\n"):
+                if (start := line.find(prefix)) >= 0:
+                    found.add(line[start:])
+        with suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    found.add(str(descriptor.readlink()))
+    return found
