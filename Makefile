@@ -9,7 +9,7 @@ MINUTES ?= 3
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config slapd slurmctld slurmd slurm-client munge openssl shellcheck
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
-.PHONY: help setup services run test lint docs night soak bench bench-store bench-scale clean
+.PHONY: help setup services run test lint docs night soak attack bench bench-store bench-scale clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ night: services  ## rehearse ten nights with real servers, some of which die
 
 soak: setup  ## read random worlds for MINUTES minutes and compare with the plain twin
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+attack: setup  ## attack with hostile names, streams, kills and links for MINUTES minutes
+	$(BIN)/python -m tests.attack --minutes $(MINUTES)
 
 $(VENV)/.bench: $(VENV)/.done
 	@if command -v igzip >/dev/null; then :; \

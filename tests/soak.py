@@ -499,9 +499,13 @@ def check_volume(world: World, made: Made) -> VolumeReport:
 
 
 def storable(report: VolumeReport) -> bool:
-    """Whether a database holds the sums of a volume, and few enough of its lines are rejected."""
-    counts = report.counts
-    return counts.attributed_bytes + counts.unattributed_bytes <= LARGEST and counts.rejected <= counts.records
+    """Whether few enough lines of a volume are rejected."""
+    return report.counts.rejected <= report.counts.records
+
+
+def held(size: int) -> int:
+    """A size as the database holds it."""
+    return min(size, LARGEST)
 
 
 MINE = " where volume_id = (select volume_id from volume where scratch_disk = '{}')"
@@ -528,22 +532,22 @@ def expected_rows(site: Site, made: Made, report: VolumeReport) -> dict[str, Row
         return date_of(mtime).isoformat()
 
     c = report.counts
-    sizes = (c.attributed_bytes, c.unattributed_bytes)
+    sizes = (held(c.attributed_bytes), held(c.unattributed_bytes))
     return {
-        GROUPS: [(r.base, group[r.gid].name, group[r.gid].pi, r.size, days(r.newest)) for r in report.groups],
+        GROUPS: [(r.base, group[r.gid].name, group[r.gid].pi, held(r.size), days(r.newest)) for r in report.groups],
         DIRECTORIES: [
-            (r.base, stored_path(r.subdirectory), group[r.gid].name, r.files, r.size, days(r.newest))
+            (r.base, stored_path(r.subdirectory), group[r.gid].name, r.files, held(r.size), days(r.newest))
             for r in report.directories
         ],
         FILE_SIZES: [
-            (r.base, stored_path(r.subdirectory), group[r.gid].name, filetype.name, size)
+            (r.base, stored_path(r.subdirectory), group[r.gid].name, filetype.name, held(size))
             for r in report.directories
             for filetype, size in zip(config.filetypes, r.filetype_sizes, strict=True)
             if size
         ],
-        USERS: [(user[r.uid], group[r.gid].name, r.size, day(r.newest), r.files) for r in report.users],
+        USERS: [(user[r.uid], group[r.gid].name, held(r.size), day(r.newest), r.files) for r in report.users],
         VAULT: [(r.path, r.state, r.size, user[r.uid], group[r.gid].name, day(r.mtime)) for r in report.vault],
-        UNATTRIBUTED: [(group[r.gid].name, r.size, r.records) for r in report.unattributed],
+        UNATTRIBUTED: [(group[r.gid].name, held(r.size), r.records) for r in report.unattributed],
         SUMMARY: [(c.records, c.attributed, c.unattributed, c.vanished, c.rejected, *sizes)],
     }
 

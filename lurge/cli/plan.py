@@ -40,7 +40,7 @@ def plan(
     facts = {
         "ranks": found.ranks,
         "memory_mb": found.memory_mb,
-        "memory_mb_a_rank": settings.batch.memory_mb,
+        "memory_mb_a_rank": found.memory_mb_a_rank,
         "queue": settings.batch.queue,
         "group": settings.batch.group,
         "logs": str(settings.batch.logs),

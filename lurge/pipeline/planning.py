@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from lurge.config import Config
 from lurge.errors import LurgeError, StoreError
@@ -13,10 +15,18 @@ from lurge.pipeline.backfill import older_dumps
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
 from lurge.store.swap import stored_dates
+from lurge.store.volumes import count_directories
 from lurge.stream.plan import COORDINATOR, WORKERS_FED, make_plan, share
 
 BYTES_A_WORKER = 64 << 20
 """Compressed bytes of a dump below which another worker is not worth its start."""
+
+
+MB_A_RANK, BYTES_A_DIRECTORY, BYTES_A_WAITING_DIRECTORY = 270, 440, 170
+"""Memory of a rank, measured: docs/performance.md."""
+
+GROWTH = 1.2
+"""How much larger than the stored report tonight's may well be."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,15 @@ class JobPlan:
     """What there is to read, largest first, what is missing, and who reads it."""
 
     ranks: int
-    memory_mb: int
+    memory_mb_a_rank: int
     dumps: list[Dump]
     missing: dict[str, str]
     roles: list[Role]
+
+    @property
+    def memory_mb(self) -> int:
+        """MB of all ranks together."""
+        return self.ranks * self.memory_mb_a_rank
 
 
 def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | None = None) -> JobPlan:
@@ -55,7 +70,33 @@ def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | No
     dumps.sort(key=lambda dump: -dump.size)
     at_once = dumps[: len(config.dumps.volumes)] if not backfill else dumps[:1]
     count = ranks or config.batch.ranks or recommended_ranks(at_once, config.mpi.workers_per_volume)
-    return JobPlan(count, count * config.batch.memory_mb, dumps, missing, roles(count, dumps, config))
+    memory = max(config.batch.memory_mb, needed_memory_mb(stored_directories(config)))
+    return JobPlan(count, memory, dumps, missing, roles(count, dumps, config))
+
+
+def stored_directories(config: Config) -> list[int]:
+    """Rows of the directory report that are stored of each volume; none where there is no database yet."""
+    path = config.database.url.removeprefix("sqlite:///")
+    if path != config.database.url and not Path(path).exists():
+        return []
+    database = Database(config.database)
+    try:
+        with database.reading() as connection:
+            return count_directories(connection, [volume.name for volume in config.dumps.volumes])
+    except StoreError:
+        return []
+    finally:
+        database.close()
+
+
+def needed_memory_mb(directories: Sequence[int]) -> int:
+    """MB that the rank needs that needs most: rank 0, which holds the rows of all volumes and works on one of them.
+
+    directories: rows of the directory report of each volume.
+    """
+    largest, total = max(directories, default=0), sum(directories)
+    at_work, waiting = largest * BYTES_A_DIRECTORY, (total - largest) * BYTES_A_WAITING_DIRECTORY
+    return MB_A_RANK + math.ceil(GROWTH * (at_work + waiting) / 10**6)
 
 
 def not_stored(config: Config, dumps: list[Dump]) -> list[Dump]:

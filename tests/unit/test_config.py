@@ -157,6 +157,16 @@ def test_where_it_is_found(
         (('"sqlite:///db/x.db"', '"mysql://u:s#secret@h/d"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u:s?secret/@h/d"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d?x=1&pass%77d=secret"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://me@corp:secret@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://me%40corp:secret@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://me@corp:sec/ret@secret@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://me@corp@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "maybe"'), "database.tls"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\nca_file = "none"'), "database.ca_file"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "off"\nca_file = "some.basedirs"'), "database.ca_file"),
+        (('"team113-116"', f'"{"x" * 256}"'), "pseudo_groups[0].name"),
+        (('BAM = [".bam"]', f'"{"x" * 256}" = [".bam"]'), "filetypes"),
+        (('name = "usr"', f'name = "{"x" * 256}"'), "dumps.volumes[1]"),
         (('"ldaps://ldap.example.org"', '"ldap://cn=a:s#secret@x"'), "identity.ldap.url"),
         (("[mpi]", '[split.s3]\nbucket = "b"\nendpoint_url = "http://k:secret@x"\n[mpi]'), "split.s3.endpoint_url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\noption_file = "none"'), "database.option_file"),
@@ -246,3 +256,26 @@ def test_aliases_are_anchored_and_by_component() -> None:
         (b"/x/yz", b"/x/yz"),
     ]:
         assert aliases.apply(path) == shown
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(
+    user=st.text("ab@/:%?#=&4", max_size=8),
+    password=st.text("xyz@/:%?#=&", min_size=1, max_size=8).map(lambda text: f"hush{text}hush"),
+    scheme=st.sampled_from(["mysql", "mysql+mysqldb"]),
+)
+def test_a_password_in_a_url_is_refused_and_never_shown(folder: Path, user: str, password: str, scheme: str) -> None:
+    url = f"{scheme}://{user}:{password}@host/name".replace("\\", "")
+    text = MINIMAL + f"[database]\nurl = '{url}'\n"
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(folder, text))
+    assert "hush" not in caught.value.message + caught.value.advice
+
+
+def test_how_a_connection_is_encrypted(folder: Path) -> None:
+    url = '[database]\nurl = "mysql://me%40corp@h/d"\n'
+    assert load_config(write(folder, MINIMAL + url)).database.tls == "prefer"
+    (folder / "ca.pem").touch()
+    config = load_config(write(folder, MINIMAL + url + 'ca_file = "ca.pem"\n'))
+    assert (config.database.tls, config.database.ca_file) == ("verify", folder / "ca.pem")
+    assert config.database.url == "mysql+mysqldb://me%40corp@h/d"

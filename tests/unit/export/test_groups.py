@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from lurge.errors import OutputError, SplitError
 from lurge.export import groups
 from lurge.export.groups import IndexRow, SplitVolume, file_stem, index_row, publish, sole_split
-from lurge.model.split import GroupLines
+from lurge.export.parts import VolumeParts
+from lurge.model.split import GroupLines, Portion
 
 DAY = date(2024, 1, 31)
 
@@ -100,15 +103,17 @@ def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
         publish_one(tmp_path, b"x\n")
 
 
-def test_a_killed_run_is_tidied(tmp_path: Path) -> None:
-    """Killed after the old folder was moved away, or later."""
+@pytest.mark.parametrize("token", [".0123456789abcdef", ""])
+def test_a_killed_run_is_tidied(tmp_path: Path, token: str) -> None:
+    """Killed after the old folder was moved away, or later; also a run of an older lurge, whose names had no token."""
     publish_one(tmp_path, b"old\n")
-    (tmp_path / "20240131").rename(tmp_path / ".20240131.replaced")
-    (tmp_path / ".20240131.unfinished").mkdir()
+    (tmp_path / "20240131").rename(tmp_path / f".20240131{token}.replaced")
+    (tmp_path / f".20240131{token}.unfinished").mkdir()
+    (tmp_path / f".parts{token}.unfinished").mkdir()
     with sole_split(tmp_path):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "20240131"]
-    publish_one(tmp_path, b"new\n").parent.joinpath(".20240131.replaced").mkdir()
+    publish_one(tmp_path, b"new\n").parent.joinpath(f".20240131{token}.replaced").mkdir()
     with sole_split(tmp_path):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "20240131"]
@@ -132,3 +137,55 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"), sole_split(tmp_path / "file" / "groups"):
         pass
+
+
+def test_links_and_what_is_not_ours_are_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    directory = tmp_path / "groups"
+    publish_one(directory, b"old\n")
+    (directory / ".20240131.unfinished").symlink_to(precious)
+    (directory / ".20240130.replaced").symlink_to(precious)
+    assert read(publish_one(directory, b"new\n"))["team.1.dat.gz"] == "new\n"
+    assert precious.is_dir()
+    assert not (directory / "20240130").exists()
+
+
+class Counted(list[GroupLines]):
+    """Counts how often its items are looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[GroupLines]:
+        for one in super().__iter__():
+            Counted.looked_at += 1
+            yield one
+
+
+def test_the_work_grows_with_the_groups_not_with_their_square(tmp_path: Path) -> None:
+    count = 300
+    with sole_split(tmp_path) as folder:
+        volumes = []
+        for number in range(2):
+            made = parts(folder / str(number), **{f"g{gid}": b"x\n" for gid in range(count)})
+            volumes.append(SplitVolume(made.folder, Counted(made.groups)))
+        publish(tmp_path, DAY, volumes, {gid: f"group{gid}" for gid in range(count)}, {})
+    assert Counted.looked_at <= 4 * count
+
+
+def test_very_many_groups_are_not_all_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lurge.export.parts.MOST_BYTES_OPEN", 1000)
+    made = VolumeParts(tmp_path / "parts")
+    expected: dict[int, bytes] = {}
+    for line in range(200):
+        gids = np.arange(line % 7, 50, 7)
+        text = b"".join(b"%d %d\n" % (line, gid) for gid in gids.tolist())
+        lines = text.splitlines(keepends=True)
+        for gid, one in zip(gids.tolist(), lines, strict=True):
+            expected[gid] = expected.get(gid, b"") + one
+        ones = np.ones(len(gids), np.int64)
+        ends = np.cumsum([len(one) for one in lines])
+        made.add(line + 1, 1, Portion(gids, ones, 0 * ones, ends, np.frombuffer(text, np.uint8)))
+        assert sum(map(len, made._open.values())) <= 1000 + len(text)
+    made.finish()
+    assert {gid: gzip.decompress((tmp_path / "parts" / f"{gid}.gz").read_bytes()) for gid in expected} == expected

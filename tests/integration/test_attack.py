@@ -1,0 +1,13 @@
+"""Every kind of attack once, as `make attack` repeats it for as long as it is asked to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.attack import ATTACKS, one_round
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_nothing_is_found(name: str, seed: int) -> None:
+    assert one_round(name, seed)

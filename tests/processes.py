@@ -1,0 +1,54 @@
+"""The processes of one job, told by a mark in their environment: to find them all, to wait for them, to end them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+MARK = "LURGE_TEST_MARK"
+SECONDS_TO_END = 20
+
+
+def processes_of(mark: str) -> list[int]:
+    """The processes whose environment has the mark."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"{MARK}={mark}\0".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def name_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def wait_for_none(mark: str) -> None:
+    """Wait until no process has the mark; fails where that takes too long."""
+    ends = time.monotonic() + SECONDS_TO_END
+    while left := processes_of(mark):
+        assert time.monotonic() < ends, [name_of(process) for process in left]
+        time.sleep(0.05)
+
+
+@contextmanager
+def job(mark: str, command: Sequence[str], said: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command whose processes have a mark; none of them outlives the block. said: what they print."""
+    with said.open("wb") as file:
+        process = subprocess.Popen(command, env={**os.environ, MARK: mark, **environment}, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        for left in processes_of(mark):
+            os.kill(left, signal.SIGKILL)
+        process.wait(SECONDS_TO_END)
