@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +74,11 @@ class TicketFiles:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        # Without this a crash of the machine may take the new name back.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Some file systems cannot; the file itself is safe.
+            with suppress(OSError):
+                os.fsync(folder)
+        finally:
+            os.close(folder)
