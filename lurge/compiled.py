@@ -10,23 +10,26 @@ import hashlib
 import logging
 import os
 import pickle
-import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from lurge.atomic import whole_file
+from lurge.atomic import remove_abandoned, unfinished_folder, whole_file
 from lurge.errors import OutputError
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 SOURCES = ("compiled.py", "aggregate/*.py", "model/*.py", "stream/blocks.py", "source/synth/lines.py")
 PACKAGE = Path(__file__).parent
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+PRIVATE = "kernels"
+UNTIL_THE_END = ExitStack()
+atexit.register(UNTIL_THE_END.close)
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +95,14 @@ def find_cache() -> Path:
         folder = place if place.name == name else place / name
         if is_safe(folder):
             return folder
-    folder = Path(tempfile.mkdtemp(prefix="lurge-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    temporary = Path(tempfile.gettempdir())
+    remove_abandoned(temporary)
+    return UNTIL_THE_END.enter_context(unfinished_folder(temporary)) / PRIVATE
 
 
 GIVEN = os.environ.get(CACHE_VARIABLE)
 CACHE = find_cache()
-IS_KEPT = CACHE.name.startswith("kernels-")
+IS_KEPT = CACHE.name != PRIVATE
 os.environ[CACHE_VARIABLE] = str(CACHE)
 
 # numba looks for the place when it is imported.
