@@ -33,7 +33,7 @@ from lurge.aggregate.plain import PlainAggregator
 from lurge.aggregate.reconcile import reconcile
 from lurge.config import load_config
 from lurge.enrich.identity import Names, make_identity
-from lurge.model.dump import SECONDS_A_DAY, Dump, date_of, last_second
+from lurge.model.dump import MOST_DAYS, SECONDS_A_DAY, Dump, date_of, last_second
 from lurge.model.era import QUOTED_11, QUOTED_12, SORTED_11, STANDARD_11, Encoding, Era
 from lurge.model.report import LONGEST_LINE, VolumeReport
 from lurge.model.rules import Rules
@@ -526,7 +526,7 @@ def expected_rows(site: Site, made: Made, report: VolumeReport) -> dict[str, Row
     user = {row.uid: names.user(row.uid) for row in report.users}
 
     def days(mtime: int) -> int:
-        return (end - mtime) // SECONDS_A_DAY
+        return min((end - mtime) // SECONDS_A_DAY, MOST_DAYS)
 
     def day(mtime: int) -> str:
         return date_of(mtime).isoformat()

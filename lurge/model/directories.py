@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.model.dump import SECONDS_A_DAY, days_before, last_second
+from lurge.model.dump import MOST_DAYS, SECONDS_A_DAY, days_before, last_second
 from lurge.model.sizes import EXACT_FLOAT, Whole, whole
 
 ROWS_AT_ONCE = 10_000
@@ -99,11 +99,11 @@ class Directories:
 
 
 def to_days(day: date, times: npt.NDArray[np.int64]) -> list[int]:
-    """Whole days from times (Unix seconds) to the last second of `day`, UTC."""
+    """What `days_before` gives for each of some times (Unix seconds)."""
     last = last_second(day)
     if times.min(initial=0) < -EXACT_FLOAT:
         return [days_before(day, time) for time in times.tolist()]
-    days: list[int] = ((last - times) // SECONDS_A_DAY).tolist()
+    days: list[int] = np.clip((last - times) // SECONDS_A_DAY, -MOST_DAYS, MOST_DAYS).tolist()
     return days
 
 

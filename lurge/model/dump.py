@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 SECONDS_A_DAY = 86400
+MOST_DAYS = 2**31 - 1
+"""Viewers read days as 32-bit integers."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def last_second(day: date) -> int:
 
 
 def days_before(day: date, mtime: int) -> int:
-    """Whole days from `mtime` (Unix seconds) to the last second of `day`, UTC."""
-    return (last_second(day) - mtime) // SECONDS_A_DAY
+    """Whole days from `mtime` (Unix seconds) to the last second of `day`, UTC, at most MOST_DAYS either way."""
+    return min(max((last_second(day) - mtime) // SECONDS_A_DAY, -MOST_DAYS), MOST_DAYS)
 
 
 def date_of(mtime: int) -> date:

@@ -16,6 +16,9 @@ def is_capped() -> sa.Column[bool]:
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A key; SQLite counts up by itself only in a column of exactly INTEGER."""
 
+Days = sa.Integer().with_variant(sa.BigInteger, "sqlite")
+"""Days: viewers compare a BIGINT of a server wrongly; SQLite has one kind of integer."""
+
 Path = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
 """A path: a line's length of bytes, each of which may be shown as four characters."""
 
@@ -79,7 +82,7 @@ lustre_usage = sa.Table(
     sa.Column("used", sa.BigInteger),
     sa.Column("quota", sa.BigInteger),
     sa.Column("record_date", sa.Date),
-    sa.Column("last_modified", sa.BigInteger),
+    sa.Column("last_modified", Days),
     reference("pi_id", pi.c.pi_id),
     reference("unix_id", unix_group.c.group_id),
     reference("warning_id", warning.c.warning_id),
@@ -102,7 +105,7 @@ directory = sa.Table(
     sa.Column("directory_path", Path),
     sa.Column("num_files", sa.BigInteger),
     sa.Column("size", sa.Double),
-    sa.Column("last_modified", sa.BigInteger),
+    sa.Column("last_modified", Days),
     reference("pi_id", pi.c.pi_id),
     reference("group_id", unix_group.c.group_id),
     reference("base_directory_id", base_directory.c.base_directory_id),

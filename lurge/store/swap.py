@@ -58,8 +58,8 @@ def stored_path(subdirectory: str) -> str:
     return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
 
 
-TAGGED = sa.func.substr(schema.directory.c.directory_path, 1, len(OLD)) == OLD
-"""Not LIKE, which would also take what differs in case."""
+TAGGED = sa.func.hex(sa.func.substr(schema.directory.c.directory_path, 1, len(OLD))) == OLD.encode().hex().upper()
+"""By its bytes: text compares without case."""
 
 
 def runs_of_keys(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, int]]:

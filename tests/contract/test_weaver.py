@@ -167,3 +167,37 @@ def test_history(viewed: Database) -> None:
     kind, _, read = explained(viewed, HISTORY.format(**place))["lustre_usage"]
     assert kind == "range"
     assert read <= len(rows) + 2
+
+
+def types_of(database: Database, query: str) -> dict[str, int]:
+    """The type of each column of a result, as the server tells the driver."""
+    with database.reading() as connection:
+        described = connection.exec_driver_sql(query.replace("%", "%%")).cursor.description
+    return {column[0]: column[1] for column in described}
+
+
+def test_types_are_those_that_the_viewer_compares(viewed: Database) -> None:
+    """Its driver hands a BIGINT on as a type that it compares wrongly; it converts only `used`, `quota`, `num_files`
+    and `size`."""
+    from MySQLdb.constants import FIELD_TYPE
+
+    usage = types_of(viewed, OVERVIEW.format(newest=NEWEST))
+    assert usage["last_modified"] == FIELD_TYPE.LONG
+    assert usage["used"] == usage["quota"] == FIELD_TYPE.LONGLONG
+    assert {usage[name] for name in ("pi_name", "group_name", "warning")} == {FIELD_TYPE.VAR_STRING}
+    directories = types_of(viewed, DIRECTORIES.format(**keys(viewed, "/lustre/scratch101/team3")))
+    assert directories["last_modified"] == FIELD_TYPE.LONG
+    assert directories["size"] == FIELD_TYPE.DOUBLE
+    assert types_of(viewed, USERS)["last_modified"] == FIELD_TYPE.DATE
+    assert (
+        types_of(viewed, HISTORY.format(**keys(viewed, "/lustre/scratch101/team3")))["record_date"] == FIELD_TYPE.DATE
+    )
+
+
+def test_paths_are_found_whatever_their_case(viewed: Database) -> None:
+    assert len(ask(viewed, "select filepath from vault where filepath like '%SCRATCH101/Team3/%'")) > 0
+    assert len(ask(viewed, "select directory_path from directory where directory_path = 'D0'")) == 3 * GROUPS
+
+
+def test_names_that_differ_in_case_are_two(viewed: Database) -> None:
+    assert ask(viewed, "select count(*) from unix_group where group_name = 'TEAM3'") == [(0,)]

@@ -1,0 +1,31 @@
+"""Types that viewers of a MySQL server expect: days of 32 bits, and paths that are found whatever their case.
+
+Revision ID: 0004
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+MOST_DAYS = 2**31 - 1
+DAYS = (("lustre_usage", "last_modified"), ("directory", "last_modified"))
+SEARCHED = (("directory", "directory_path"), ("vault", "filepath"))
+ANY_CASE = "utf8mb4_unicode_ci"
+
+
+def upgrade() -> None:
+    """Every step can be repeated, because on MySQL none is taken back. SQLite has neither of these types."""
+    if op.get_bind().dialect.name == "sqlite":
+        return
+    for name, column in DAYS:
+        table = sa.table(name, sa.column(column))
+        days = table.c[column]
+        op.execute(sa.update(table).where(days > MOST_DAYS).values({column: MOST_DAYS}))
+        op.execute(sa.update(table).where(days < -MOST_DAYS).values({column: -MOST_DAYS}))
+        op.execute(f"ALTER TABLE {name} MODIFY {column} INT")
+    for name, column in SEARCHED:
+        op.execute(f"ALTER TABLE {name} MODIFY {column} MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE {ANY_CASE}")
