@@ -23,13 +23,15 @@ class Volume:
 class Dump:
     """The stat of every entry of one volume on one date.
 
-    record_date comes from the dump's name, never from the file's mtime. size is in bytes, compressed.
+    record_date comes from the dump's name, never from the file's mtime. size is in bytes, compressed. modified: Unix
+    time in nanoseconds, which only tells dumps of one date apart.
     """
 
     volume: Volume
     path: Path
     record_date: date
     size: int
+    modified: int = 0
 
     @property
     def time(self) -> int:

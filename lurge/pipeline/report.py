@@ -25,7 +25,7 @@ from lurge.pipeline.work import job_of, problem_with
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
 from lurge.store.newest import newest_reports
-from lurge.store.swap import recover, stored_dates
+from lurge.store.swap import is_outdated, recover, stored_dates
 from lurge.stream.comm import Comm
 from lurge.stream.coordinator import Result, Watcher
 from lurge.stream.protocol import Job
@@ -113,9 +113,15 @@ def find_work(site: Site, volume: Volume, force: bool, split_into: Path | None) 
 
 
 def is_stored(site: Site, dump: Dump) -> bool:
+    """Whether a dump's date is stored, of this dump or of a newer one of that date."""
+
     def look() -> bool:
         with site.database.reading() as connection:
-            return dump.record_date in stored_dates(connection, dump.volume.name)
+            stored = dump.record_date in stored_dates(connection, dump.volume.name)
+            outdated = stored and is_outdated(connection, dump)
+        if outdated:
+            log.info("%s is newer than the stored dump of %s, which it replaces", dump.path, dump.record_date)
+        return stored and not outdated
 
     return site.database.retrying(look)
 

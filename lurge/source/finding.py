@@ -68,7 +68,7 @@ def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
             _, record_date, file = named
             status = status_of(file)
             if status:
-                dump = Dump(volume, file, record_date, status.st_size)
+                dump = Dump(volume, file, record_date, status.st_size, status.st_mtime_ns)
                 found.append((record_date, status.st_mtime_ns, str(file), dump))
     for *_, newest in sorted(found, key=lambda item: item[:3], reverse=True):
         yield newest

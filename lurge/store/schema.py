@@ -178,6 +178,7 @@ volume_summary = sa.Table(
         )
     ),
     is_capped(),
+    sa.Column("dump_modified", sa.BigInteger),
     **OPTIONS,
 )
 

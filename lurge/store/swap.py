@@ -93,6 +93,15 @@ def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
     return set(connection.execute(query).scalars())
 
 
+def is_outdated(connection: sa.Connection, dump: Dump) -> bool:
+    """Whether what is stored of a dump's date comes from an older dump of that date."""
+    summary, volume = schema.volume_summary, schema.volume
+    query = sa.select(summary.c.dump_modified).join(volume)
+    mine = query.where(volume.c.scratch_disk == dump.volume.name, summary.c.record_date == dump.record_date)
+    modified = connection.execute(mine).scalar()
+    return modified is not None and modified < dump.modified
+
+
 def recover(database: Database, volume_name: str) -> None:
     """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are.
 
@@ -376,6 +385,7 @@ class Swap:
                 attributed_bytes=attributed,
                 unattributed_bytes=unattributed,
                 capped=bool(more_attributed or more_unattributed),
+                dump_modified=self._named.dump.modified,
             )
         )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -148,13 +151,40 @@ def test_stored_once_unless_forced(site: Site) -> None:
     path = site.dump(Entry("/p/a", 5))
     site.run()
     first = site.everything()
+    written = path.stat()
     path.write_bytes(gzip.compress(Entry("/p/a", 6).line()))
+    os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))
     done = site.run()
     assert "already stored" in done.stdout
     assert "Everything is stored already" in done.stdout
     assert site.everything() == first
     site.run("--force")
     assert site.rows(GROUPS) == [("/p", "ten", "Dr Ten", 6, 1)]
+
+
+def test_a_newer_dump_of_a_stored_date_replaces_it(site: Site) -> None:
+    site.base_directories((10, "/p"))
+    path = site.dump(Entry("/p/a", 5))
+    site.run()
+    second = site.dumps / "20240131_scratch101.ccc.ddd.stats.gz"
+    second.write_bytes(gzip.compress(Entry("/p/a", 6).line()))
+    os.utime(second, ns=(0, path.stat().st_mtime_ns + 1))
+    done = site.run()
+    assert "is newer than the stored dump of 2024-01-31, which it replaces" in done.stderr
+    assert site.rows(GROUPS) == [("/p", "ten", "Dr Ten", 6, 1)]
+    second.unlink()
+    assert "already stored" in site.run().stdout
+    assert site.rows(GROUPS) == [("/p", "ten", "Dr Ten", 6, 1)]
+
+
+def test_what_was_stored_without_the_time_of_its_dump_stays(site: Site) -> None:
+    """As an older lurge or the older tool stored it."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/a", 5))
+    site.run()
+    with closing(sqlite3.connect(site.database)) as connection, connection:
+        connection.execute("update volume_summary set dump_modified = null")
+    assert "already stored" in site.run().stdout
 
 
 def test_history_grows_and_directories_do_not(site: Site) -> None:

@@ -1,5 +1,7 @@
 """Types that viewers of a MySQL server expect: days of 32 bits, and paths that are found whatever their case.
 
+And when the dump was written that a volume's rows come from.
+
 Revision ID: 0004
 """
 
@@ -19,6 +21,8 @@ ANY_CASE = "utf8mb4_unicode_ci"
 
 def upgrade() -> None:
     """Every step can be repeated, because on MySQL none is taken back. SQLite has neither of these types."""
+    if "dump_modified" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("volume_summary")}:
+        op.add_column("volume_summary", sa.Column("dump_modified", sa.BigInteger))
     if op.get_bind().dialect.name == "sqlite":
         return
     for name, column in DAYS:
