@@ -7,6 +7,7 @@ have names that nobody can guess, and are never opened through a link.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import logging
 import os
@@ -41,9 +42,22 @@ def open_new(path: Path) -> BinaryIO:
 
 
 def open_lock(path: Path) -> BinaryIO:
-    """A file to lock, made if it is missing, not a link. Raises OSError, also where it is another user's."""
+    """A file to lock, made if it is missing. Raises OSError, also if it is a link or anything but a file."""
+    refuse_foreign_link(path.parent)
     descriptor = os.open(path, EXISTING, 0o666)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a link, or not a file", str(path))
     return os.fdopen(descriptor, "r+b")
+
+
+def refuse_foreign_link(folder: Path) -> None:
+    """Raise OSError if another user, but not root, put a link in the place of a folder."""
+    with suppress(FileNotFoundError):
+        found = folder.lstat()
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+            raise OSError(errno.ELOOP, "it is a link that another user made", str(folder))
 
 
 def sync_folder(folder: Path) -> None:
@@ -63,9 +77,10 @@ def sync_all(folder: Path) -> None:
     """
     descriptor = os.open(folder, FOLDER)
     try:
-        # syncfs(2); without it, of all file systems.
-        if getattr(ctypes.CDLL(None), "syncfs", lambda _: -1)(descriptor) != 0:
-            os.sync()
+        # syncfs(2)
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)
 
@@ -79,6 +94,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     beside = path.with_name(unfinished_name(path.name))
     try:
         try:
+            refuse_foreign_link(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
             with open_new(beside) as file:
                 # As long as it is locked, somebody works on it.
@@ -99,6 +115,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def unfinished_folder(folder: Path) -> Iterator[Path]:
     """A new folder for this user alone, to be emptied by who uses it; removed at the end. Raises OSError."""
+    refuse_foreign_link(folder)
     path = folder / unfinished_name("folder")
     path.mkdir(mode=0o700)
     try:
@@ -119,7 +136,9 @@ def is_abandoned(path: Path) -> bool:
         found = path.lstat()
         if found.st_uid != os.geteuid() or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             return False
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # A lock on a network file system needs a file that is open for writing.
+        access = os.O_RDONLY if stat.S_ISDIR(found.st_mode) else os.O_RDWR
+        descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
@@ -135,15 +154,17 @@ def remove_abandoned(folder: Path, fresh_seconds: float = FRESH_SECONDS) -> None
     fresh_seconds: what is younger is left alone, because it may be just about to be locked.
     """
     try:
+        refuse_foreign_link(folder)
         found = [path for path in folder.iterdir() if path.name.startswith(".") and path.name.endswith(UNFINISHED)]
     except OSError:
         return
     for path in found:
-        if not is_abandoned(path) or time.time() - path.lstat().st_ctime < fresh_seconds:
-            continue
-        log.info("removing %s, which a process left that was killed", path)
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(OSError):
+        # Others may tidy at the same time.
+        with suppress(OSError):
+            if time.time() - path.lstat().st_ctime < fresh_seconds or not is_abandoned(path):
+                continue
+            log.info("removing %s, which a process left that was killed", path)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink()

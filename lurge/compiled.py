@@ -59,16 +59,26 @@ def is_fixed(folder: Path) -> bool:
     return True
 
 
-def is_safe(folder: Path) -> bool:
-    """Whether code may be kept in a folder, which is made if it can be."""
+def has_foreign_link(path: Path) -> bool:
+    """Whether a link on the way is another user's, who may let it lead elsewhere at any time. Raises OSError."""
+    links = (above for above in (path, *path.parents) if above.is_symlink())
+    return any(link.lstat().st_uid not in (0, os.geteuid()) for link in links)
+
+
+def safe_folder(folder: Path) -> Path | None:
+    """A folder, made if it can be, by its path without links, if code may be kept in it."""
     try:
+        if has_foreign_link(folder) or folder.is_symlink():
+            return None
         make_private(folder)
+        # From here on only this path counts: where links lead may change.
+        folder = Path(os.path.realpath(folder))
         # Whoever can write beside the sources can write the sources.
-        beside_sources = folder.parent.parent == PACKAGE
-        fixed = is_own(folder.parent) if beside_sources else is_fixed(Path(os.path.realpath(folder)))
-        return is_own(folder) and fixed and os.access(folder, os.W_OK | os.X_OK)
+        beside_sources = folder.parent.parent == Path(os.path.realpath(PACKAGE))
+        fixed = is_own(folder.parent) if beside_sources else is_fixed(folder)
+        return folder if is_own(folder) and fixed and os.access(folder, os.W_OK | os.X_OK) else None
     except OSError:
-        return False
+        return None
 
 
 def cache_places() -> Iterator[Path]:
@@ -92,8 +102,7 @@ def find_cache() -> Path:
         digest.update(path.read_bytes())
     name = f"kernels-{digest.hexdigest()[:12]}"
     for place in cache_places():
-        folder = place if place.name == name else place / name
-        if is_safe(folder):
+        if folder := safe_folder(place if place.name == name else place / name):
             return folder
     temporary = Path(tempfile.gettempdir())
     remove_abandoned(temporary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,21 +21,25 @@ RanksOption = Annotated[
 ]
 
 
-def run_on_ranks(command: list[str], ranks: int | None, coordinate: Callable[[Comm | None], int]) -> None:
+def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate: Callable[[Comm | None], int]) -> None:
     """Exit with the status of `coordinate`, which rank 0 plays; the other ranks play members.
 
-    command: the arguments for lurge, with which more ranks are started where the user asked for them.
+    command: the arguments for lurge, with which more ranks are started where the user asked for them. recipe: the
+    module that `coordinate` needs.
     """
     from lurge.stream.comm import connect, run_rank
     from lurge.stream.launch import start_ranks
-    from lurge.stream.leftovers import remove_leftovers
+    from lurge.stream.leftovers import remove_all_leftovers
+    from lurge.stream.ranks import own_rank
 
     if ranks and ranks > 1:
         sys.exit(start_ranks(ranks, command))
+    # Before the ranks report in: an import that hangs on one node must not hang the job.
+    import_module(recipe if own_rank() == 0 else "lurge.stream.member")
     comm = connect()
     if comm is None:
         raise typer.Exit(coordinate(None))
-    remove_leftovers()
+    remove_all_leftovers()
     if comm.rank == 0:
         sys.exit(run_rank(comm, lambda: coordinate_others(comm, coordinate)))
     from lurge.stream.member import run_member

@@ -53,7 +53,7 @@ def report(
         return show_stored(config, json, quiet, recipe)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, coordinate)
+    run_on_ranks(command, ranks, "lurge.pipeline.report", coordinate)
 
 
 def backfill(
@@ -85,7 +85,7 @@ def backfill(
         return show_stored(config, json, quiet, recipe)
 
     command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, coordinate)
+    run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
 
 
 def split(
@@ -116,7 +116,7 @@ def split(
         return outcome.exit_status
 
     command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, coordinate)
+    run_on_ranks(command, ranks, "lurge.pipeline.split", coordinate)
 
 
 def show_stored(

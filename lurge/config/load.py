@@ -58,6 +58,9 @@ KEYS = {
 """The tables of the file with their keys; none where any will do."""
 
 QUOTA_PROVIDERS = ("lfs", "csv")
+FORBIDDEN_OPTIONS = ("local_infile", "ssl_mode", "init_command")
+"""Of the driver, that would take the place of what this program decides."""
+
 TLS_MODES = ("off", "prefer", "require", "verify")
 
 
@@ -119,10 +122,12 @@ def _secret(table: Table, variable: str) -> Secret | None:
 def _without_password(table: Table, key: str, url: str) -> str:
     """`url`, in which no password may stand, whatever signs are in it. Raises ConfigError, which does not show it."""
     rest = unquote(url).partition("://")[2] or unquote(url)
-    in_options = any(re.match(r"(?i)(passwd|password|pwd)\s*=", word) for word in re.split(r"[?&;]", rest)[1:])
-    # A user's name may hold an @, a password anything: what stands before the last @ is both.
+    in_options = any(re.match(r"(?i)(passwd|password|pwd)\s*=", word) for word in re.split(r"[?&;#]", rest)[1:])
+    # A user's name may hold an @, a password anything: what stands before the last @ is both, unless the URL is plain.
     user, at, _ = rest.rpartition("@")
-    if in_options or (at and ":" in user):
+    plain = re.search(r"://([^:@/?#]*)@[^:@/?#]*(:[0-9]+)?(/[^:@/?#]*)?(\?|\Z)", url)
+    suspect = ":" in unquote(plain[1]) if plain else bool(at and ":" in user)
+    if in_options or suspect or "#" in url:
         raise table.error(key, "must hold no password: it comes from the environment or a file")
     if re.match(r"[^/]*//[^/]*@[^/]*@", url):
         raise table.error(key, "must have %40 for an @ in the user's name")
@@ -180,6 +185,9 @@ def _database(table: Table) -> DatabaseConfig:
         url = re.sub(r"^mysql://", "mysql+mysqldb://", url)
     else:
         raise table.error("url", "must be sqlite:///PATH or mysql+mysqldb://USER@HOST/DATABASE")
+    for name in FORBIDDEN_OPTIONS:
+        if re.search(rf"[?&]{name}=", unquote(url)):
+            raise table.error("url", f"must not set {name}: see database.tls and docs/security.md")
     option_file = None
     if table.has("option_file"):
         option_file = table.existing("option_file", None, os.path.isfile, "file")

@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from lurge.atomic import UNFINISHED, open_lock, open_new, sync_all, sync_folder, unfinished_name
+from lurge.atomic import UNFINISHED, open_lock, open_new, refuse_foreign_link, sync_all, sync_folder, unfinished_name
 from lurge.errors import OutputError, SplitError
 from lurge.model.split import GroupLines
 
@@ -99,6 +99,7 @@ def sole_split(directory: Path) -> Iterator[Path]:
 def lock_directory(directory: Path) -> IO[bytes]:
     """The file that holds the directory's lock as long as it is open; what a killed split left is tidied."""
     try:
+        refuse_foreign_link(directory)
         directory.mkdir(parents=True, exist_ok=True)
         lock = open_lock(directory / ".lock")
         try:

@@ -84,7 +84,7 @@ def publish_whole(config: Config, names: Names, parts: Path, volumes: Sequence[V
     """
     read = [(number, one) for number, one in enumerate(volumes) if one.state in (State.READ, State.STORED)]
     failed = [one.volume for one in volumes if one.state is State.FAILED]
-    unsplit = [one for one in volumes if one.state is not State.FAILED and one.split_error]
+    unsplit = [one for one in volumes if one.split_error]
     for one in unsplit[:1]:
         raise SplitError(f"nothing is published by group: {one.volume}: {one.split_error}")
     if failed or not read:

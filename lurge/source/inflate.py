@@ -63,7 +63,7 @@ class DumpReader:
     def _begin_again(self) -> None:
         """Go on with a slower reader: a header, which may hold a name of any length, is longer than READ_BYTES."""
         self._file.seek(0)
-        self._text = gzip.GzipFile(fileobj=self._file)
+        self._text = gzip.GzipFile(fileobj=io.BufferedReader(self._file, READ_BYTES))
         left = self._handed_out
         while left:
             passed = len(self._text.read(min(left, READ_BYTES)))

@@ -82,14 +82,12 @@ def server_of(connection: sa.Connection) -> str:
 
 def look_at_connection(connection: sa.Connection) -> Iterator[str]:
     """Find what makes a connection to a server slower or less safe than it could be."""
-    from lurge.store.guarded import is_local
-
     if guard_of(connection) is None:
         yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending others"
     elif not takes_files(connection):
         yield "the server takes no files (local_infile is off): storing takes about twice as long"
-    url = connection.engine.url
-    if not is_local({"host": url.host, **url.query}) and not cipher_of(connection):
+    driver: Any = connection.connection.driver_connection
+    if "TCP" in str(driver.get_host_info()) and not cipher_of(connection):
         yield "the connection is not encrypted: see database.tls"
 
 

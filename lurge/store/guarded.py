@@ -22,9 +22,8 @@ from typing import Any
 from MySQLdb import OperationalError, _mysql
 from MySQLdb.connections import Connection as PlainConnection
 
-TLS_ERROR = 2026
-FILE_ERROR = 2068
-"""MySQL's numbers: no TLS; a file that is not sent."""
+OPTION_ERROR, TLS_ERROR, FILE_ERROR = 2000, 2026, 2068
+"""MySQL's numbers: an unknown error; no TLS; a file that is not sent."""
 
 REFUSED = b"the server asked for a file that was not offered"
 
@@ -103,6 +102,8 @@ def find_library() -> Any:
         library = ctypes.CDLL(_mysql.__file__)
         library.mysql_thread_id.restype = ctypes.c_ulong
         library.mysql_thread_id.argtypes = [ctypes.c_void_p]
+        library.mysql_get_ssl_cipher.restype = ctypes.c_char_p
+        library.mysql_get_ssl_cipher.argtypes = [ctypes.c_void_p]
         library.mysql_set_local_infile_handler.argtypes = [ctypes.c_void_p, Open, Read, Close, Explain, ctypes.c_void_p]
     except (OSError, AttributeError):
         return None
@@ -129,11 +130,25 @@ class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no t
         """As the base class, which calls this once it is connected and before it sends anything else."""
         if self.guard is None and self.sends_files:
             self.guard = Guard(self)
+        if self.must_be_encrypted and not self.cipher():
+            self.close()
+            raise OperationalError(TLS_ERROR, "the server offers no TLS, but database.tls requires it")
         super().set_character_set(charset, collation)
 
-    def __init__(self, *arguments: Any, local_infile: int, **named: Any) -> None:
+    def cipher(self) -> str:
+        """How what travels is encrypted; empty where it is not."""
+        try:
+            # With this the server cannot say otherwise.
+            return (LIBRARY.mysql_get_ssl_cipher(library_connection(self)) or b"").decode()
+        except UnknownLayoutError:
+            self.query("SHOW STATUS LIKE 'Ssl_cipher'")
+            ((_, found),) = self.store_result().fetch_row(0)
+            return found.decode() if isinstance(found, bytes) else str(found or "")
+
+    def __init__(self, *arguments: Any, local_infile: int, must_be_encrypted: bool, **named: Any) -> None:
         """Raises UnknownLayoutError where files cannot be guarded, and the errors of the base class."""
         self.sends_files = bool(local_infile)
+        self.must_be_encrypted = must_be_encrypted
         super().__init__(*arguments, local_infile=local_infile, **named)
         if self.sends_files and self.guard is None:
             self.close()
@@ -154,23 +169,29 @@ class Connector:
 
     def connect(self, *arguments: Any, **named: Any) -> Connection:
         """A connection, as MySQLdb.connect makes it. Raises MySQLdb.Error."""
-        if "ssl" in named or "ssl_mode" in named:
-            # The URL's own options of the driver.
-            return self._guarded(*arguments, **named)
+        try:
+            return self._connect(*arguments, **named)
+        except TypeError as error:
+            # An option of the URL that the driver does not have.
+            raise OperationalError(OPTION_ERROR, str(error)) from error
+
+    def _connect(self, *arguments: Any, **named: Any) -> Connection:
+        if self._ca_file:
+            named["ssl"] = {**named.get("ssl", {}), "ca": str(self._ca_file)}
         if self._tls == "off" or (self._tls == "prefer" and is_local(named)):
-            return self._guarded(*arguments, ssl_mode="DISABLED", **named)
+            return self._guarded(*arguments, ssl_mode="DISABLED", must_be_encrypted=False, **named)
         if self._tls == "prefer":
             try:
-                return self._guarded(*arguments, ssl_mode="REQUIRED", **named)
+                return self._guarded(*arguments, ssl_mode="REQUIRED", must_be_encrypted=False, **named)
             except OperationalError as error:
                 if error.args[0] != TLS_ERROR:
                     raise
             log.debug("the server offers no TLS")
             self._tls = "off"
-            return self.connect(*arguments, **named)
+            return self._connect(*arguments, **named)
         mode = "VERIFY_IDENTITY" if self._tls == "verify" else "REQUIRED"
-        ssl = {"ssl": {"ca": str(self._ca_file)}} if self._ca_file else {}
-        return self._guarded(*arguments, ssl_mode=mode, **ssl, **named)
+        # Some client libraries take REQUIRED for a wish.
+        return self._guarded(*arguments, ssl_mode=mode, must_be_encrypted=True, **named)
 
     def _guarded(self, *arguments: Any, **named: Any) -> Connection:
         if self._guards:
@@ -183,5 +204,7 @@ class Connector:
 
 
 def is_local(named: dict[str, Any]) -> bool:
-    """Whether a connection stays on this machine."""
-    return bool(named.get("unix_socket")) or named.get("host") in (None, "", "localhost")
+    """Whether a connection stays on this machine, as far as is known: an option file may name another."""
+    if named.get("unix_socket") or named.get("host") == "localhost":
+        return True
+    return not named.get("host") and not named.get("read_default_file")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lurge.store.swap import NamedReport
 
 HALF_BITS = 32
+MOST_NAMED = 8
 
 
 def capped(size: int) -> tuple[int, int]:
@@ -45,7 +46,7 @@ def joined(high: Any, low: Any) -> int:
 
 
 def larger_than_stored(named: NamedReport) -> list[str]:
-    """The sizes of a report that no number of the database holds, each with whose they are."""
+    """The sizes of a report that no number of the database holds, the first few of them with whose they are."""
     report, groups = named.report, named.groups
     found = [(f"group {groups[row.gid].name} in {row.base}", row.size) for row in report.groups]
     found += [(f"group {groups[row.gid].name} outside base directories", row.size) for row in report.unattributed]
@@ -55,8 +56,11 @@ def larger_than_stored(named: NamedReport) -> list[str]:
             (f"group {groups[row.gid].name} in {row.base}, directory {row.subdirectory}", row.size)
             for row in report.directories
         ]
-    return [
+    larger = [(whose, size) for whose, size in found if size > LARGEST]
+    said = [
         f"{named.dump.volume.name}: {whose}: {size} bytes are more than a database holds; {LARGEST} are stored, marked"
-        for whose, size in found
-        if size > LARGEST
+        for whose, size in larger[:MOST_NAMED]
     ]
+    if len(larger) > MOST_NAMED:
+        said.append(f"{named.dump.volume.name}: {len(larger) - MOST_NAMED} more rows are marked so")
+    return said

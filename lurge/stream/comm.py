@@ -16,7 +16,7 @@ import numpy as np
 
 from lurge.errors import LurgeError, MpiError
 from lurge.stream.protocol import EMPTY, NUMBERS, Data, Message, Tag
-from lurge.stream.ranks import finished, start_mpi, started_ranks
+from lurge.stream.ranks import finished, report_in, start_mpi, started_ranks
 
 SPIN_SECONDS = 50e-6
 SHORTEST_SLEEP, LONGEST_SLEEP = 200e-6, 1e-3
@@ -166,6 +166,7 @@ def connect() -> MpiComm | None:
         if expected == 1:
             return None
         raise MpiError(f"started as {expected} ranks, but mpi4py cannot be used: {error}") from error
+    report_in()
     if comm.size == 1 < expected:
         raise MpiError(f"started as {expected} ranks, but mpi4py belongs to another MPI and sees one")
     return comm if comm.size > 1 else None

@@ -6,27 +6,35 @@ import logging
 import os
 import re
 import stat
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - where the system keeps it, not a temporary file
 NAMES = re.compile(
-    r"mpich_shm_[0-9a-f]+_\d+|mpich_shar_tmp\w+|ucx_shm_posix_[0-9a-f]+|vader_segment\.[\w.-]+|psm2_shm\.\w+"
+    r"hydra_hwloc_xmlfile_\w+|mpich_shm_[0-9a-f]+_\d+|mpich_shar_tmp\w+|ucx_shm_posix_[0-9a-f]+|vader_segment\.[\w.-]+|psm2_shm\.\w+"
 )
-"""Names that MPICH, UCX, Open MPI and Intel's PSM2 give to what the processes of one machine share."""
+"""Names that MPICH, UCX, Open MPI and Intel's PSM2 give to what the processes of one machine share, and to a file that
+MPICH's launcher writes for them."""
 
 FRESH_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
 
-def remove_leftovers(folder: Path = FOLDER) -> list[Path]:
+def remove_all_leftovers() -> None:
+    """Remove what killed jobs left in every place where there may be any."""
+    for folder in (FOLDER, Path(tempfile.gettempdir())):
+        remove_leftovers(folder)
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
     """Remove this user's shared memory of MPI that no process uses any more; returns what was removed.
 
     What is younger than FRESH_SECONDS is left alone, because somebody may be about to use it.
     """
-    found = [path for path in candidates(folder) if time.time() - path.lstat().st_mtime > FRESH_SECONDS]
+    found = candidates(folder)
     used = files_in_use(folder) if found else set()
     removed = []
     for path in found:
@@ -36,19 +44,20 @@ def remove_leftovers(folder: Path = FOLDER) -> list[Path]:
             path.unlink()
             removed.append(path)
     if removed:
-        log.info("removed %d pieces of shared memory that killed processes left", len(removed))
+        log.info("removed %d files of MPI that killed processes left in %s", len(removed), folder)
     return removed
 
 
 def candidates(folder: Path) -> list[Path]:
-    """This user's files whose names are those of shared memory of MPI."""
+    """This user's files that are not fresh, and whose names are those of shared memory of MPI."""
     found = []
     with suppress(OSError):
         for path in folder.iterdir():
             if NAMES.fullmatch(path.name):
                 with suppress(OSError):
                     status = path.lstat()
-                    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+                    old = time.time() - status.st_mtime > FRESH_SECONDS
+                    if old and stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
                         found.append(path)
     return found
 

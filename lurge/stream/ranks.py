@@ -13,8 +13,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from lurge.display import display_error
@@ -31,7 +32,15 @@ END_SECONDS = 10
 """Time to clean up after a signal; then the kernel ends the process, whatever it is doing."""
 
 SECONDS_BETWEEN_LOOKS = 1.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = tuple(
+    number
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if signal.getsignal(number) is not signal.SIG_IGN
+)
+"""Without those that nohup, or a shell for a job in the background, lets this process ignore."""
+
+JOBS = frozenset({"report", "backfill", "split"})
+"""The commands that run on several ranks; any other under mpiexec is one for itself."""
 
 
 class World:
@@ -39,6 +48,7 @@ class World:
 
     def __init__(self) -> None:
         self.mpi: Any = None
+        self.in_time: Callable[[], None] = lambda: None
         self.finished = False
 
     @property
@@ -58,6 +68,11 @@ def started_ranks() -> int:
     return max((int(size) for size in sizes if size.isdigit()), default=1)
 
 
+def own_rank() -> int:
+    """This process's rank; 0 where MPI has not started."""
+    return int(WORLD.mpi.COMM_WORLD.Get_rank()) if WORLD.mpi else 0
+
+
 def start_seconds() -> int:
     """The time limit for all ranks to start; ends the process with status 2 where it is not a number."""
     text = os.environ.get(START_VARIABLE, str(START_SECONDS))
@@ -68,56 +83,85 @@ def start_seconds() -> int:
 
 
 def start_mpi() -> Any:
-    """The module of mpi4py, with MPI started and every rank there.
+    """The module of mpi4py, with MPI started. Raises ImportError or RuntimeError where mpi4py cannot be used.
 
-    Raises ImportError or RuntimeError where mpi4py cannot be used. Ends the process where not all ranks start in time:
-    those that have started wait inside MPI, where nothing but the end of the process reaches them.
+    From here to `report_in` there is a time limit: ranks that wait for others wait inside MPI, where nothing but the
+    end of the process reaches them.
     """
     if WORLD.mpi:
         return WORLD.mpi
     limit = start_seconds()
-    # Inside MPI no handler of Python's runs: until all ranks are here, a signal ends the process at once.
+    # Inside MPI no handler of Python's runs: a signal ends the process at once.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     late = f"{socket.gethostname()}: not all ranks started within {limit} s (${START_VARIABLE})"
-    in_time = end_unless_told(limit, late)
+    WORLD.in_time = end_unless_told(limit, late)
     try:
         from mpi4py import MPI
 
-        everyone_is_here = MPI.COMM_WORLD.Ibarrier()
-        while not everyone_is_here.Test():
-            time.sleep(0.001)
         WORLD.mpi = MPI
     finally:
-        in_time()
+        if not WORLD.mpi:
+            WORLD.in_time()
         handle_signals()
     if WORLD.size > 1:
         threading.Thread(target=watch_launcher, args=(os.getppid(),), daemon=True, name="launcher").start()
     return MPI
 
 
-def end_unless_told(seconds: int, message: str) -> Any:
-    """Kill this process with a message after some seconds; returns the function that prevents it.
+def report_in() -> None:
+    """Wait until every rank is ready to work, with all that it imports; here the time limit ends."""
+    everyone_is_here = WORLD.mpi.COMM_WORLD.Ibarrier()
+    while not everyone_is_here.Test():
+        time.sleep(0.001)
+    WORLD.in_time()
 
-    A process of its own does that: while a rank waits inside MPI, none of its threads runs.
+
+def end_unless_told(seconds: int, message: str) -> Callable[[], None]:
+    """Kill this process with a message after some seconds, or when its launcher dies; returns how to prevent that.
+
+    A process of its own does it: while a rank waits inside MPI, none of its threads runs.
     """
-    parent = os.getpid()
+    parent, launcher = os.getpid(), os.getppid()
     waits, tells = os.pipe()
     watcher = os.fork()
     if watcher == 0:
-        os.close(tells)
-        told, _, _ = select.select([waits], [], [], seconds)
-        if not told and os.getppid() == parent:
-            os.write(2, f"lurge: {message}\n".encode(errors="replace"))
-            os.kill(parent, signal.SIGKILL)
-        os._exit(0)
+        try:
+            os.close(tells)
+            watch_start(waits, parent, launcher, seconds, message)
+        finally:
+            os._exit(0)
     os.close(waits)
 
     def tell() -> None:
         os.close(tells)
-        os.waitpid(watcher, 0)
+        # Where children that end are not waited for, there is none to wait for.
+        with suppress(ChildProcessError):
+            os.waitpid(watcher, 0)
 
     return tell
+
+
+def watch_start(waits: int, parent: int, launcher: int, seconds: int, message: str) -> None:
+    """Kill the parent unless it closes the other end of a pipe in time, or ends."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends and parent_of(parent) == launcher:
+        told, _, _ = select.select([waits], [], [], min(SECONDS_BETWEEN_LOOKS, max(ends - time.monotonic(), 0)))
+        if told:
+            return
+    if os.getppid() == parent:
+        with suppress(OSError):
+            # Who should read it may be gone.
+            os.write(2, f"lurge: {message}\n".encode(errors="replace"))
+        os.kill(parent, signal.SIGKILL)
+
+
+def parent_of(process: int) -> int:
+    """The parent of a process, by /proc/PID/stat, proc(5); 0 where that is not known."""
+    try:
+        return int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def watch_launcher(launcher: int) -> None:
@@ -127,7 +171,7 @@ def watch_launcher(launcher: int) -> None:
     with suppress(OSError):
         # The launcher was at the other end.
         os.write(2, b"lurge: the launcher of this rank has died\n")
-    if WORLD.mpi.COMM_WORLD.Get_rank():
+    if own_rank():
         os._exit(1)
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -147,7 +191,7 @@ def terminate(number: int, _: object) -> None:
         signal.signal(other, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(END_SECONDS)
-    if WORLD.size > 1 and WORLD.mpi.COMM_WORLD.Get_rank():
+    if own_rank():
         return
     sys.exit(128 + number)
 
@@ -159,6 +203,19 @@ def finished() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def show_exceptions() -> None:
+    """Let no exception that nobody expects show a name as it is."""
+
+    def show(error: BaseException | None) -> None:
+        if error is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(display_error(error) + "\n")
+
+    sys.excepthook = lambda _, error, __: show(error)
+    threading.excepthook = lambda found: show(found.exc_value)
+    sys.unraisablehook = lambda found: show(found.exc_value)
+
+
 @contextmanager
 def together() -> Iterator[None]:
     """Run a command as what it may be, one of several ranks: whatever ends it unexpectedly ends every rank.
@@ -166,8 +223,9 @@ def together() -> Iterator[None]:
     The others would wait for this one for ever.
     """
     handle_signals()
+    show_exceptions()
     try:
-        if started_ranks() > 1:
+        if started_ranks() > 1 and JOBS.intersection(sys.argv[1:2]):
             # A command that needs MPI tries again, and says why it cannot have it.
             with suppress(ImportError, RuntimeError):
                 start_mpi()
@@ -179,5 +237,8 @@ def together() -> Iterator[None]:
                 if not isinstance(error, SystemExit):
                     sys.stderr.write(display_error(error) + "\n")
                 sys.stderr.flush()
-            WORLD.mpi.COMM_WORLD.Abort(status if isinstance(status, int) else 1)
+            number = status if isinstance(status, int) else 1
+            WORLD.mpi.COMM_WORLD.Abort(number)
+            # The launcher ends this process, too, but sometimes later.
+            os._exit(number)
         raise

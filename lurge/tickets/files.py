@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +56,7 @@ class TicketFiles:
     def read(self, path: Path) -> Document:
         """What a file holds. Raises TicketNotFound or, where it is damaged, JobTrackerError."""
         try:
-            value = json.loads(path.read_bytes())
+            value = json.loads(self._content(path))
         except FileNotFoundError as error:
             raise TicketNotFound(f"no ticket {self.ticket_id} in {self.folder.parent}") from error
         except (OSError, ValueError) as error:
@@ -62,6 +64,15 @@ class TicketFiles:
         if not isinstance(value, dict):
             raise JobTrackerError(f"{path} holds no object")
         return value
+
+    @staticmethod
+    def _content(path: Path) -> bytes:
+        """The bytes of a regular file. Raises OSError; nothing that is put in its place makes it wait."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not a file")
+            return file.read()
 
     @staticmethod
     def write(path: Path, value: Document) -> None:

@@ -167,7 +167,44 @@ def test_a_server_proves_who_it_is(networked: tuple[MariaDb, int, Path], tmp_pat
             cipher(DatabaseConfig(url, tls="verify", ca_file=wrong, retry_seconds=0))
 
 
-def test_a_server_without_tls(server: MariaDb, rogue: RogueServer) -> None:
+@pytest.fixture(scope="module")
+def unencrypted() -> Iterator[str]:
+    """The URL of a server that listens on a port, and cannot encrypt."""
+    server = started()
+    port = free_port()
+    server.restart("--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}")
+    server.sql("create database x; create user 'lurge'@'%' identified by ''; grant all on x.* to 'lurge'@'%'")
+    yield f"mysql+mysqldb://lurge@127.0.0.1:{port}/x"
+    server.remove()
+
+
+@pytest.mark.parametrize("options", ["", "?ssl_cert=/dev/null&ssl_key=/dev/null", "?ssl_cipher=HIGH"])
+@pytest.mark.parametrize("tls", ["require", "verify"])
+def test_a_server_that_cannot_encrypt_is_refused_where_that_is_required(
+    unencrypted: str, tls: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
+        cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
+    monkeypatch.setattr("lurge.store.guarded.LIBRARY", None)
+    with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
+        cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
+
+
+def test_a_server_that_cannot_encrypt_is_used_and_named_otherwise(unencrypted: str) -> None:
+    database = Database(DatabaseConfig(unencrypted))
+    upgrade(database)
+    assert any("not encrypted" in note for note in look_at(database).notes)
+    database.close()
+
+
+def test_a_host_in_an_option_file_is_not_taken_for_this_machine(
+    networked: tuple[MariaDb, int, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "my.cnf").write_text(f"[client]\nhost=127.0.0.1\nport={networked[1]}\nuser=lurge\n")
+    assert cipher(DatabaseConfig("mysql+mysqldb:///x", option_file=tmp_path / "my.cnf"))
+
+
+def test_nothing_is_sent_to_a_server_that_does_not_encrypt(rogue: RogueServer) -> None:
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
         cipher(config_of(rogue, tls="require"))
     assert rogue.statements == []

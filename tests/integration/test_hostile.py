@@ -20,6 +20,7 @@ from lurge.pipeline.planning import needed_memory_mb
 from lurge.source.finding import read_base_directories
 from lurge.source.scan import scan_tree
 from lurge.stream.launch import find_mpiexec
+from tests.services import need
 from tests.site import GROUPS, Entry, Site, run_lurge
 
 # Names in base directories
@@ -139,6 +140,20 @@ def test_links_in_output_directories_are_not_followed(site: Site, tmp_path: Path
     assert victim.read_text() == "precious"
 
 
+def test_a_link_of_another_user_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    need(None if os.getuid() == 0 else "only root can give a link away")
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / ".x.0123.unfinished").touch()
+    (tmp_path / "reports").symlink_to(tmp_path / "private")
+    with whole_file(tmp_path / "reports" / "own") as file:
+        file.write(b"a link of one's own is followed")
+    os.chown(tmp_path / "reports", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(OutputError, match="link that another user made"), whole_file(tmp_path / "reports" / "x"):
+        pass
+    remove_abandoned(tmp_path / "reports", fresh_seconds=0)
+    assert sorted(path.name for path in (tmp_path / "private").iterdir()) == [".x.0123.unfinished", "own"]
+
+
 def test_an_unfinished_file_has_a_name_that_nobody_can_guess(tmp_path: Path) -> None:
     assert unfinished_name("x") != unfinished_name("x")
     with whole_file(tmp_path / "x") as file:
@@ -202,6 +217,16 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"), whole_file(tmp_path / "file" / "x"):
         pass
+
+
+def test_very_many_absurd_sizes_are_said_in_few_words(site: Site) -> None:
+    site.base_directories((10, "/p"))
+    huge = 2**63 - 1
+    site.dump(*[Entry(f"/p/d{i}/{j}", huge) for i in range(100) for j in range(2)])
+    done = site.run()
+    assert done.stdout.count("more than a database holds") == 8
+    assert "94 more rows are marked so" in done.stdout
+    assert site.rows("select count(*) from directory where capped") == [(100,)]
 
 
 # Memory

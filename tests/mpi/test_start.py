@@ -47,6 +47,12 @@ def sabotaged(site: Site, code: str, rank: int = 1) -> dict[str, str]:
     return {"PYTHONPATH": f"{folder}:{TESTS}"}
 
 
+STALLS = """import importlib.abc
+    class Stalls(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, *_):
+            if name in ('lurge.stream.member', 'lurge.pipeline.report'):
+                time.sleep(100)
+    sys.meta_path.insert(0, Stalls())"""
 IMPORT_FAILS = "sys.modules['lurge.stream.member'] = None"
 NO_ROOM = "import tempfile; tempfile.tempdir = '/nonexistent'; sys.modules['lurge.aggregate'] = None"
 
@@ -60,9 +66,10 @@ def test_an_import_that_fails_on_one_rank_ends_the_job(small: Site, code: str) -
     small.run()
 
 
-@pytest.mark.parametrize("code", ["time.sleep(100)", "os._exit(0)", "raise SystemExit(3)"])
-def test_a_rank_that_never_starts_is_not_waited_for(small: Site, code: str) -> None:
-    with report(small, RANKS, **sabotaged(small, code), LURGE_START_SECONDS="2") as process:
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("code", ["time.sleep(100)", "os._exit(0)", "raise SystemExit(3)", STALLS])
+def test_a_rank_that_never_starts_is_not_waited_for(small: Site, code: str, rank: int) -> None:
+    with report(small, RANKS, **sabotaged(small, code, rank), LURGE_START_SECONDS="2") as process:
         assert process.wait(SECONDS_TO_END) != 0
         wait_for_none(str(small.folder))
     assert "not all ranks started within 2 s" in (small.folder / "said").read_text()
@@ -87,6 +94,37 @@ def test_a_signal_at_any_early_moment_ends_the_job(small: Site, number: signal.S
             process.wait(SECONDS_TO_END)
             wait_for_none(str(small.folder))
     small.run()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_to_be_ignored_is_ignored(small: Site, number: signal.Signals) -> None:
+    """As by nohup, or in a shell's background."""
+    name = number.name.removeprefix("SIG")
+    ignoring = ["sh", "-c", f"trap '' {name}; exec \"$@\"", "sh", sys.executable, "-m", "lurge"]
+    with report(small, ignoring) as process:
+        time.sleep(0.3)
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.1)
+        assert process.returncode == 0
+    assert small.rows("select used from lustre_usage") == [(30,)]
+
+
+def test_other_commands_under_mpiexec_are_each_for_themselves(small: Site) -> None:
+    script = f'[ "$PMI_RANK" = 0 ] || exit 0; exec {sys.executable} -m lurge ticket list --config {small.config}'
+    with job(str(small.folder), [*RANKS[:3], "sh", "-c", script], small.folder / "said") as process:
+        assert process.wait(SECONDS_TO_END) == 0
+
+
+def test_the_death_of_the_launcher_at_an_early_moment_ends_the_job(small: Site) -> None:
+    rng = random.Random(5)
+    for _ in range(8):
+        with report(small, RANKS):
+            time.sleep(rng.uniform(0.05, 0.4))
+            for number in processes_of(str(small.folder)):
+                if name_of(number).startswith("hydra_pmi"):
+                    os.kill(number, signal.SIGKILL)
+            wait_for_none(str(small.folder))
 
 
 def test_the_death_of_the_launcher_ends_the_job(small: Site) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lurge.compiled import CACHE, damaged_files, is_safe
+from lurge.compiled import CACHE, damaged_files, safe_folder
 from tests.services import need
 from tests.site import Entry, Site, run_lurge
 
@@ -55,16 +55,26 @@ def test_a_place_that_others_may_write_to_is_used_only_if_they_cannot_change_our
     planted = place / CACHE.name
     planted.mkdir(exist_ok=True)
     planted.chmod(0o777)
-    assert not is_safe(planted)
+    assert not safe_folder(planted)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o700)
     (tmp_path / "place").mkdir(mode=0o700)
     (tmp_path / "place" / CACHE.name).symlink_to(tmp_path / "theirs")
-    assert not is_safe(tmp_path / "place" / CACHE.name)
+    assert not safe_folder(tmp_path / "place" / CACHE.name)
     found, _ = chosen(NUMBA_CACHE_DIR=str(tmp_path / "place"))
     assert not found.startswith(str(tmp_path))
+
+
+def test_a_link_of_another_user_on_the_way_is_not_followed(tmp_path: Path) -> None:
+    need(None if os.getuid() == 0 else "only root can give a link away")
+    (tmp_path / "own" / CACHE.name).mkdir(parents=True, mode=0o700)
+    (tmp_path / "own").chmod(0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    assert safe_folder(tmp_path / "link" / CACHE.name) == tmp_path / "own" / CACHE.name
+    os.chown(tmp_path / "link", 65534, 65534, follow_symlinks=False)
+    assert not safe_folder(tmp_path / "link" / CACHE.name)
 
 
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
@@ -72,9 +82,9 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
     planted = tmp_path / CACHE.name
     planted.mkdir(mode=0o755)
     os.chown(planted, 65534, 65534)
-    assert not is_safe(planted)
+    assert not safe_folder(planted)
     os.chown(tmp_path, 65534, 65534)
-    assert not is_safe(tmp_path / "own" / CACHE.name)
+    assert not safe_folder(tmp_path / "own" / CACHE.name)
 
 
 def test_without_a_safe_place_there_is_a_private_one_until_the_end(tmp_path: Path) -> None:

@@ -161,6 +161,11 @@ def test_where_it_is_found(
         (('"sqlite:///db/x.db"', '"mysql://me%40corp:secret@h/d"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://me@corp:sec/ret@secret@h/d"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://me@corp@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://me@corp:123/secret@h"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d#password=secret"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d?init_command=x"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d?x=1&ssl_mode=DISABLED"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"mysql://u@h/d?local_infile=1"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "maybe"'), "database.tls"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\nca_file = "none"'), "database.ca_file"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "off"\nca_file = "some.basedirs"'), "database.ca_file"),
@@ -275,6 +280,8 @@ def test_a_password_in_a_url_is_refused_and_never_shown(folder: Path, user: str,
 def test_how_a_connection_is_encrypted(folder: Path) -> None:
     url = '[database]\nurl = "mysql://me%40corp@h/d"\n'
     assert load_config(write(folder, MINIMAL + url)).database.tls == "prefer"
+    for plain in ("mysql://lurge@h/db?unix_socket=/run/a:b@c.sock", "mysql://lurge@h:3306/db?unix_socket=@abs"):
+        assert load_config(write(folder, f'{MINIMAL}[database]\nurl = "{plain}"\n')).database.url.endswith(plain[8:])
     (folder / "ca.pem").touch()
     config = load_config(write(folder, MINIMAL + url + 'ca_file = "ca.pem"\n'))
     assert (config.database.tls, config.database.ca_file) == ("verify", folder / "ca.pem")
