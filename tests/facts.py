@@ -47,6 +47,9 @@ def facts(database: Database) -> dict[str, dict[str, list[str]]]:
 def columns(table: sa.Table) -> list[sa.ColumnElement[object]]:
     shown: list[sa.ColumnElement[object]] = []
     for column in table.c:
+        if column.name == "dump_modified":
+            # When a file was written is no fact of what is in it.
+            continue
         if column.primary_key and not column.foreign_keys and column.name != "record_date":
             continue
         target = next((key.column.table for key in column.foreign_keys), None)
