@@ -138,8 +138,9 @@ class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no t
     def cipher(self) -> str:
         """How what travels is encrypted; empty where it is not."""
         try:
-            # With this the server cannot say otherwise.
-            return (LIBRARY.mysql_get_ssl_cipher(library_connection(self)) or b"").decode()
+            # The library knows; a server could say anything.
+            address = library_connection(self)
+            return (LIBRARY.mysql_get_ssl_cipher(address) or b"").decode()
         except UnknownLayoutError:
             self.query("SHOW STATUS LIKE 'Ssl_cipher'")
             ((_, found),) = self.store_result().fetch_row(0)
