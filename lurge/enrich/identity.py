@@ -38,8 +38,8 @@ class Identity(Protocol):
     def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
         """The gid that a group's name stands for, of those that are not in `besides`."""
 
-    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        """The uid that a user's name stands for, of those that are not in `besides`."""
+    def uid_of(self, name: str) -> int | None:
+        """The uid that a user's name stands for."""
 
 
 class NssIdentity:
@@ -64,9 +64,8 @@ class NssIdentity:
         others = (group.gr_gid for group in grp.getgrall() if shown(os.fsencode(group.gr_name)) == name)
         return min((gid for gid in others if gid not in besides), default=None)
 
-    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        found = look_up(lambda text: pwd.getpwnam(text).pw_uid, name)
-        return None if found in besides else found
+    def uid_of(self, name: str) -> int | None:
+        return look_up(lambda text: pwd.getpwnam(text).pw_uid, name)
 
 
 def look_up(number_of: Callable[[str], int], name: str) -> int | None:
@@ -97,8 +96,8 @@ class TableIdentity:
     def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
         return next((gid for gid in self._gids.get(name, ()) if gid not in besides), None)
 
-    def uid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        return next((uid for uid in self._uids.get(name, ()) if uid not in besides), None)
+    def uid_of(self, name: str) -> int | None:
+        return next(iter(self._uids.get(name, ())), None)
 
 
 def invert(names: Mapping[int, str]) -> dict[str, list[int]]:
