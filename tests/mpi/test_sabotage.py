@@ -63,12 +63,11 @@ def run_sabotaged(site: Site, sabotage: str, ranks: int = RANKS) -> tuple[int, s
     return done.returncode, done.stdout, time.time() - float(clock.read_text()) if clock.exists() else 0.0
 
 
-def ticket_of(path: Path) -> tuple[str, str, str]:
-    """(when it began, id, status) of a ticket."""
-    document = json.loads(path.read_text())
-    if "job_management" not in document:
-        return "", "", ""
-    return document["creation_date"], document["job_ticket_id"], document["job_management"]["job_status"]
+def statuses(site: Site) -> dict[str, str]:
+    """The status of each ticket, by its id."""
+    documents = [json.loads(path.read_text()) for path in site.folder.glob("out/tickets/*/*-*.json")]
+    jobs = [document for document in documents if "job_management" in document]
+    return {document["job_ticket_id"]: document["job_management"]["job_status"] for document in jobs}
 
 
 def stored(site: Site) -> dict[str, dict[str, list[str]]]:
@@ -82,8 +81,9 @@ def stored(site: Site) -> dict[str, dict[str, list[str]]]:
 @pytest.mark.parametrize("who", ["coordinator", "controller", "worker"])
 def test_a_killed_rank_ends_the_job(two_volumes: Site, who: str, when: str) -> None:
     """Each volume is as it was before or as it is after a whole run, and the next run goes on."""
-    before = stored(two_volumes)
+    before, earlier = stored(two_volumes), statuses(two_volumes)
     status, said, seconds = run_sabotaged(two_volumes, f"kill {who} {when}")
+    (killed,) = statuses(two_volumes).keys() - earlier.keys()
     assert status != 0, said
     assert (two_volumes.folder / "killed").exists(), said
     assert seconds < SECONDS_TO_END
@@ -95,8 +95,9 @@ def test_a_killed_rank_ends_the_job(two_volumes: Site, who: str, when: str) -> N
         assert content == (before if states[name] == "stored" else after)[name]
     if when != "middle":
         assert left == before
-    tickets = sorted(ticket_of(path) for path in two_volumes.folder.glob("out/tickets/*/*-*.json"))
-    assert [status for *_, status in tickets][-2:] == ["failure", "success"]
+    tickets = statuses(two_volumes)
+    (whole,) = tickets.keys() - earlier.keys() - {killed}
+    assert (tickets[killed], tickets[whole]) == ("failure", "success")
     assert two_volumes.rows("select distinct used from lustre_usage where record_date = '2024-01-31'") == [(21100,)]
 
 
