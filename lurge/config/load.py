@@ -43,7 +43,7 @@ TICKETS_VARIABLE = "JOB_DATA_BASEDIR"
 KEYS = {
     "dumps": ("directory", "volumes", "max_days_ago", "max_rejected_fraction", "base_directories"),
     "reports": ("directory", "deep_directories"),
-    "database": ("url", "password_file", "option_file", "retry_seconds", "tls", "ca_file"),
+    "database": ("url", "password_file", "option_file", "retry_seconds", "tls", "ca_file", "swap"),
     "filetypes": (),
     "path_aliases": (),
     "identity": ("provider", "files", "ldap", "on_failure", "cache"),
@@ -61,6 +61,7 @@ QUOTA_PROVIDERS = ("lfs", "csv")
 FORBIDDEN_OPTIONS = ("local_infile", "ssl_mode", "init_command")
 """Of the driver, that would take the place of what this program decides."""
 
+SWAPS = ("transaction", "tagged")
 TLS_MODES = ("off", "prefer", "require", "verify")
 
 
@@ -197,6 +198,9 @@ def _database(table: Table) -> DatabaseConfig:
         raise table.error("tls", f"must be one of {', '.join(TLS_MODES)}")
     if ca_file and tls != "verify":
         raise table.error("ca_file", 'has a meaning only with tls = "verify"')
+    swap = table.take("swap", str, DatabaseConfig.swap)
+    if swap not in SWAPS:
+        raise table.error("swap", f"must be one of {', '.join(SWAPS)}")
     return DatabaseConfig(
         url=url,
         password=_secret(table, DATABASE_PASSWORD),
@@ -204,6 +208,7 @@ def _database(table: Table) -> DatabaseConfig:
         retry_seconds=table.number("retry_seconds", int, DatabaseConfig.retry_seconds, 0),
         tls=tls,
         ca_file=ca_file,
+        swap=swap,
     )
 
 

@@ -56,6 +56,7 @@ class DatabaseConfig:
 
     option_file: a MySQL option file. retry_seconds: for how long work is tried again where the database went away.
     tls: off, prefer, require or verify. ca_file: who may sign the server's certificate; None: whom the system trusts.
+    swap: transaction, or tagged for steps with a commit each.
     """
 
     url: str
@@ -64,6 +65,7 @@ class DatabaseConfig:
     retry_seconds: int = 120
     tls: str = "prefer"
     ca_file: Path | None = None
+    swap: str = "transaction"
 
 
 @dataclass(frozen=True)

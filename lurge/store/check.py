@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lurge.store import adopt, schema
 from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
-from lurge.store.swap import TAGGED
+from lurge.store.steps import TAGGED
 from lurge.store.upgrade import revisions
 
 

@@ -56,6 +56,7 @@ class Database:
 
     def __init__(self, config: DatabaseConfig) -> None:
         self._retry_seconds = config.retry_seconds
+        self.swap = config.swap
         sqlite_path = config.url.removeprefix("sqlite:///")
         self.is_sqlite = sqlite_path != config.url
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
@@ -81,6 +82,12 @@ class Database:
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that is committed at the end, or not at all."""
         with self._transaction(writing=True) as connection:
+            yield connection
+
+    @contextmanager
+    def stepping(self) -> Iterator[sa.Connection]:
+        """A connection for several transactions, each of which ends with its `commit`."""
+        with self.translated(), self.engine.connect().execution_options(**{WRITING: True}) as connection:
             yield connection
 
     @contextmanager

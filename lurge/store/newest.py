@@ -19,8 +19,8 @@ from lurge.model.stored import (
     VaultRow,
 )
 from lurge.store import schema
+from lurge.store.dates import newest_of_all
 from lurge.store.sums import halves, joined
-from lurge.store.swap import stored_dates
 
 DIRECTORIES_AT_ONCE = 20_000
 
@@ -30,15 +30,16 @@ Dates = Mapping[str, date]
 
 def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestReports:
     """The reports of those of `volumes` that are stored; they are read from `connection` as they are asked for."""
-    stored = {name: stored_dates(connection, name) for name in volumes}
-    dates = {name: max(found) for name, found in stored.items() if found}
+    found = newest_of_all(connection, volumes)
+    dates = {name: day for name, each in found.items() if (day := each.newest)}
+    of_groups = {name: day for name, each in found.items() if (day := each.groups)}
     return NewestReports(
         dates=dates,
-        groups=group_rows(connection, dates),
-        quotas=quota_rows(connection, dates),
+        groups=group_rows(connection, of_groups),
+        quotas=quota_rows(connection, of_groups),
         directories=directory_pages(connection, dates),
-        users=user_rows(connection, dates),
-        vaults=vault_rows(connection, dates),
+        users=user_rows(connection, {name: day for name, each in found.items() if (day := each.users)}),
+        vaults=vault_rows(connection, {name: day for name, each in found.items() if (day := each.vault)}),
         summaries=summary_rows(connection, dates),
     )
 

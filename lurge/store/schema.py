@@ -179,6 +179,7 @@ volume_summary = sa.Table(
     ),
     is_capped(),
     sa.Column("dump_modified", sa.BigInteger),
+    sa.Column("directories", sa.BigInteger),
     **OPTIONS,
 )
 
@@ -193,6 +194,18 @@ unattributed_usage = sa.Table(
     is_capped(),
     **OPTIONS,
 )
+
+unfinished_swap = sa.Table(
+    "unfinished_swap",
+    metadata,
+    sa.Column("volume_id", BigId, sa.ForeignKey(volume.c.volume_id), primary_key=True, autoincrement=False),
+    sa.Column("record_date", sa.Date, nullable=False),
+    sa.Column("is_whole", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("directories", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("details", Path, nullable=False),
+    **OPTIONS,
+)
+"""How far a swap in steps has come."""
 
 job_lock = sa.Table(
     "job_lock",

@@ -1,19 +1,21 @@
 """Storing one volume's report in one transaction, so that a reader sees the old rows or the new, never a mixture.
 
-The rows to replace need no tag: until the transaction ends, nobody else sees that they are gone.
+The same statements make a swap in steps, where a transaction cannot hold them all: see steps.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from lurge.errors import ReconciliationError
+from lurge.errors import LurgeError, ReconciliationError, StoreError, StoreUnavailable
 from lurge.model.directories import to_days
 from lurge.model.dump import Dump, date_of, days_before
 from lurge.model.forecast import OK, Forecaster
@@ -24,16 +26,25 @@ from lurge.model.stored import LARGEST
 from lurge.store import schema
 from lurge.store.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
+from lurge.store.dates import stored_dates
+from lurge.store.recover import recover_swap
+from lurge.store.steps import (
+    ROWS_A_STEP,
+    Change,
+    Commit,
+    begin,
+    finish,
+    first_keys,
+    note,
+    stored_path,
+    takes_steps,
+)  # fmt: skip
 from lurge.store.sums import capped, capped_sizes, excess, halves, joined
-from lurge.store.volumes import directories_of, usage_of
-from lurge.store.warnings import warn
+from lurge.store.warnings import warn_after, warn_of
+
+log = logging.getLogger(__name__)
 
 Sized = GroupUsage | UserUsage | Unattributed
-Check = tuple[sa.ColumnElement[Any], sa.ColumnElement[bool], int, Sequence[Sized]]
-"""A column to sum, which of its rows are meant, the bytes that were counted, and the rows that were to be stored."""
-
-OLD = ".hgi.old."
-"""What the older tool tags the rows with that it is about to replace."""
 
 
 @dataclass(frozen=True)
@@ -53,88 +64,6 @@ class NamedReport:
     backfilled: bool = False
 
 
-def stored_path(subdirectory: str) -> str:
-    """A subdirectory's path as stored: one that looks tagged gets a `./`, which means the same."""
-    return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
-
-
-TAGGED = sa.func.hex(sa.func.substr(schema.directory.c.directory_path, 1, len(OLD))) == OLD.encode().hex().upper()
-"""By its bytes: text compares without case."""
-
-
-def runs_of_keys(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, int]]:
-    """The keys of some directories as runs (first, last) without gaps: a volume's keys were given in a row."""
-    key = schema.directory.c.directory_id
-    place = sa.func.row_number().over(order_by=key)
-    keys = sa.select(key, (key - place).label("run")).where(condition).subquery()
-    runs = sa.select(sa.func.min(keys.c.directory_id), sa.func.max(keys.c.directory_id)).group_by(keys.c.run)
-    return [(first, last) for first, last in connection.execute(runs)]
-
-
-def purge_directories(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
-    """Delete directories and the file sizes that belong to them."""
-    runs = runs_of_keys(connection, condition)
-    for table in (schema.file_size, schema.directory):
-        for first, last in runs:
-            connection.execute(sa.delete(table).where(table.c.directory_id.between(first, last)))
-
-
-def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
-    """The record dates that the database holds of a volume."""
-    summary, usage, base = schema.volume_summary, schema.lustre_usage, schema.base_directory
-    volume_id = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
-    query = sa.union(
-        sa.select(summary.c.record_date).where(summary.c.volume_id.in_(volume_id)),
-        sa.select(usage.c.record_date)
-        .join(base)
-        .where(base.c.volume_id.in_(volume_id), usage.c.record_date.is_not(None))
-        .distinct(),
-    )
-    return set(connection.execute(query).scalars())
-
-
-def is_outdated(connection: sa.Connection, dump: Dump) -> bool:
-    """Whether what is stored of a dump's date comes from an older dump of that date."""
-    summary, volume = schema.volume_summary, schema.volume
-    query = sa.select(summary.c.dump_modified).join(volume)
-    mine = query.where(volume.c.scratch_disk == dump.volume.name, summary.c.record_date == dump.record_date)
-    modified = connection.execute(mine).scalar()
-    return modified is not None and modified < dump.modified
-
-
-def recover(database: Database, volume_name: str) -> None:
-    """Mend what an interrupted older tool left of a volume: tagged rows are purged, or restored where no others are.
-
-    Rows that were tagged again and again are of several runs: the oldest, tagged most often, are a whole state.
-    """
-
-    def mend() -> None:
-        with database.writing() as connection:
-            recover_in(connection, volume_name)
-
-    database.retrying(mend)
-
-
-def recover_in(connection: sa.Connection, volume_name: str) -> None:
-    known = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
-    volume_id = connection.execute(known).scalar()
-    if volume_id is None:
-        return
-    mine = directories_of(volume_id)
-    counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
-    rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
-    if tagged and tagged < rows:
-        purge_directories(connection, mine & TAGGED)
-        return
-    path = schema.directory.c.directory_path
-    while tagged:
-        restored = sa.func.substr(path, len(OLD) + 1)
-        connection.execute(sa.update(schema.directory).where(mine).values(directory_path=restored))
-        rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
-        if tagged and tagged < rows:
-            purge_directories(connection, mine & sa.not_(TAGGED))
-
-
 def store_volume(database: Database, named: NamedReport, confirm: Callable[[], None] = lambda: None) -> None:
     """Replace what is stored of the volume's record date; of its directories, if nothing newer is stored.
 
@@ -146,22 +75,43 @@ def store_volume(database: Database, named: NamedReport, confirm: Callable[[], N
 
     def swap() -> None:
         confirm()
+        with database.reading() as connection:
+            in_steps = takes_steps(database, connection)
+        if in_steps:
+            log.info("%s: rows are replaced in steps: %s", named.dump.volume.name, in_steps)
+            swap_in_steps(database, named)
+            return
         with database.writing() as connection:
             Swap(connection, named).run()
 
     database.retrying(swap)
 
 
-class Swap:
-    """The statements of one volume's transaction."""
+def swap_in_steps(database: Database, named: NamedReport) -> None:
+    """Swap with a commit after every step. Where it fails, the old rows stand again, at the latest in the next run."""
+    name = named.dump.volume.name
+    try:
+        with database.stepping() as connection:
+            recover_swap(connection, name)
+            Swap(connection, named, connection.commit).run()
+    except StoreUnavailable:
+        raise
+    except LurgeError:
+        with suppress(StoreError), database.stepping() as connection:
+            recover_swap(connection, name)
+        raise
 
-    def __init__(self, connection: sa.Connection, named: NamedReport) -> None:
+
+class Swap:
+    """The statements that store one volume: one transaction without `commit`, with it steps."""
+
+    def __init__(self, connection: sa.Connection, named: NamedReport, commit: Commit | None = None) -> None:
         self._connection = connection
         self._report = named.report
         self._named = named
+        self._commit = commit
         self._date = named.dump.record_date
         dates = stored_dates(connection, named.dump.volume.name)
-        self._is_newest = not dates or self._date >= max(dates)
         (self._volume,) = ids_of(connection, schema.volume, [named.dump.volume.name]).values()
         groups = ids_of(connection, schema.unix_group, (group.name for group in named.groups.values()))
         self._groups = {gid: groups[group.name] for gid, group in named.groups.items()}
@@ -170,18 +120,44 @@ class Swap:
         users = ids_of(connection, schema.user, named.users.values())
         self._users = {uid: users[name] for uid, name in named.users.items()}
         self._bases = self._base_ids()
+        self._change = Change(
+            volume_id=self._volume,
+            record_date=self._date,
+            directories=not dates or self._date >= max(dates),
+            first=first_keys(connection),
+            summary=self._summary(),
+            unattributed=self._unattributed(),
+        )
 
     def run(self) -> None:
-        if self._is_newest:
+        if self._commit:
+            begin(self._connection, self._change, self._commit)
+        if self._change.directories:
             with unchecked_keys(self._connection):
-                self._replace_directories()
-        self._delete_history()
+                self._insert_directories()
         self._insert_groups()
-        warn(self._connection, self._volume, self._date, self._named.forecast)
         self._insert_users()
         self._insert_vault()
-        self._insert_summary()
+        usage = schema.lustre_usage
+        warn_of(self._connection, self._volume, self._date, self._named.forecast, self._change.old(usage))
         self._reconcile()
+        if self._commit:
+            note(self._connection, self._change, is_whole=True)
+            self._commit()
+        finish(self._connection, self._change, self._commit)
+        warn_after(self._connection, self._volume, self._date, self._named.forecast)
+        if self._commit:
+            self._commit()
+
+    def _insert(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Insert rows, in steps if there are any."""
+        if self._commit is None:
+            insert_rows(self._connection, table, columns, rows)
+            return
+        rows = iter(rows)
+        while step := list(islice(rows, ROWS_A_STEP)):
+            insert_rows(self._connection, table, columns, step)
+            self._commit()
 
     def _base_ids(self) -> dict[str, int]:
         table = schema.base_directory
@@ -198,13 +174,9 @@ class Swap:
         insert_rows(self._connection, table, ("base_directory_id", "directory_path", "volume_id"), rows)
         return known | added
 
-    def _replace_directories(self) -> None:
-        """Purge the old rows, insert the new: nobody sees one without the other before the transaction ends."""
-        table, mine = schema.directory, directories_of(self._volume)
-        first = next_id(self._connection, table)
-        purge_directories(self._connection, mine)
-        insert_rows(
-            self._connection,
+    def _insert_directories(self) -> None:
+        table, first = schema.directory, self._change.first[schema.directory.name]
+        self._insert(
             table,
             (
                 "directory_id",
@@ -220,14 +192,14 @@ class Swap:
             ),
             self._directory_rows(first),
         )
-        insert_rows(
-            self._connection,
+        self._insert(
             schema.file_size,
             ("directory_id", "filetype_id", "size", "size_bytes"),
             self._file_size_rows(first),
         )
         files = sa.func.coalesce(sa.func.sum(table.c.num_files), 0)
-        stored = self._connection.execute(sa.select(sa.func.count(), files).select_from(table).where(mine)).one()
+        new = sa.select(sa.func.count(), files).select_from(table).where(self._change.new(table))
+        stored = self._connection.execute(new).one()
         wanted = (len(self._report.directories), int(self._report.directories.files.sum()))
         if tuple(stored) != wanted:
             raise ReconciliationError(
@@ -267,17 +239,9 @@ class Swap:
             numbers = (row + (first + part.start)).tolist()
             yield from zip(numbers, keys[filetype].tolist(), to_gib(values), capped_sizes(values), strict=True)
 
-    def _delete_history(self) -> None:
-        usage = schema.lustre_usage
-        self._connection.execute(sa.delete(usage).where(usage.c.record_date == self._date, usage_of(self._volume)))
-        for table in (schema.user_usage, schema.vault, schema.unattributed_usage, schema.volume_summary):
-            of_today = (table.c.volume_id == self._volume) & (table.c.record_date == self._date)
-            self._connection.execute(sa.delete(table).where(of_today))
-
     def _insert_groups(self) -> None:
         day = self._date.isoformat()
-        insert_rows(
-            self._connection,
+        self._insert(
             schema.lustre_usage,
             (
                 "used",
@@ -308,20 +272,18 @@ class Swap:
                 for size, is_capped in [capped(row.size)]
             ),
         )
-        insert_rows(
-            self._connection,
-            schema.unattributed_usage,
-            ("volume_id", "record_date", "group_id", "num_records", "used", "capped"),
-            (
-                (self._volume, day, self._groups[row.gid], row.records, *capped(row.size))
-                for row in self._report.unattributed
-            ),
-        )
+
+    def _unattributed(self) -> list[dict[str, Any]]:
+        """The rows of `unattributed_usage`, of which the change knows volume and date."""
+        return [
+            {"group_id": self._groups[row.gid], "num_records": row.records, "used": used, "capped": bool(is_capped)}
+            for row in self._report.unattributed
+            for used, is_capped in [capped(row.size)]
+        ]
 
     def _insert_users(self) -> None:
         day = self._date.isoformat()
-        insert_rows(
-            self._connection,
+        self._insert(
             schema.user_usage,
             ("record_date", "user_id", "group_id", "volume_id", "last_modified", "num_files", "size", "capped"),
             (
@@ -341,8 +303,7 @@ class Swap:
     def _insert_vault(self) -> None:
         day = self._date.isoformat()
         actions = ids_of(self._connection, schema.vault_actions, {row.state for row in self._report.vault})
-        insert_rows(
-            self._connection,
+        self._insert(
             schema.vault,
             (
                 "record_date",
@@ -369,47 +330,43 @@ class Swap:
             ),
         )
 
-    def _insert_summary(self) -> None:
+    def _summary(self) -> dict[str, Any]:
+        """The row of `volume_summary`, of which the change knows volume and date."""
         counts = self._report.counts
         attributed, more_attributed = capped(counts.attributed_bytes)
         unattributed, more_unattributed = capped(counts.unattributed_bytes)
-        self._connection.execute(
-            sa.insert(schema.volume_summary).values(
-                volume_id=self._volume,
-                record_date=self._date,
-                records=counts.records,
-                attributed=counts.attributed,
-                unattributed=counts.unattributed,
-                vanished=counts.vanished,
-                rejected=counts.rejected,
-                attributed_bytes=attributed,
-                unattributed_bytes=unattributed,
-                capped=bool(more_attributed or more_unattributed),
-                dump_modified=self._named.dump.modified,
-            )
-        )
+        return {
+            "records": counts.records,
+            "attributed": counts.attributed,
+            "unattributed": counts.unattributed,
+            "vanished": counts.vanished,
+            "rejected": counts.rejected,
+            "attributed_bytes": attributed,
+            "unattributed_bytes": unattributed,
+            "capped": bool(more_attributed or more_unattributed),
+            "dump_modified": self._named.dump.modified,
+            "directories": len(self._report.directories),
+        }
 
     def _reconcile(self) -> None:
         """Compare what the database now holds with what was counted while reading."""
-        usage, users, outside = schema.lustre_usage, schema.user_usage, schema.unattributed_usage
+        usage, users = schema.lustre_usage, schema.user_usage
         counts, report = self._report.counts, self._report
         both = counts.attributed_bytes + counts.unattributed_bytes
-        checks: dict[str, Check] = {
-            "group usage": (usage.c.used, usage_of(self._volume), counts.attributed_bytes, report.groups),
-            "unattributed usage": (
-                outside.c.used,
-                outside.c.volume_id == self._volume,
-                counts.unattributed_bytes,
-                report.unattributed,
-            ),
-            "user usage": (users.c.size, users.c.volume_id == self._volume, both, report.users),
-        }
-        for what, (column, mine, counted, rows) in checks.items():
-            expected = counted - excess(row.size for row in rows)
-            query = sa.select(*halves(column)).where(mine, column.table.c.record_date == self._date)
-            high, low = tuple(self._connection.execute(query).one())
-            stored = joined(high, low)
-            if stored != expected:
-                raise ReconciliationError(
-                    f"{self._named.dump.volume.name}: the stored {what} is {stored} bytes, but {expected} were counted"
-                )
+        outside = sum(row["used"] for row in self._change.unattributed)
+        self._compare("group usage", self._sum_of_new(usage.c.used), counts.attributed_bytes, report.groups)
+        self._compare("unattributed usage", outside, counts.unattributed_bytes, report.unattributed)
+        self._compare("user usage", self._sum_of_new(users.c.size), both, report.users)
+
+    def _sum_of_new(self, column: sa.Column[int]) -> int:
+        new = sa.select(*halves(column)).where(self._change.new(column.table))
+        high, low = tuple(self._connection.execute(new).one())
+        return joined(high, low)
+
+    def _compare(self, what: str, stored: int, counted: int, rows: Sequence[Sized]) -> None:
+        """Raise ReconciliationError where the sum of `rows` as they are stored is not what was counted."""
+        expected = counted - excess(row.size for row in rows)
+        if stored != expected:
+            raise ReconciliationError(
+                f"{self._named.dump.volume.name}: the stored {what} is {stored} bytes, but {expected} were counted"
+            )

@@ -13,10 +13,10 @@ from lurge.store.sums import halves, joined
 from lurge.store.volumes import usage_of
 
 
-def warn(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
-    """Store the warnings of a volume's record date, and of the later dates whose trends go through it."""
-    for one in (day, *dates_after(connection, volume_id, day)):
-        warn_of(connection, volume_id, one, forecast)
+def warn_after(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
+    """Store the warnings of the dates after a volume's record date whose trends go through it."""
+    for later in dates_after(connection, volume_id, day):
+        warn_of(connection, volume_id, later, forecast, sa.false())
 
 
 def dates_after(connection: sa.Connection, volume_id: int, day: date) -> list[date]:
@@ -30,15 +30,18 @@ def dates_after(connection: sa.Connection, volume_id: int, day: date) -> list[da
     return list(connection.execute(near.order_by(placed.c.record_date)).scalars())
 
 
-def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int, list[tuple[date, int]]]:
+def histories(
+    connection: sa.Connection, volume_id: int, day: date, replaced: sa.ColumnElement[bool]
+) -> dict[int, list[tuple[date, int]]]:
     """By group: (record date, bytes used on the volume) of its newest dates up to `day`, as many as a trend needs.
 
-    A row that stands there twice, as overlapping runs of the older tool left them, counts once.
+    replaced: rows that do not count. A row that stands there twice, as overlapping runs of the older tool left them,
+    counts once.
     """
     usage = schema.lustre_usage
     rows = (
         sa.select(usage.c.unix_id, usage.c.record_date, usage.c.base_directory_id, usage.c.used)
-        .where(usage_of(volume_id), usage.c.record_date <= day, usage.c.unix_id.is_not(None))
+        .where(usage_of(volume_id), usage.c.record_date <= day, usage.c.unix_id.is_not(None), sa.not_(replaced))
         .distinct()
         .subquery()
     )
@@ -57,12 +60,14 @@ def histories(connection: sa.Connection, volume_id: int, day: date) -> dict[int,
     return found
 
 
-def warn_of(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
-    """Store the warnings of one record date."""
+def warn_of(
+    connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster, replaced: sa.ColumnElement[bool]
+) -> None:
+    """Store the warnings of one record date. replaced: rows that are about to go."""
     usage = schema.lustre_usage
-    of_today = (usage.c.record_date == day) & usage_of(volume_id)
+    of_today = (usage.c.record_date == day) & usage_of(volume_id) & sa.not_(replaced)
     quotas = sa.select(usage.c.unix_id, sa.func.max(usage.c.quota)).where(of_today).group_by(usage.c.unix_id)
-    known = histories(connection, volume_id, day)
+    known = histories(connection, volume_id, day, replaced)
     for group, quota in connection.execute(quotas).all():
         if group is None:
             continue

@@ -13,7 +13,9 @@ from lurge.errors import StoreError
 from lurge.store import adopt, schema, upgrade
 from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.swap import recover, store_volume, stored_dates
+from lurge.store.dates import stored_dates
+from lurge.store.recover import recover
+from lurge.store.swap import store_volume
 from tests.contract.test_store import named
 from tests.services import old_tool as old
 
@@ -223,7 +225,8 @@ def test_a_row_without_a_date_is_no_date(adopted: Database) -> None:
     """The older tool's columns may all be NULL."""
     upgrade.upgrade(adopted)
     with adopted.writing() as connection:
-        connection.execute(sa.update(schema.lustre_usage).values(record_date=None))
+        for table in (schema.lustre_usage, schema.user_usage, schema.vault):
+            connection.execute(sa.update(table).values(record_date=None))
     with adopted.reading() as connection:
         assert stored_dates(connection, "scratch101") == set()
     store_volume(adopted, named())

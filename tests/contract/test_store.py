@@ -27,9 +27,11 @@ from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
 from lurge.store import schema
 from lurge.store.database import Database
+from lurge.store.dates import stored_dates
 from lurge.store.newest import newest_reports
+from lurge.store.recover import recover
 from lurge.store.sums import larger_than_stored
-from lurge.store.swap import NamedReport, recover, store_volume, stored_dates
+from lurge.store.swap import NamedReport, store_volume
 from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
 
 DAY = date(2024, 1, 31)
@@ -114,7 +116,7 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     store_volume(older, named())
     assert paths(older, "scratch101") == ["a0", "a1", "a2"]
     with older.reading() as connection:
-        assert revisions(connection, ["alembic_version"]) == ("0004", "0004")
+        assert revisions(connection, ["alembic_version"]) == ("0005", "0005")
     with older.writing() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="9999"):
@@ -158,19 +160,50 @@ def test_other_volumes_are_not_touched(database: Database) -> None:
     assert paths(database, "scratch102") == [".hgi.old.z0", "z1", "z2"]
 
 
+def leave(database: Database, name: str, *names: str) -> None:
+    """Add directories to those of a volume, as the older tool does."""
+    directory, base = schema.directory, schema.base_directory
+    mine = sa.select(base.c.base_directory_id).join(schema.volume).where(schema.volume.c.scratch_disk == name)
+    with database.writing() as connection:
+        key = connection.execute(mine).scalar_one()
+        connection.execute(
+            sa.insert(directory), [{"directory_path": one, "num_files": 1, "base_directory_id": key} for one in names]
+        )
+
+
 def test_leftovers_are_purged_beside_others_and_restored_alone(database: Database) -> None:
     store_volume(database, named())
     store_volume(database, named("scratch102"))
-    tag(database, "scratch101", "a0")
+    leave(database, "scratch101", ".hgi.old.z0", ".hgi.old.z1")
     tag(database, "scratch102", "%")
     recover(database, "scratch101")
-    assert paths(database, "scratch101") == ["a1", "a2"]
+    assert paths(database, "scratch101") == ["a0", "a1", "a2"]
     assert paths(database, "scratch102") == [".hgi.old.a0", ".hgi.old.a1", ".hgi.old.a2"]
     recover(database, "scratch102")
     assert paths(database, "scratch102") == ["a0", "a1", "a2"]
     with database.reading() as connection:
-        assert connection.execute(sa.select(sa.func.count()).select_from(schema.file_size)).scalar_one() == 5
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.file_size)).scalar_one() == 6
     recover(database, "scratch103")
+
+
+@pytest.mark.parametrize("added", [[], ["b0"], ["b0", "b1", "b2", "b3"]])
+def test_leftovers_are_restored_beside_rows_that_are_not_whole(database: Database, added: list[str]) -> None:
+    """Rows half tagged; and some or more new rows than the report had that was stored last."""
+    store_volume(database, named())
+    tag(database, "scratch101", "%" if added else "a1")
+    if added:
+        leave(database, "scratch101", *added)
+    recover(database, "scratch101")
+    assert paths(database, "scratch101") == ["a0", "a1", "a2"]
+
+
+def test_leftovers_of_a_database_without_reports_are_purged_beside_others(database: Database) -> None:
+    store_volume(database, named())
+    with database.writing() as connection:
+        connection.execute(sa.delete(schema.volume_summary))
+    tag(database, "scratch101", "a1")
+    recover(database, "scratch101")
+    assert paths(database, "scratch101") == ["a0", "a2"]
 
 
 def test_a_directory_whose_name_looks_tagged_but_for_its_case_stays(database: Database) -> None:
