@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lurge.store import adopt, schema
 from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
-from lurge.store.steps import TAGGED
+from lurge.store.steps import TAGGED, takes_steps
 from lurge.store.upgrade import revisions
 
 
@@ -68,6 +68,8 @@ def look_at(database: Database) -> Findings:
             found.rows[table.name] = counted
         look_at_volumes(connection, found)
         look_at_rows(connection, found)
+        if why := takes_steps(database, connection):
+            found.notes.append(f"rows are replaced in steps, not in a transaction: {why}")
         if not database.is_sqlite:
             found.notes += look_at_connection(connection)
     return found
@@ -107,7 +109,7 @@ def look_at_rows(connection: sa.Connection, found: Findings) -> None:
     """Rows that refer to nothing, and what an interrupted older tool left."""
     tagged = connection.execute(sa.select(sa.func.count()).select_from(schema.directory).where(TAGGED)).scalar_one()
     if tagged:
-        found.notes.append(f"{tagged} directories are tagged by an older tool; a report mends those of its volumes")
+        found.notes.append(f"{tagged} directories are tagged by an older tool; a report restores its volumes")
     for table in schema.metadata.sorted_tables:
         for key in table.foreign_keys:
             target = key.column
