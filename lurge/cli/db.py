@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
@@ -32,9 +34,15 @@ def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: Ve
 
 
 def check(
-    config: ConfigOption = None, json: JsonOption = False, quiet: QuietOption = False, verbose: VerboseOption = False
+    config: ConfigOption = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Correct the dates and names that the older tool left, and say which.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Look at the database without changing it: its schema, its rows, what an interrupted run left.
+    """Look at the database: its schema, its rows, what an interrupted run left. Only --repair changes it.
 
     The exit status is 1 where something should be done.
 
@@ -44,11 +52,19 @@ def check(
     from lurge.config import load_config
     from lurge.store.check import look_at
     from lurge.store.database import Database
+    from lurge.store.lock import sole_run
+    from lurge.store.repair import repair_database
 
     database = Database(load_config(config).database)
+    done = []
+    if repair:
+        with sole_run(database, "db check"):
+            done = repair_database(database)
+        if not (quiet or json):
+            say(*done)
     found = database.retrying(lambda: look_at(database))
     if json:
-        say_json(found.as_json())
+        say_json(found.as_json() | ({"repaired": done} if repair else {}))
     elif not quiet:
         say(*found.lines())
     raise typer.Exit(1 if found.problems else 0)

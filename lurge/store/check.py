@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from lurge.store import adopt, schema
 from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
+from lurge.store.repair import complaints
 from lurge.store.steps import TAGGED, takes_steps
 from lurge.store.upgrade import revisions
 
@@ -68,6 +69,7 @@ def look_at(database: Database) -> Findings:
             found.rows[table.name] = counted
         look_at_volumes(connection, found)
         look_at_rows(connection, found)
+        found.problems += complaints(connection)
         if why := takes_steps(database, connection):
             found.notes.append(f"rows are replaced in steps, not in a transaction: {why}")
         if not database.is_sqlite:
