@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.plain_loop import RECORDS as LOOP_RECORDS
 from benchmarks.world import World
-from lurge.stream.launch import ONE_MACHINE, find_mpiexec
+from lurge.parallel.launch import ONE_MACHINE, find_mpiexec
 
 RANKS = (2, 3, 4)
 SMALL = 2_000_000

@@ -3,8 +3,9 @@
     python -m benchmarks.scale [RECORDS_A_VOLUME [VOLUMES]]
 
 What a line costs is measured in a run on three ranks: the controller inflates, cuts and sends it, a worker receives and
-reads it. The simulation deals ranks out as lurge does (lurge.stream.plan), lets every controller go as fast as its core
-or its crew allows, all of them together no faster than the cores there are, and lends the crews of those that are done.
+reads it. The simulation deals ranks out as lurge does (lurge.parallel.plan), lets every controller go as fast as its
+core or its crew allows, all of them together no faster than the cores there are, and lends the crews of those that are
+done.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lurge.aggregate.table import SUMS
-from lurge.stream.plan import make_plan, share
-from lurge.stream.threads import usable_cores
+from lurge.kernels.table import SUMS
+from lurge.parallel.plan import make_plan, share
+from lurge.parallel.threads import usable_cores
 
 RANKS_HERE = (2, 3, 4, 5, 6, 8)
 LARGE_SITE = [300_000_000] * 7

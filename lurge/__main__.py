@@ -1,6 +1,6 @@
 """`lurge` and `python -m lurge`: the first moments of every process."""
 
-from lurge.stream.ranks import together
+from lurge.parallel.ranks import together
 
 
 def main() -> None:

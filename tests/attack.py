@@ -35,18 +35,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lurge.aggregate.aggregator import Aggregator
 from lurge.atomic import UNFINISHED
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StreamError
 from lurge.model.era import Era
 from lurge.model.paths import PathAliases
 from lurge.model.rules import FileType, Rules
+from lurge.parallel.launch import find_mpiexec
 from lurge.source.inflate import DumpReader
 from lurge.store.database import Database
-from lurge.stream.launch import find_mpiexec
 from tests import soak
 from tests.facts import facts
+from tests.passes import StandardPass
 from tests.processes import SECONDS_TO_END, job, processes_of, wait_for_none
 from tests.site import TODAY, Entry, Site
 from tests.soak import Difference
@@ -90,7 +90,7 @@ def rules_for(rng: random.Random, era: Era, directories: list[bytes]) -> Rules:
 
 def same_reports(rules: Rules, text: bytes, rng: random.Random) -> None:
     expected = soak.twin_report(rules, text)
-    kernel = Aggregator(rules)
+    kernel = StandardPass(rules)
     start = number = 0
     while start < len(text):
         end = text.find(b"\n", start + rng.randint(1, 1 << rng.randint(1, 18)))
@@ -99,7 +99,7 @@ def same_reports(rules: Rules, text: bytes, rng: random.Random) -> None:
         kernel.add(np.frombuffer(bytearray(part), np.uint8), number + 1)
         number += part.count(b"\n") + (not part.endswith(b"\n"))
         start = end
-    soak.compare_reports("mutated lines", expected, kernel.report(rules, expected.counts.lines))
+    soak.compare_reports("mutated lines", expected, kernel.report(expected.counts.lines))
 
 
 def streams(rng: random.Random, seed: int, folder: Path) -> None:
@@ -179,13 +179,13 @@ def colliding_names(rng: random.Random, blocks: int) -> list[bytes]:
 
 def seconds_to_read(rules: Rules, chosen: list[bytes]) -> float:
     text = b"".join(Entry(b"/p/" + name + b"/f").line() for name in chosen)
-    kernel = Aggregator(rules)
+    kernel = StandardPass(rules)
     started = time.process_time()
     kernel.add(np.frombuffer(bytearray(text), np.uint8), 1)
-    merged = Aggregator(rules)
+    merged = StandardPass(rules)
     merged.merge(kernel.export())
     spent = time.process_time() - started
-    if len(merged.report(rules, len(chosen)).directories) != len(chosen):
+    if len(merged.report(len(chosen)).directories) != len(chosen):
         raise Difference("a directory is lost")
     return spent
 

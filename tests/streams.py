@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from lurge.stream.blocks import Read
+from lurge.parallel.blocks import Read
 
 
 def arriving(pieces: Iterable[bytes]) -> Read:

@@ -1,87 +1,171 @@
-"""Which directories at a given depth hold files of which groups: the kernel behind `lurge basedirs`."""
+"""The directory report: files by group, base directory, subdirectory and filetype."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from lurge.aggregate.kernel import (
-    FILE,
-    GID,
-    GOOD,
-    KIND,
-    LONGEST_LINE,
-    NLINK,
-    PATH_LENGTH,
-    line_scratch,
-    read_fields,
-    split_line,
-)
-from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
-from lurge.aggregate.table import Table, TableArrays, find_or_add, room
-from lurge.compiled import ZERO, compiled
-from lurge.model.era import Era
+from lurge.aggregate.interface import Aggregate, Tally
+from lurge.aggregate.records import Records, pack_words
+from lurge.aggregate.table import Export, Table
+from lurge.kernels.directories import WORD, DeepNames, Suffixes, add_files
+from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, A, B
+from lurge.model.directories import Directories
+from lurge.model.paths import shown
+from lurge.model.rules import FileType, Rules
+
+WORDS_COMPARED = 8
+"""Names that are equal in so many words are rare enough to be compared one by one."""
 
 
-@compiled
-def length_at_depth(path, length, depth):
-    """How much of path[:length] is the directory `depth` components below the root, -1 where it is not that deep."""
-    slashes = 0
-    for i in range(length):
-        if path[i] == 47:
-            slashes += 1
-            if slashes > depth:
-                return i
-    return -1
+def compile_suffixes(filetypes: Sequence[FileType]) -> Suffixes:
+    """The kernel's form of the suffixes of each type."""
+    suffixes = [
+        (suffix.encode().lower(), number) for number, filetype in enumerate(filetypes) for suffix in filetype.suffixes
+    ]
+    suffixes.sort(key=lambda suffix: (suffix[0][-1], suffix[1]))
+    text, places = pack_words([suffix for suffix, _ in suffixes])
+    tails = [int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little") for suffix, _ in suffixes]
+    masks = [2**64 - 2 ** (8 * max(WORD - len(suffix), 0)) for suffix, _ in suffixes]
+    at = [(*place, number) for place, (_, number) in zip(places, suffixes, strict=True)]
+    last_bytes = np.array([suffix[-1] for suffix, _ in suffixes], np.int64)
+    return Suffixes(
+        text=text,
+        at=np.array(at, np.int64).reshape(-1, 3),
+        tail=np.array([tails, masks], np.uint64).T.copy(),
+        first=np.searchsorted(last_bytes, np.arange(257)).astype(np.int64),
+    )
 
 
-@compiled
-def add_directories(encoding, columns, default_depth, depths, table, buffer, start, tabs, path, fields):
-    """Add the directories of the files in buffer[start:]; returns where the first line starts that found no room."""
-    end = len(buffer)
-    while start < end:
-        if room(table, LONGEST_LINE) < 1:
-            return start
-        newline, found_columns = split_line(buffer, start, tabs)
-        reason = read_fields(encoding, columns, found_columns, buffer, start, newline, tabs, path, fields)
-        start = newline + 1
-        if reason != GOOD or fields[KIND] != FILE or fields[NLINK] == 0:
-            continue
-        length = np.int64(fields[PATH_LENGTH])
-        known = find_longest(depths, ANY_GROUP, path, find_boundaries(depths, path, length))
-        depth = default_depth if known < 0 else depths.value[known]
-        found = length_at_depth(path, length, depth)
-        if found >= 0:
-            find_or_add(table, np.int64(fields[GID]), ZERO, path, ZERO, found)
-    return start
+def compile_deep_names(names: Sequence[str]) -> DeepNames:
+    """The kernel's form of the names of directories that are reported one level deeper."""
+    text, places = pack_words([b".", *(name.encode() for name in names)])
+    return DeepNames(text, np.array(places[1:], np.int64).reshape(-1, 2))
 
 
-class DirectoryFinder:
-    """Gathers (gid, directory) over any number of dumps.
+class DirectoryTally(Tally[Export]):
+    """Sums of files by (group, base directory, subdirectory)."""
 
-    depth: components below the root, unless the path is below one of `prefixes` (path -> depth), the longest winning.
+    def __init__(self, rules: Rules) -> None:
+        self._rules = *compile_deep_names(rules.deep_directories), *compile_suffixes(rules.filetypes)
+        self._table = Table(sums=1 + len(rules.filetypes))
+
+    def add(self, records: Records) -> None:
+        # A subdirectory is part of a path, or `.`.
+        self._table.make_room(records.path_bytes + records.count, records.count)
+        add_files(records.fields, records.count, records.paths, *self._table.arrays, *self._rules)
+
+    def export(self) -> Export:
+        return self._table.export()
+
+    def merge(self, export: Export) -> None:
+        self._table.merge(export)
+
+
+@dataclass(frozen=True)
+class DirectoryReport(Aggregate[Export, Directories]):
+    """Files by (group, base directory, subdirectory), with the bytes of each filetype."""
+
+    name: str = "directories"
+
+    def tally(self, rules: Rules) -> DirectoryTally:
+        return DirectoryTally(rules)
+
+    def result(self, export: Export, rules: Rules) -> Directories:
+        return make_directories(export, rules.bases()[0])
+
+
+DIRECTORIES = DirectoryReport()
+
+
+def make_directories(table: Export, bases: list[str]) -> Directories:
+    """The directory report, without a Python object for each of its rows unless two are shown alike."""
+    text, start, length, changed = show_names(table)
+    order = sort_rows(table.signed(A), table.signed(B), text, start, length)
+    sums = table.sums()[order]
+    found = Directories(
+        bases=bases,
+        gid=table.signed(A)[order],
+        base=table.signed(B)[order],
+        text=text.tobytes(),
+        start=start[order],
+        length=length[order],
+        size=sums[:, 0],
+        newest=table.signed(NEWEST)[order],
+        files=table.signed(COUNT)[order],
+        filetype_sizes=sums[:, 1:],
+    )
+    return Directories.of(found) if has_doubles(found, changed[order]) else found
+
+
+def show_names(
+    table: Export,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The names as UTF-8: (text, starts, lengths, which of them were not UTF-8 and are shown otherwise)."""
+    text, start, length = table.text, table.signed(NAME).copy(), table.signed(LENGTH).copy()
+    changed = np.zeros(len(start), np.bool_)
+    added: list[bytes] = []
+    end = len(text)
+    beyond_ascii = np.concatenate([[0], np.cumsum(text > 127)])
+    for i in np.flatnonzero(beyond_ascii[start + length] > beyond_ascii[start]).tolist():
+        name = text[start[i] : start[i] + length[i]].tobytes()
+        name_shown = shown(name).encode()
+        if name_shown != name:
+            changed[i], start[i], length[i] = True, end, len(name_shown)
+            end += len(name_shown)
+            added.append(name_shown)
+    return np.concatenate([text, np.frombuffer(b"".join(added), np.uint8)]), start, length, changed
+
+
+def sort_rows(
+    gid: npt.NDArray[np.int64],
+    base: npt.NDArray[np.int64],
+    text: npt.NDArray[np.uint8],
+    start: npt.NDArray[np.int64],
+    length: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """The order of rows by gid, base and name, as int64[n].
+
+    Names are compared by eight bytes at a time, the first of them the highest; shorter ones count as if zeros followed.
     """
+    padded_text = np.concatenate([text, np.zeros(WORD, np.uint8)])
+    longest = int(length.max(initial=0))
+    words = []
+    for at in range(0, min(longest, WORD * WORDS_COMPARED), WORD):
+        left = np.clip(length - at, 0, WORD)
+        bytes_of = padded_text[np.where(left > 0, start + at, 0)[:, None] + np.arange(WORD)]
+        bytes_of[np.arange(WORD) >= left[:, None]] = 0
+        words.append(bytes_of.view(">u8")[:, 0].astype(np.uint64))
+    keys = [gid, base, *words]
+    order = np.lexsort((length, *reversed(keys)))
+    if longest > WORD * WORDS_COMPARED:
+        long_names = length[order] > WORD * WORDS_COMPARED
+        tied = long_names[1:] & long_names[:-1]
+        for key in keys:
+            tied &= key[order[1:]] == key[order[:-1]]
+        for first, after in runs(tied):
+            tied_rows = order[first:after].tolist()
+            order[first:after] = sorted(tied_rows, key=lambda i: text[start[i] :][: length[i]].tobytes())
+    return order
 
-    def __init__(self, depth: int, prefixes: Mapping[str, int]) -> None:
-        self._depth = depth
-        self._depths: LookupArrays = compile_lookup(
-            {(int(ANY_GROUP), prefix.rstrip("/").encode()): found for prefix, found in prefixes.items()}
-        )
-        self._table = Table(sums=0)
-        self._scratch = line_scratch()
 
-    def add(self, era: Era, lines: npt.NDArray[np.uint8]) -> None:
-        """Read whole lines of a dump of `era`."""
-        start = 0
-        while start < len(lines):
-            self._table.make_room(int(LONGEST_LINE))
-            table: TableArrays = self._table.arrays
-            start = add_directories(
-                int(era.encoding), era.columns, self._depth, self._depths, table, lines, start, *self._scratch
-            )
+def runs(tied: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first, after) of the rows that are tied to their neighbours; tied[i] says whether row i and the next are."""
+    edges = np.flatnonzero(np.diff(tied, prepend=False, append=False))
+    return [(first, last + 1) for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
 
-    def found(self) -> list[tuple[int, bytes]]:
-        """(gid, directory), sorted."""
-        return sorted((row.a, row.name) for row in self._table.rows())
+
+def has_doubles(found: Directories, changed: npt.NDArray[np.bool_]) -> bool:
+    """Whether two rows are shown alike; only a name that is shown otherwise than it is can be another's double."""
+    if not changed.any():
+        return False
+    alike = changed[1:] | changed[:-1]
+    for column in (found.gid, found.base, found.length):
+        alike &= column[1:] == column[:-1]
+    return any(
+        found.subdirectories(slice(i, i + 1)) == found.subdirectories(slice(i + 1, i + 2))
+        for i in np.flatnonzero(alike).tolist()
+    )

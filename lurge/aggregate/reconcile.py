@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from lurge.aggregate.interface import Check
 from lurge.errors import ReconciliationError
-from lurge.model.report import VolumeReport
+from lurge.model.report import Counts
 
 
-def reconcile(volume: str, report: VolumeReport) -> None:
-    """Raise ReconciliationError where a counter and what it should equal differ.
-
-    Lines are counted by whoever cut the dump, records and bytes line by line by who read them; the tables are sums of
-    their own.
-    """
-    counts = report.counts
-    both = counts.attributed_bytes + counts.unattributed_bytes
-    checks = {
-        "lines = records + rejected": (counts.lines, counts.records + counts.rejected),
-        "records = attributed + unattributed + vanished": (
-            counts.records,
-            counts.attributed + counts.unattributed + counts.vanished,
-        ),
-        "attributed records = records of the groups": (counts.attributed, sum(row.records for row in report.groups)),
-        "attributed bytes = bytes of the groups": (counts.attributed_bytes, sum(row.size for row in report.groups)),
-        "unattributed records = records outside": (
-            counts.unattributed,
-            sum(row.records for row in report.unattributed),
-        ),
-        "unattributed bytes = bytes outside": (
-            counts.unattributed_bytes,
-            sum(row.size for row in report.unattributed),
-        ),
-        "all bytes = bytes of the users": (both, sum(row.size for row in report.users)),
-    }
-    for what, (left, right) in checks.items():
+def reconcile(volume: str, checks: Iterable[Check]) -> None:
+    """Raise ReconciliationError if two numbers that must be equal differ."""
+    for statement, left, right in checks:
         if left != right:
-            raise ReconciliationError(f"{volume} does not add up: {what}: {left} is not {right}")
+            raise ReconciliationError(f"{volume} does not add up: {statement}: {left} is not {right}")
+
+
+def count_checks(counts: Counts) -> Iterable[Check]:
+    """Check the counters: lines are counted by whoever cut the dump, records by who parsed them, their kinds apart."""
+    yield Check("lines = records + rejected", counts.lines, counts.records + counts.rejected)
+    kinds = counts.attributed + counts.unattributed + counts.vanished
+    yield Check("records = attributed + unattributed + vanished", counts.records, kinds)

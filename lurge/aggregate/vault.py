@@ -1,105 +1,104 @@
-"""The kernel that reads vault keys: `<root>/.vault/<branch>/<key>` (docs/formats.md)."""
+"""The vault report: files that are marked to be kept or archived."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
-from lurge.aggregate.decode import VAULT, decode_base64, read_hex
-from lurge.compiled import ZERO, compiled, within
+from lurge.aggregate.interface import Aggregate, Tally
+from lurge.aggregate.records import Records, make_samples, merge_rejected
+from lurge.kernels.parse import LONGEST_LINE, SLACK, Rejected, new_rejected
+from lurge.kernels.vault import VaultArrays, add_keys
+from lurge.model.paths import shown
+from lurge.model.report import VAULT_KEY, VAULT_STATES, Sample, VaultFile
+from lurge.model.rules import Rules
 
-BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
-MARK = b"/.vault/"
-NO_KEY, BAD_KEY = -1, -2
-NO_DASH = np.int64(-1)
-LONGEST_INODE = 16
-
-
-@within
-def find_mark(path, length):
-    """Where the last `/.vault/` in path[:length] begins, -1 where there is none."""
-    i = length - len(MARK)
-    while i >= 0:
-        if path[i] == 47 and path[i + 1] == 46:
-            j = 2
-            while j < len(MARK) and path[i + j] == MARK[j]:
-                j += 1
-            if j == len(MARK):
-                return i
-        i -= 1
-    return -1
+COLUMNS = 7
 
 
-@within
-def same_bytes(path, start, end, word):
-    if end - start != len(word):
-        return False
-    for i in range(len(word)):
-        if path[start + i] != word[i]:
-            return False
-    return True
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a vault, and those that do not decode.
 
-
-@within
-def find_branch(path, start, end):
-    """The number of the branch that path[start:end] names, NO_KEY where it names none."""
-    if same_bytes(path, start, end, b"keep"):
-        return 0
-    if same_bytes(path, start, end, b"archive"):
-        return 1
-    if same_bytes(path, start, end, b".staged"):
-        return 2
-    if same_bytes(path, start, end, b".limbo"):
-        return 3
-    if same_bytes(path, start, end, b".stash"):
-        return 4
-    return NO_KEY
-
-
-@within
-def decode_key(path, start, end, joined, out, at):
-    """The relative path of the key in path[start:end] into out[at:]; returns its length, BAD_KEY where it is none.
-
-    joined: scratch of at least end - start bytes.
+    fields: int64[rows, COLUMNS], as in kernels.vault. text: uint8, the paths.
     """
-    length = ZERO
-    dash = NO_DASH
-    for i in range(start, end):
-        if path[i] != 47:
-            if path[i] == 45 and dash < 0:
-                dash = length
-            joined[length] = path[i]
-            length += 1
-    if dash < 2 or dash % 2 != 0 or dash > LONGEST_INODE:
-        return BAD_KEY
-    for i in range(0, dash, 2):
-        if read_hex(joined, i, i + 2) < 0:
-            return BAD_KEY
-    decoded = decode_base64(VAULT, joined, dash + 1, length, out, at)
-    return decoded if decoded > 0 else BAD_KEY
+
+    fields: npt.NDArray[np.int64]
+    text: npt.NDArray[np.uint8]
+    rejected: Rejected
 
 
-@compiled
-def read_vault_path(path, length, joined, out, at):
-    """The file that a path in a vault stands for: (branch, length of its path in out[at:]).
+@dataclass(frozen=True)
+class VaultReport:
+    """The marked files, sorted, and the number and first samples of keys that do not decode."""
 
-    branch is NO_KEY where the path is no key, BAD_KEY where it is one that does not decode.
-    """
-    mark = find_mark(path, length)
-    if mark < 0:
-        return NO_KEY, 0
-    start = mark + len(MARK)
-    slash = start
-    while slash < length and path[slash] != 47:
-        slash += 1
-    if slash >= length - 1:
-        return NO_KEY, 0
-    branch = find_branch(path, start, slash)
-    if branch < 0:
-        return NO_KEY, 0
-    for i in range(mark):
-        out[at + i] = path[i]
-    out[at + mark] = 47
-    relative = decode_key(path, slash + 1, length, joined, out, at + mark + 1)
-    if relative < 0:
-        return BAD_KEY, 0
-    return branch, mark + 1 + relative
+    files: list[VaultFile]
+    bad_keys: int
+    samples: list[Sample]
+
+
+class VaultTally(Tally[Keys]):
+    """Keys in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self._arrays = VaultArrays(
+            used=np.zeros(2, np.int64),
+            fields=np.zeros((0, COLUMNS), np.int64),
+            text=np.zeros(0, np.uint8),
+            joined=np.zeros(LONGEST_LINE + SLACK, np.uint8),
+        )
+        self._rejected = new_rejected(1)
+
+    def add(self, records: Records) -> None:
+        # A marked file's path is shorter than its key's.
+        self._make_room(records.count, records.path_bytes + SLACK)
+        add_keys(records.fields, records.count, records.paths, records.text, *self._arrays, *self._rejected)
+
+    def _make_room(self, more_rows: int, more_text: int) -> None:
+        old = self._arrays
+        rows, text = old.used.tolist()
+        if rows + more_rows > len(old.fields) or text + more_text > len(old.text):
+            fields = np.zeros((max(len(old.fields), 2 * (rows + more_rows)), COLUMNS), np.int64)
+            longer = np.zeros(max(len(old.text), 2 * (text + more_text)), np.uint8)
+            fields[:rows], longer[:text] = old.fields[:rows], old.text[:text]
+            self._arrays = old._replace(fields=fields, text=longer)
+
+    def export(self) -> Keys:
+        rows, text = self._arrays.used.tolist()
+        return Keys(self._arrays.fields[:rows], self._arrays.text[:text], self._rejected)
+
+    def merge(self, export: Keys) -> None:
+        more_rows, more_text = len(export.fields), len(export.text)
+        self._make_room(more_rows, more_text)
+        rows, text = self._arrays.used.tolist()
+        self._arrays.fields[rows : rows + more_rows] = export.fields
+        self._arrays.fields[rows : rows + more_rows, 0] += text
+        self._arrays.text[text : text + more_text] = export.text
+        self._arrays.used[:] += more_rows, more_text
+        merge_rejected(self._rejected, export.rejected)
+
+
+@dataclass(frozen=True)
+class VaultKeys(Aggregate[Keys, VaultReport]):
+    """Files below `.vault`, by the path that each had when it was marked."""
+
+    name: str = "vault"
+
+    def tally(self, rules: Rules) -> VaultTally:
+        return VaultTally()
+
+    def result(self, export: Keys, rules: Rules) -> VaultReport:
+        text = export.text.tobytes()
+        files = [
+            VaultFile(
+                shown(rules.aliases.apply(text[start : start + length])), VAULT_STATES[branch], uid, gid, size, mtime
+            )
+            for start, length, branch, uid, gid, size, mtime in export.fields.tolist()
+        ]
+        samples = make_samples(export.rejected, (VAULT_KEY,))
+        return VaultReport(sorted(files), int(export.rejected.counts[0]), samples)
+
+
+VAULT = VaultKeys()

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lurge.display import display
-from lurge.stream.coordinator import Watcher
-from lurge.stream.launch import TERMINAL_VARIABLE
+from lurge.parallel.coordinator import Watcher
+from lurge.parallel.launch import TERMINAL_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -14,7 +14,7 @@ import typer
 from lurge.errors import LurgeError
 
 if TYPE_CHECKING:
-    from lurge.stream.comm import Comm
+    from lurge.parallel.comm import Comm
 
 RanksOption = Annotated[
     int | None, typer.Option("-n", "--ranks", min=1, help="Start mpiexec with so many ranks on this machine.")
@@ -27,22 +27,22 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
     command: the arguments for lurge, with which more ranks are started where the user asked for them. recipe: the
     module that `coordinate` needs.
     """
-    from lurge.stream.comm import connect, run_rank
-    from lurge.stream.launch import start_ranks
-    from lurge.stream.leftovers import remove_all_leftovers
-    from lurge.stream.ranks import own_rank
+    from lurge.parallel.comm import connect, run_rank
+    from lurge.parallel.launch import start_ranks
+    from lurge.parallel.leftovers import remove_all_leftovers
+    from lurge.parallel.ranks import own_rank
 
     if ranks and ranks > 1:
         sys.exit(start_ranks(ranks, command))
     # Before the ranks report in: an import that hangs on one node must not hang the job.
-    import_module(recipe if own_rank() == 0 else "lurge.stream.member")
+    import_module(recipe if own_rank() == 0 else "lurge.parallel.member")
     comm = connect()
     if comm is None:
         raise typer.Exit(coordinate(None))
     remove_all_leftovers()
     if comm.rank == 0:
         sys.exit(run_rank(comm, lambda: coordinate_others(comm, coordinate)))
-    from lurge.stream.member import run_member
+    from lurge.parallel.member import run_member
 
     sys.exit(run_rank(comm, lambda: run_member(comm)))
 

@@ -16,10 +16,10 @@ from lurge.errors import StoreError
 
 if TYPE_CHECKING:
     from lurge.config import Config
+    from lurge.parallel.comm import Comm
+    from lurge.parallel.coordinator import Watcher
     from lurge.pipeline.outcome import Outcome
     from lurge.store.database import Database
-    from lurge.stream.comm import Comm
-    from lurge.stream.coordinator import Watcher
 
 log = logging.getLogger(__name__)
 

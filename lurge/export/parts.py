@@ -9,6 +9,7 @@ from pathlib import Path
 
 from isal import igzip
 
+from lurge.aggregate.interface import Sink
 from lurge.errors import VolumeError
 from lurge.model.split import GroupLines, Portion
 
@@ -18,8 +19,11 @@ MOST_BYTES_OPEN = 1 << 27
 
 LEVEL = 1
 
+PORTIONS_WAITING = 64
+"""Maximum of out-of-order portions to buffer."""
 
-class VolumeParts:
+
+class VolumeParts(Sink[list[GroupLines]]):
     """Puts portions, which come in any order, into files in the dump's order.
 
     What is written depends on nothing but the lines, so that any number of ranks gives equal bytes. Every method raises
@@ -41,6 +45,10 @@ class VolumeParts:
     def waiting(self) -> int:
         """How many portions wait for one before them."""
         return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        return self.waiting > PORTIONS_WAITING
 
     def add(self, first_line: int, lines: int, portion: Portion) -> None:
         """Take the records of `lines` lines of the dump, of which `first_line` is the first."""
@@ -76,8 +84,8 @@ class VolumeParts:
         for gid in sorted(self._open):
             self._write(gid)
 
-    def finish(self) -> list[GroupLines]:
-        """Write what is left; returns what there is of each group, by gid."""
+    def finish(self, export: list[GroupLines]) -> list[GroupLines]:
+        """Write what is left; returns the number of lines of each group, by gid."""
         self._write_all()
         return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]
 

@@ -32,7 +32,6 @@ class Rules:
     """How lines of one dump are read and to what they are attributed.
 
     dump_time: Unix seconds, the latest mtime that counts. directories: (gid, path) of every base directory, raw.
-    splits: whether the lines are also handed on by group.
     """
 
     era: Era
@@ -42,7 +41,6 @@ class Rules:
     filetypes: Sequence[FileType]
     deep_directories: Sequence[str]
     aliases: PathAliases
-    splits: bool = False
 
     def bases(self) -> tuple[list[str], Mapping[tuple[int, bytes], int]]:
         """The base directories as shown, and which of them each (gid, raw path) is.

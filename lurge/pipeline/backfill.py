@@ -10,17 +10,17 @@ from lurge.config import Config
 from lurge.errors import LurgeError
 from lurge.logs import set_role
 from lurge.model.dump import Dump
+from lurge.parallel.comm import Comm
+from lurge.parallel.coordinator import Result, Watcher
+from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.report import is_stored, write_tables
 from lurge.pipeline.site import Site, open_site
-from lurge.pipeline.work import job_of, problem_with
+from lurge.pipeline.work import problem_with, task_of
 from lurge.source.finding import find_dumps, from_the_future
 from lurge.store.database import Database
 from lurge.store.recover import recover
-from lurge.stream.comm import Comm
-from lurge.stream.coordinator import Result, Watcher
-from lurge.stream.protocol import Job
 
 log = logging.getLogger(__name__)
 
@@ -60,26 +60,26 @@ def stored_days(outcome: Outcome) -> set[date]:
 def read_dates(site: Site, comm: Comm | None, watcher: Watcher, dumps: list[Dump]) -> list[VolumeOutcome]:
     """Read and store some dumps in their order."""
     outcomes: dict[int, VolumeOutcome] = {}
-    jobs: dict[int, Job] = {}
+    tasks: dict[int, VolumeTask] = {}
     for number, dump in enumerate(dumps):
         recover(site.database, dump.volume.name)
-        found = job_or_problem(site, dump)
-        if isinstance(found, Job):
-            jobs[number] = found
+        found = task_or_problem(site, dump)
+        if isinstance(found, VolumeTask):
+            tasks[number] = found
         else:
             outcomes[number] = found
             site.note(found)
 
     def finish(number: int, result: Result) -> None:
-        outcomes[number] = site.store(jobs[number].dump, result)
+        outcomes[number] = site.store(tasks[number].dump, result)
 
-    read_all(site.config, comm, jobs, watcher, finish, at_once=len(site.config.dumps.volumes))
+    read_all(site.config, comm, tasks, watcher, finish, at_once=len(site.config.dumps.volumes))
     return [outcomes[number] for number in sorted(outcomes)]
 
 
-def job_or_problem(site: Site, dump: Dump) -> Job | VolumeOutcome:
+def task_or_problem(site: Site, dump: Dump) -> VolumeTask | VolumeOutcome:
     try:
-        return job_of(site.config, dump)
+        return task_of(site.config, dump)
     except LurgeError as error:
         return problem_with(dump.volume, error)
 

@@ -9,12 +9,12 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from lurge.aggregate.directories import DirectoryFinder
+from lurge.aggregate.basedirs import DirectoryFinder
 from lurge.atomic import remove_abandoned, whole_file
 from lurge.display import display
 from lurge.errors import UsageError
+from lurge.parallel.blocks import OpenDump
 from lurge.source.finding import dump_of
-from lurge.stream.blocks import OpenDump
 
 BLOCK_RECORDS = 1000
 
@@ -40,7 +40,7 @@ def make_base_directories(
     target = output or published[0][1]
     if target.is_dir():
         target = target / f"{newest:%Y%m%d}.basedirs"
-    found = finder.found()
+    found = sorted((row.a, row.name) for row in finder.rows())
     if not found:
         log.warning("no directory of the depth holds a file: the base directories are empty")
     kept = [(gid, path or b"/") for gid, path in found if not re.search(rb"[\r\n]", path)]

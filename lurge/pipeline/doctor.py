@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from lurge.compiled import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT, damaged_files
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
 from lurge.errors import LurgeError, QuotaError
-from lurge.pipeline.work import job_of
+from lurge.kernels.compiling import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT, damaged_files
+from lurge.parallel.blocks import OpenDump
+from lurge.parallel.launch import ONE_MACHINE, find_mpiexec
+from lurge.pipeline.work import task_of
 from lurge.source.finding import newest_dump, read_base_directories
-from lurge.stream.blocks import OpenDump
-from lurge.stream.launch import ONE_MACHINE, find_mpiexec
 
 MPI_SECONDS = 60
 LEAST_FREE_BYTES = 1 << 30
@@ -102,7 +102,7 @@ def check_dumps(config: Config) -> Iterator[Finding]:
             dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
             with closing(OpenDump(dump.path)) as opened:
                 era = opened.era
-            chosen = job_of(config, dump).base_directories
+            chosen = task_of(config, dump).base_directories
             mine = [
                 path
                 for _, path in read_base_directories(chosen)

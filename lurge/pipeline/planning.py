@@ -11,12 +11,12 @@ from pathlib import Path
 from lurge.config import Config
 from lurge.errors import LurgeError, StoreError
 from lurge.model.dump import Dump
+from lurge.parallel.plan import COORDINATOR, WORKERS_FED, make_plan, share
 from lurge.pipeline.backfill import older_dumps
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
 from lurge.store.dates import stored_dates
 from lurge.store.volumes import count_directories
-from lurge.stream.plan import COORDINATOR, WORKERS_FED, make_plan, share
 
 BYTES_A_WORKER = 64 << 20
 """Compressed bytes of a dump below which another worker is not worth its start."""

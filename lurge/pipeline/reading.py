@@ -10,12 +10,12 @@ from functools import partial
 from lurge.aggregate.warm import compile_kernels
 from lurge.config import Config
 from lurge.logs import set_role
-from lurge.stream.comm import Comm, thread_comms
-from lurge.stream.coordinator import Coordinator, Result, Watcher
-from lurge.stream.member import run_member
-from lurge.stream.plan import make_plan
-from lurge.stream.protocol import Job
-from lurge.stream.threads import start_thread, usable_cores
+from lurge.parallel.comm import Comm, thread_comms
+from lurge.parallel.coordinator import Coordinator, Result, Watcher
+from lurge.parallel.member import run_member
+from lurge.parallel.messages import VolumeTask
+from lurge.parallel.plan import make_plan
+from lurge.parallel.threads import start_thread, usable_cores
 
 Finish = Callable[[int, Result], None]
 
@@ -26,7 +26,7 @@ class InOrder:
     So equal dumps give equal keys in the database, however many ranks read them, and reading goes on meanwhile.
     """
 
-    def __init__(self, numbers: Mapping[int, Job], finish: Finish) -> None:
+    def __init__(self, numbers: Mapping[int, VolumeTask], finish: Finish) -> None:
         self._waiting = deque(numbers)
         self._results: dict[int, Result] = {}
         self._finish = finish
@@ -53,7 +53,7 @@ class InOrder:
 def read_all(
     config: Config,
     comm: Comm | None,
-    jobs: Mapping[int, Job],
+    tasks: Mapping[int, VolumeTask],
     watcher: Watcher,
     finish: Finish,
     at_once: int | None = None,
@@ -63,14 +63,14 @@ def read_all(
     at_once: plan for so many dumps at a time and read them in order, instead of all at once, the largest first. Ranks
     keep their roles from one call to the next, so who calls again must say the same.
     """
-    if not jobs:
+    if not tasks:
         return
-    compile_kernels(splits=any(job.split_into for job in jobs.values()))
+    compile_kernels({aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}.values())
     network = comm or start_members(1 + usable_cores())
-    plan = make_plan(network.size, at_once or len(jobs), config.mpi.workers_per_volume)
-    in_order = InOrder(jobs, finish)
+    plan = make_plan(network.size, at_once or len(tasks), config.mpi.workers_per_volume)
+    in_order = InOrder(tasks, finish)
     try:
-        Coordinator(network, plan, jobs, watcher, in_order.put, largest_first=at_once is None).run()
+        Coordinator(network, plan, tasks, watcher, in_order.put, largest_first=at_once is None).run()
         in_order.wait()
     except BaseException:
         in_order.abandon()

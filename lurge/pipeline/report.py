@@ -17,19 +17,19 @@ from lurge.export.groups import sole_split
 from lurge.export.tsv import write_reports
 from lurge.logs import set_role
 from lurge.model.dump import Dump, Volume
+from lurge.parallel.comm import Comm
+from lurge.parallel.coordinator import Result, Watcher
+from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.split import publish_groups
-from lurge.pipeline.work import job_of, problem_with
+from lurge.pipeline.work import problem_with, task_of
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
 from lurge.store.dates import is_outdated, stored_dates
 from lurge.store.newest import newest_reports
 from lurge.store.recover import recover
-from lurge.stream.comm import Comm
-from lurge.stream.coordinator import Result, Watcher
-from lurge.stream.protocol import Job
 
 log = logging.getLogger(__name__)
 
@@ -49,17 +49,19 @@ def run_report(
         parts, split_error = begin_split(config, stack) if split else (None, None)
         outcomes: dict[int, VolumeOutcome] = {}
         with site.ticket.step("find_dumps") as facts:
-            jobs = find_all(site, force, parts, outcomes)
-            only_split = {number for number, job in jobs.items() if split and not force and is_stored(site, job.dump)}
-            facts["dumps"] = {job.dump.volume.name: str(job.dump.path) for job in jobs.values()}
-            facts["inputs"] = {job.dump.volume.name: fingerprint(config, job) for job in jobs.values()}
+            tasks = find_all(site, force, parts, outcomes)
+            only_split = {
+                number for number, task in tasks.items() if split and not force and is_stored(site, task.dump)
+            }
+            facts["dumps"] = {task.dump.volume.name: str(task.dump.path) for task in tasks.values()}
+            facts["inputs"] = {task.dump.volume.name: fingerprint(config, task) for task in tasks.values()}
 
         def finish(number: int, result: Result) -> None:
             finished = site.read if number in only_split else site.store
-            outcomes[number] = finished(jobs[number].dump, result)
+            outcomes[number] = finished(tasks[number].dump, result)
 
         with site.ticket.step("read_and_store") as facts:
-            read_all(config, comm, jobs, watcher, finish)
+            read_all(config, comm, tasks, watcher, finish)
             outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
             facts["failed"] = outcome.failed
         with site.ticket.step("write_tables") as facts:
@@ -81,31 +83,31 @@ def begin_split(config: Config, stack: ExitStack) -> tuple[Path | None, LurgeErr
         return None, error
 
 
-def find_all(site: Site, force: bool, parts: Path | None, outcomes: dict[int, VolumeOutcome]) -> dict[int, Job]:
+def find_all(site: Site, force: bool, parts: Path | None, outcomes: dict[int, VolumeOutcome]) -> dict[int, VolumeTask]:
     """The dumps to read tonight, by the place of their volumes in the configuration; what becomes of the others."""
-    jobs = {}
+    tasks = {}
     for number, volume in enumerate(site.config.dumps.volumes):
         split_into = parts / str(number) if parts else None
         found = find_work(site, volume, force, split_into)
-        if isinstance(found, Job):
-            jobs[number] = found
+        if isinstance(found, VolumeTask):
+            tasks[number] = found
         else:
             outcomes[number] = found
             site.note(found)
-    return jobs
+    return tasks
 
 
-def find_work(site: Site, volume: Volume, force: bool, split_into: Path | None) -> Job | VolumeOutcome:
+def find_work(site: Site, volume: Volume, force: bool, split_into: Path | None) -> VolumeTask | VolumeOutcome:
     """The job of reading a volume's newest dump, or why there is none."""
     recover(site.database, volume.name)
     today = datetime.now(UTC).date()
     try:
         dump = newest_dump(site.config.dumps.directory, volume, today, site.config.dumps.max_days_ago)
         known = split_into is None and is_stored(site, dump)
-        if known and (not force or stored_by_the_dead(site, job_of(site.config, dump))):
+        if known and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
             log.info("%s: %s is stored already", volume.name, dump.record_date)
             return VolumeOutcome(volume.name, State.KNOWN, dump.record_date)
-        return job_of(site.config, dump, split_into)
+        return task_of(site.config, dump, split_into)
     except LurgeError as error:
         return problem_with(volume, error)
     except OSError as error:
@@ -127,19 +129,19 @@ def is_stored(site: Site, dump: Dump) -> bool:
     return site.database.retrying(look)
 
 
-def stored_by_the_dead(site: Site, job: Job) -> bool:
+def stored_by_the_dead(site: Site, task: VolumeTask) -> bool:
     """Whether the run that this one continues, having died, had stored the very same again."""
     context: dict[str, Any] = site.ticket.died["context"] if site.ticket.died else {}
-    name = job.dump.volume.name
+    name = task.dump.volume.name
     state = context.get("volumes", {}).get(name, {}).get("state")
     read = context.get("steps", {}).get("find_dumps", {}).get("inputs", {}).get(name)
-    return bool(state == State.STORED and read == fingerprint(site.config, job))
+    return bool(state == State.STORED and read == fingerprint(site.config, task))
 
 
-def fingerprint(config: Config, job: Job) -> str:
+def fingerprint(config: Config, task: VolumeTask) -> str:
     """What the numbers of a volume depend on, in short: the dump, the base directories, the configuration."""
     found = hashlib.sha256(config.file.read_bytes())
-    for path in (job.dump.path, job.base_directories):
+    for path in (task.dump.path, task.base_directories):
         status = path.stat()
         found.update(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
     return found.hexdigest()

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from lurge.aggregate.reconcile import reconcile
-from lurge.aggregate.rows import make_report
+from lurge.aggregate.standard import volume_report
+from lurge.aggregate.usage import USERS
+from lurge.aggregate.volume import Results
 from lurge.config import Config
 from lurge.enrich.forecast import forecast
 from lurge.enrich.identity import Names, make_identity
 from lurge.enrich.quota import Quotas, make_quotas, quotas_of
-from lurge.errors import LurgeError, ReconciliationError, TooManyRejected, VolumeError
+from lurge.errors import LurgeError, TooManyRejected, VolumeError
+from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump
-from lurge.model.report import REASONS, VolumeReport
-from lurge.model.split import GroupLines
+from lurge.model.report import Counts, Sample, VolumeReport
+from lurge.parallel.coordinator import Arrived, Result
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
 from lurge.store.lock import RunLock, sole_run
 from lurge.store.sums import larger_than_stored
 from lurge.store.swap import NamedReport, store_volume
-from lurge.stream.protocol import Arrived, unpack_object
-from lurge.stream.stages import STAGES
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,14 @@ class Site:
     backfilled: bool = False
     _asked: dict[str, dict[int, int | None]] = field(default_factory=dict)
 
-    def store(self, dump: Dump, arrived: Arrived | VolumeError) -> VolumeOutcome:
+    def store(self, dump: Dump, arrived: Result) -> VolumeOutcome:
         """Check and store what arrived of one volume."""
-        outcome, report = check(self.config, dump, arrived)
-        if report:
+        outcome, results = check(self.config, dump, arrived)
+        if results:
             try:
                 started = time.monotonic()
+                report = volume_report(results)
+                outcome.counts, outcome.samples = report.counts, report.samples
                 named = self._named(dump, report)
                 store_volume(self.database, named, self.lock.confirm)
                 outcome.warnings += larger_than_stored(named)
@@ -67,7 +69,7 @@ class Site:
         self.note(outcome)
         return outcome
 
-    def read(self, dump: Dump, arrived: Arrived | VolumeError) -> VolumeOutcome:
+    def read(self, dump: Dump, arrived: Result) -> VolumeOutcome:
         """Check what arrived of a volume that is stored already."""
         outcome, _ = check(self.config, dump, arrived)
         self.note(outcome)
@@ -111,51 +113,45 @@ def open_site(config: Config, database: Database, job: str, ranks: int, backfill
         yield Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
 
 
-def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[VolumeOutcome, VolumeReport | None]:
-    """What arrived of a volume, and its report, if everything in it adds up."""
+def check(config: Config, dump: Dump, arrived: Result) -> tuple[VolumeOutcome, Results | None]:
+    """What arrived of a volume, and the results of its aggregates, if everything in them adds up."""
     outcome = VolumeOutcome(dump.volume.name, State.FAILED, dump.record_date)
     if isinstance(arrived, VolumeError):
         outcome.error = arrived
         return outcome, None
     outcome.seconds = arrived.seconds
-    outcome.stages = dict(zip(STAGES, arrived.arrays["stages"].tolist(), strict=True))
+    outcome.stages = dict(arrived.report.seconds)
     try:
-        report = report_of(arrived)
-        outcome.counts, outcome.samples = report.counts, report.samples
-        reconcile(dump.volume.name, report)
-        if "split_error" in arrived.arrays:
-            outcome.split_error = unpack_object(arrived.arrays["split_error"]).error
-        if "split" in arrived.arrays:
-            outcome.split = [GroupLines(*row) for row in arrived.arrays["split"].tolist()]
-            outcome.users = sorted({row.uid for row in report.users})
-            lines = sum(group.lines for group in outcome.split)
-            if lines != report.counts.records:
-                raise ReconciliationError(
-                    f"{dump.volume.name}: {lines} lines were split by group, but {report.counts.records} records read"
-                )
-        if not report.counts.lines:
+        results = arrived.results()
+        outcome.counts, outcome.samples = results.counts, results.samples
+        note_split(outcome, arrived, results)
+        if not results.counts.lines:
             log.warning("%s has no records: the volume is stored as empty", dump.path)
-        check_rejected(config, dump, report)
+        check_rejected(config, dump, results.counts, results.samples)
     except LurgeError as error:
         log.error("%s", error.message)
         outcome.error = error
         return outcome, None
     outcome.state = State.READ
-    return outcome, report
+    return outcome, results
 
 
-def report_of(arrived: Arrived) -> VolumeReport:
-    """The rows of a volume's arrays."""
-    rules = unpack_object(arrived.arrays["rules"])
-    return make_report(arrived.arrays, rules, arrived.lines)
+def note_split(outcome: VolumeOutcome, arrived: Arrived, results: Results) -> None:
+    """Put into the outcome what was split by group, or why it was not, if that was wanted."""
+    for aggregate in arrived.task.aggregates:
+        if isinstance(aggregate, SplitByGroup):
+            outcome.split_error = arrived.report.failures.get(aggregate.name)
+            if not outcome.split_error:
+                outcome.split = results.of(aggregate)
+                outcome.users = sorted({row.uid for row in results.of(USERS)})
 
 
-def check_rejected(config: Config, dump: Dump, report: VolumeReport) -> None:
-    """Raise TooManyRejected where more lines are malformed than may be."""
-    counts, most = report.counts, config.dumps.max_rejected_fraction
-    if counts.rejected > most * counts.records:
-        first = min((one for one in report.samples if one.reason in REASONS), key=lambda one: one.line)
+def check_rejected(config: Config, dump: Dump, counts: Counts, samples: Sequence[Sample]) -> None:
+    """Raise TooManyRejected if more lines are malformed than the configuration allows."""
+    limit = config.dumps.max_rejected_fraction
+    if counts.rejected > limit * counts.records:
+        first = min(samples, key=lambda sample: sample.line)
         raise TooManyRejected(
-            f"{dump.path}: {counts.rejected} of {counts.lines} lines are rejected, more than {most:g} of the records;"
+            f"{dump.path}: {counts.rejected} of {counts.lines} lines are rejected, more than {limit:g} of the records;"
             f" the first is line {first.line} ({first.reason}): {first.text[:80]!r}"
         )

@@ -14,15 +14,15 @@ from lurge.enrich.identity import Names, make_identity
 from lurge.errors import LurgeError, SplitError
 from lurge.export.groups import SplitVolume, publish, sole_split
 from lurge.logs import set_role
+from lurge.parallel.comm import Comm
+from lurge.parallel.coordinator import Result, Watcher
+from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import check
 from lurge.pipeline.ticket import JobTicket, ticket_of
-from lurge.pipeline.work import job_of, problem_with
+from lurge.pipeline.work import problem_with, task_of
 from lurge.source.finding import newest_dump
-from lurge.stream.comm import Comm
-from lurge.stream.coordinator import Result, Watcher
-from lurge.stream.protocol import Job
 
 log = logging.getLogger(__name__)
 
@@ -37,24 +37,24 @@ def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
             parts = stack.enter_context(sole_split(config.split.directory))
             names = Names(make_identity(config.identity), config.pseudo_groups)
         outcomes: dict[int, VolumeOutcome] = {}
-        jobs: dict[int, Job] = {}
+        tasks: dict[int, VolumeTask] = {}
         with ticket.step("find_dumps"):
             today = datetime.now(UTC).date()
             for number, volume in enumerate(config.dumps.volumes):
                 try:
                     dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
-                    jobs[number] = job_of(config, dump, parts / str(number))
+                    tasks[number] = task_of(config, dump, parts / str(number), is_reported=False)
                 except LurgeError as error:
                     outcomes[number] = problem_with(volume, error)
 
         def finish(number: int, result: Result) -> None:
-            outcome, _ = check(config, jobs[number].dump, result)
+            outcome, _ = check(config, tasks[number].dump, result)
             if outcome.split_error:
                 outcome.state, outcome.error = State.FAILED, outcome.split_error
             outcomes[number] = outcome
 
         with ticket.step("read") as facts:
-            read_all(config, comm, jobs, watcher, finish)
+            read_all(config, comm, tasks, watcher, finish)
             outcome = Outcome([outcomes[number] for number in sorted(outcomes)])
             facts["failed"] = outcome.failed
         for one in outcome.volumes:

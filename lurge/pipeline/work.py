@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
+from lurge.aggregate.interface import Aggregate
+from lurge.aggregate.standard import STANDARD
+from lurge.aggregate.usage import USERS
 from lurge.config import Config
 from lurge.errors import DumpNotFound, LurgeError, VolumeError
+from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump, Volume
+from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
-from lurge.stream.protocol import Job
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +31,17 @@ def problem_with(volume: Volume, error: LurgeError) -> VolumeOutcome:
     return VolumeOutcome(volume.name, State.FAILED, error=error)
 
 
-def job_of(config: Config, dump: Dump, split_into: Path | None = None) -> Job:
-    """How to read a dump. Raises BaseDirectoriesError where it has none."""
+def task_of(config: Config, dump: Dump, split_into: Path | None = None, is_reported: bool = True) -> VolumeTask:
+    """How to read a dump. Raises BaseDirectoriesError if it has none.
+
+    split_into: where to put the lines of each group, if they are wanted. is_reported: whether the whole report of the
+    volume is wanted, and not only its users.
+    """
     directories = config.dumps.base_directories
-    return Job(
+    aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)
+    if split_into:
+        aggregates = (*aggregates, SplitByGroup(split_into))
+    return VolumeTask(
         dump=dump,
         base_directories=directories or find_base_directories(config.dumps.directory, dump.record_date),
         pseudo_groups=config.pseudo_groups,
@@ -37,5 +49,5 @@ def job_of(config: Config, dump: Dump, split_into: Path | None = None) -> Job:
         deep_directories=config.reports.deep_directories,
         aliases=config.path_aliases,
         block_records=config.mpi.block_records,
-        split_into=split_into,
+        aggregates=aggregates,
     )

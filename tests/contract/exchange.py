@@ -7,17 +7,17 @@ import time
 
 import numpy as np
 
-from lurge.stream import comm as comm_module
-from lurge.stream.comm import Comm, MpiComm, connect
-from lurge.stream.protocol import Message, Tag
+from lurge.parallel import comm as comm_module
+from lurge.parallel.comm import Comm, MpiComm, Received, connect
+from lurge.parallel.messages import Blocks, HandOver, Stop
 
 MESSAGES = 200
 
 
-def take(comm: Comm) -> Message:
-    message = comm.receive(20)
-    assert message is not None
-    return message
+def take(comm: Comm) -> Received:
+    received = comm.receive(20)
+    assert received is not None
+    return received
 
 
 def exchange(comm: Comm, large: int) -> None:
@@ -26,30 +26,32 @@ def exchange(comm: Comm, large: int) -> None:
     for number in range(MESSAGES):
         for other in others:
             data = np.full(number * 7, comm.rank * 10 + number % 7, np.uint8)
-            comm.send(other, Tag.BLOCKS, number, -(2**62), data=data)
+            comm.send(other, Blocks(number, -(2**62), 1, data))
     for other in others:
-        comm.send(other, Tag.REPORT, data=np.resize(np.arange(251, dtype=np.uint8), large))
+        comm.send(other, Blocks(MESSAGES, 0, 0, np.resize(np.arange(251, dtype=np.uint8), large)))
     expected = dict.fromkeys(others, 0)
     done = 0
     while any(number <= MESSAGES for number in expected.values()) or (comm.rank == 0 and done < len(others)):
-        source, tag, numbers, data = take(comm)
-        if tag is Tag.DONE:
+        source, message = take(comm)
+        if isinstance(message, HandOver):
             done += 1
             continue
+        assert isinstance(message, Blocks)
         number = expected[source]
         expected[source] += 1
+        data = message.text
         if number == MESSAGES:
-            assert (tag, numbers, len(data)) == (Tag.REPORT, (), large)
+            assert (message.assignment, message.lines, len(data)) == (MESSAGES, 0, large)
             assert np.array_equal(data[:1000], np.arange(1000) % 251)
             assert data[-1] == (large - 1) % 251
         else:
-            assert (tag, numbers) == (Tag.BLOCKS, (number, -(2**62)))
+            assert (message.assignment, message.first_line, message.lines) == (number, -(2**62), 1)
             assert np.array_equal(data, np.full(number * 7, source * 10 + number % 7))
     if comm.rank == 0:
         comm.stop_others(5)
     else:
-        comm.send(0, Tag.DONE)
-        assert take(comm).numbers == (5,)
+        comm.send(0, HandOver(0))
+        assert take(comm).message == Stop(5)
     started = time.monotonic()
     assert comm.receive(0) is None
     assert comm.receive(0.05) is None

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lurge.stream.comm import PIECE_BYTES, thread_comms
-from lurge.stream.launch import find_mpiexec
+from lurge.parallel.comm import PIECE_BYTES, thread_comms
+from lurge.parallel.launch import find_mpiexec
 from tests.contract.exchange import exchange
 
 LARGE = 30_000_000

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lurge
-from lurge.stream.launch import find_mpiexec
+from lurge.parallel.launch import find_mpiexec
 from tests.services import bsub, need
 from tests.services.slurm import Slurm
 from tests.site import Entry, Site, run_lurge

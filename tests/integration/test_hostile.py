@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from lurge.atomic import is_abandoned, remove_abandoned, unfinished_folder, unfinished_name, whole_file
 from lurge.errors import OutputError
+from lurge.parallel.launch import find_mpiexec
 from lurge.pipeline import basedirs
 from lurge.pipeline.planning import needed_memory_mb
 from lurge.source.finding import read_base_directories
 from lurge.source.scan import scan_tree
-from lurge.stream.launch import find_mpiexec
 from tests.services import need
 from tests.site import GROUPS, Entry, Site, run_lurge
 

@@ -319,8 +319,8 @@ def test_names_of_two_numbers_stay_two(site: Site) -> None:
     "defect",
     [
         "Batch.lines = property(lambda self: self[1] + 1)",
-        "counts = rows.make_counts\n"
-        "rows.make_counts = lambda arrays, lines: replace(counts(arrays, lines), vanished=1)",
+        "counts = volume.make_counts\n"
+        "volume.make_counts = lambda counted, lines: replace(counts(counted, lines), vanished=1)",
         "entries = Export.entries\n"
         "Export.entries = lambda self: [row._replace(sums=(row.sums[0] + 1, *row.sums[1:])) for row in entries(self)]",
         "insert = swap.insert_rows\n"
@@ -334,11 +334,11 @@ def test_a_volume_that_does_not_add_up_is_not_stored(site: Site, defect: str) ->
     defective = site.folder / "defective.py"
     defective.write_text(
         "from dataclasses import replace\n"
-        "from lurge.aggregate import rows\n"
+        "from lurge.aggregate import volume\n"
         "from lurge.aggregate.table import Export\n"
         "from lurge.__main__ import main\n"
         "from lurge.store import swap\n"
-        "from lurge.stream.blocks import Batch\n"
+        "from lurge.parallel.blocks import Batch\n"
         f"{defect}\nmain()\n"
     )
     command = [sys.executable, str(defective), "report", "--config", str(site.config)]

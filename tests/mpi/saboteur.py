@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from lurge.__main__ import main
-from lurge.aggregate import aggregator
+from lurge.aggregate import volume
+from lurge.parallel import controller, coordinator, member, reader
+from lurge.parallel.messages import HandOver, Progress
 from lurge.store import swap
-from lurge.stream import controller, coordinator, member
-from lurge.stream.protocol import Tag
 
 DEED, WHO, WHEN = os.environ["SABOTAGE"].split()
 CLOCK = Path(os.environ["SABOTAGE_TIME"])
@@ -77,13 +77,13 @@ def at_start() -> None:
 
 def in_the_middle() -> None:
     if WHO == "worker":
-        before(aggregator.Aggregator, "add", once_at(MIDDLE_OF_BLOCKS))
+        before(volume.Pass, "add", once_at(MIDDLE_OF_BLOCKS))
     elif WHO == "controller":
-        before(controller.Reading, "take", once_at(MIDDLE_OF_BLOCKS))
+        before(reader.Reader, "take", once_at(MIDDLE_OF_BLOCKS))
     else:
 
         def deed(_: Any, message: Any) -> None:
-            if message.tag is Tag.PROGRESS:
+            if isinstance(message, Progress):
                 do_it()
 
         before(coordinator.Coordinator, "_handle", deed)
@@ -106,8 +106,8 @@ def while_storing() -> None:
 def while_handing_over() -> None:
     """One worker fails with its report in hand; the others hand over theirs when the volume has long failed."""
 
-    def deed(_: Any, message: Any) -> None:
-        if message.tag is Tag.DONE:
+    def deed(_: Any, __: int, message: Any) -> None:
+        if isinstance(message, HandOver):
             do_it()
             time.sleep(2)
 

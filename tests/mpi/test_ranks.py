@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lurge.parallel.launch import find_mpiexec
 from lurge.source.synth.write import World, make_world
-from lurge.stream.launch import find_mpiexec
 from tests.site import TODAY, Entry, Site, run_lurge
 
 
@@ -59,7 +59,9 @@ def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp
 def test_equal_where_no_memory_is_shared(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
     """As between nodes: all text travels in messages."""
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
-    program = "from lurge.__main__ import main; from lurge.stream import worker; worker.attach = lambda _: None; main()"
+    program = (
+        "from lurge.__main__ import main; from lurge.parallel import worker; worker.attach = lambda _: None; main()"
+    )
     command = [sys.executable, "-c", program, "report", "--config", str(tmp_path / "lurge.toml"), "--quiet"]
     subprocess.run([find_mpiexec(), "-n", "4", *command], check=True, timeout=120)
     site = Site.__new__(Site)

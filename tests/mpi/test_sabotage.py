@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lurge.config.settings import DatabaseConfig
+from lurge.parallel.launch import ONE_MACHINE, find_mpiexec
 from lurge.store.database import Database
-from lurge.stream.launch import ONE_MACHINE, find_mpiexec
 from tests.facts import facts
 from tests.site import Entry, Site
 

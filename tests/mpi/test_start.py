@@ -14,7 +14,7 @@ from subprocess import Popen
 
 import pytest
 
-from lurge.stream.launch import find_mpiexec
+from lurge.parallel.launch import find_mpiexec
 from tests.processes import SECONDS_TO_END, job, name_of, processes_of, wait_for_none
 from tests.site import Entry, Site
 
@@ -50,10 +50,10 @@ def sabotaged(site: Site, code: str, rank: int = 1) -> dict[str, str]:
 STALLS = """import importlib.abc
     class Stalls(importlib.abc.MetaPathFinder):
         def find_spec(self, name, *_):
-            if name in ('lurge.stream.member', 'lurge.pipeline.report'):
+            if name in ('lurge.parallel.member', 'lurge.pipeline.report'):
                 time.sleep(100)
     sys.meta_path.insert(0, Stalls())"""
-IMPORT_FAILS = "sys.modules['lurge.stream.member'] = None"
+IMPORT_FAILS = "sys.modules['lurge.parallel.member'] = None"
 NO_ROOM = "import tempfile; tempfile.tempdir = '/nonexistent'; sys.modules['lurge.aggregate'] = None"
 
 

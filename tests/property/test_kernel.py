@@ -7,13 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lurge.aggregate.aggregator import Aggregator
 from lurge.aggregate.plain import PlainAggregator
-from lurge.aggregate.reconcile import reconcile
 from lurge.model.era import QUOTED_11, QUOTED_12, SORTED_11, STANDARD_11, Encoding, Era
 from lurge.model.paths import PathAliases
 from lurge.model.rules import FileType, PseudoGroup, Rules
-from lurge.stream.blocks import Buffers, cut
+from lurge.parallel.blocks import Buffers, cut
+from tests.passes import StandardPass
 from tests.site import DUMP_TIME, encode
 from tests.streams import arriving
 
@@ -135,22 +134,21 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
     for number, line in enumerate(lines, 1):
         plain.add(line, number)
     text = b"\n".join(lines) + (b"\n" if lines and (last_newline or not lines[-1]) else b"")
-    parts = [Aggregator(rules) for _ in range(workers)]
+    parts = [StandardPass(rules) for _ in range(workers)]
     counted = 0
     for i, batch in enumerate(cut(arriving([text]), block_lines, Buffers(300))):
         parts[i % workers].add(batch.text, batch.first_line)
         counted += batch.lines
-    merged = Aggregator(rules)
+    merged = StandardPass(rules)
     for part in reversed(parts):
         merged.merge(part.export())
-    report = merged.report(rules, counted)
+    report = merged.report(counted)
     assert report == plain.report(len(lines))
-    reconcile("volume", report)
     # All at once, and with enough behind them, lines are read with wide loads.
-    whole = Aggregator(rules)
+    whole = StandardPass(rules)
     whole.add(np.frombuffer(bytearray(b"\n".join([*lines, BEHIND])), np.uint8), 1)
     plain.add(BEHIND, len(lines) + 1)
-    assert whole.report(rules, len(lines) + 1) == plain.report(len(lines) + 1)
+    assert whole.report(len(lines) + 1) == plain.report(len(lines) + 1)
 
 
 @pytest.mark.parametrize("era", RULES, ids=str)
@@ -215,11 +213,11 @@ def test_many_keys_grow_the_tables() -> None:
 def test_text_in_any_pieces() -> None:
     rules = RULES[QUOTED_11]
     line = b'"/p/foo/f"\t5\t1\t1\t1\t1\t1\tf\t1\t1\t1\n'
-    whole = Aggregator(rules)
+    whole = StandardPass(rules)
     whole.add(np.frombuffer(bytearray(line * 7), np.uint8), 1)
     for size in (1, 5, 40, 1000):
         chunks = [(line * 7)[i : i + size] for i in range(0, 7 * len(line), size)]
-        parts = Aggregator(rules)
+        parts = StandardPass(rules)
         for batch in cut(arriving(chunks), 2, Buffers(100)):
             parts.add(batch.text, batch.first_line)
-        assert parts.report(rules, 7) == whole.report(rules, 7)
+        assert parts.report(7) == whole.report(7)

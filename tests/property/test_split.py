@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lurge.aggregate.plain import plain_split
-from lurge.aggregate.split import Splitter
-from lurge.export.parts import VolumeParts
+from lurge.aggregate.volume import Pass
+from lurge.export.split import SplitByGroup
 from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
-from lurge.stream.blocks import Buffers, cut
+from lurge.parallel.blocks import Buffers, cut
 from tests.property.test_kernel import RULES, any_lines
 from tests.streams import arriving
 
@@ -25,16 +25,18 @@ from tests.streams import arriving
 def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, seed: int) -> list[GroupLines]:
     """Split as workers do, whose portions come in any order."""
     text = b"\n".join(lines) + (b"\n" if lines else b"")
-    portions = [
-        (batch.first_line, batch.lines, Splitter(rules).split(batch.text, batch.lines))
-        for batch in cut(arriving([text]), block_lines, Buffers(150))
-    ]
+    aggregate = SplitByGroup(folder)
+    portions = []
+    for batch in cut(arriving([text]), block_lines, Buffers(150)):
+        part = Pass(rules, [aggregate])
+        part.add(batch.text, batch.first_line)
+        portions.append((batch.first_line, batch.lines, part.take_portions().get("split")))
     random.Random(seed).shuffle(portions)
-    parts = VolumeParts(folder)
-    for portion in portions:
-        parts.add(*portion)
+    parts = aggregate.open_sink()
+    for first_line, lines_read, portion in portions:
+        parts.add(first_line, lines_read, portion)
     assert parts.waiting == 0
-    return parts.finish()
+    return parts.finish([])
 
 
 @pytest.mark.parametrize("era", RULES, ids=str)

@@ -8,19 +8,20 @@ from pathlib import Path
 import lurge
 
 ROOT = Path(lurge.__file__).parent
-SHARED = {"model", "errors", "logs", "compiled", "config", "atomic", "display"}
+SHARED = {"model", "errors", "logs", "config", "atomic", "display"}
 ALLOWED = {
     "model": set(),
     "config": set(),
     "tickets": set(),
-    "source": set(),
-    "stream": {"source", "aggregate", "export"},
-    "aggregate": set(),
+    "kernels": set(),
+    "source": {"kernels"},
+    "aggregate": {"kernels"},
+    "parallel": {"kernels", "source", "aggregate"},
     "enrich": set(),
     "store": set(),
-    "export": set(),
-    "pipeline": {"source", "stream", "aggregate", "enrich", "store", "export", "tickets"},
-    "cli": {"pipeline", "store", "enrich", "export", "source", "stream", "tickets"},
+    "export": {"aggregate"},
+    "pipeline": {"kernels", "source", "parallel", "aggregate", "enrich", "store", "export", "tickets"},
+    "cli": {"pipeline", "store", "enrich", "export", "source", "parallel", "tickets"},
 }
 
 

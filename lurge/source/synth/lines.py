@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.compiled import compiled
+from lurge.kernels.compiling import compiled
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET
 
 ALPHABETS = np.stack([np.frombuffer(alphabet, np.uint8) for alphabet in (STANDARD_ALPHABET, SORTED_ALPHABET)])

@@ -1,44 +1,51 @@
-"""What does not add up is noticed."""
+"""Numbers that do not add up are noticed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from lurge.aggregate.reconcile import reconcile
+from lurge.aggregate.interface import Check
+from lurge.aggregate.reconcile import count_checks, reconcile
+from lurge.aggregate.usage import GROUPS, UNATTRIBUTED_USAGE, USERS
 from lurge.errors import ReconciliationError
-from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VolumeReport
+from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage
 
-GOOD = VolumeReport(
-    counts=Counts(6, 5, 2, 2, 1, 30, 7, {"path": 1}),
-    groups=[GroupUsage(1, "/a", 10, 0, 1), GroupUsage(2, "/a", 20, 0, 1)],
-    directories=[],
-    users=[UserUsage(1, 1, 37, 0, 0)],
-    unattributed=[Unattributed(1, 7, 2)],
-    vault=[],
-    samples=[],
-)
+COUNTS = Counts(6, 5, 2, 2, 1, 30, 7, {"path": 1})
+RESULTS = {
+    GROUPS: [GroupUsage(1, "/a", 10, 0, 1), GroupUsage(2, "/a", 20, 0, 1)],
+    USERS: [UserUsage(1, 1, 37, 0, 0)],
+    UNATTRIBUTED_USAGE: [Unattributed(1, 7, 2)],
+}
 
 
-def test_good() -> None:
-    reconcile("volume", GOOD)
+def checks(counts: Counts = COUNTS) -> Iterator[Check]:
+    """All checks of a pass."""
+    yield from count_checks(counts)
+    for aggregate, rows in RESULTS.items():
+        yield from aggregate.checks(rows, counts)
+
+
+def test_numbers_that_add_up_pass() -> None:
+    reconcile("volume", checks())
 
 
 @pytest.mark.parametrize("counter", ["lines", "records", "attributed", "unattributed", "vanished",
                                      "attributed_bytes", "unattributed_bytes"])  # fmt: skip
-def test_every_counter_matters(counter: str) -> None:
-    wrong = replace(GOOD.counts, **{counter: getattr(GOOD.counts, counter) + 1})
+def test_every_counter_is_compared(counter: str) -> None:
+    wrong = replace(COUNTS, **{counter: getattr(COUNTS, counter) + 1})
     with pytest.raises(ReconciliationError, match="volume does not add up"):
-        reconcile("volume", replace(GOOD, counts=wrong))
+        reconcile("volume", checks(wrong))
 
 
-@pytest.mark.parametrize("table", ["groups", "users", "unattributed"])
-def test_every_table_matters(table: str) -> None:
+@pytest.mark.parametrize("aggregate", RESULTS, ids=lambda aggregate: aggregate.name)
+def test_a_missing_row_is_noticed(aggregate: object) -> None:
     with pytest.raises(ReconciliationError):
-        reconcile("volume", replace(GOOD, **{table: getattr(GOOD, table)[1:]}))
+        reconcile("volume", aggregate.checks(RESULTS[aggregate][1:], COUNTS))
 
 
-def test_rejected_lines_matter() -> None:
+def test_rejected_lines_are_compared() -> None:
     with pytest.raises(ReconciliationError, match="lines"):
-        reconcile("volume", replace(GOOD, counts=replace(GOOD.counts, rejected_by_reason={})))
+        reconcile("volume", checks(replace(COUNTS, rejected_by_reason={})))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.aggregate.table import HASH, SUMS, Export, Row, Table, add_entry, add_sum, find_or_add, refill_slots
-from lurge.compiled import compiled
+from lurge.aggregate.table import Export, Row, Table
+from lurge.kernels.compiling import compiled
+from lurge.kernels.table import HASH, SUMS, add_entry, add_sum, find_or_add, refill_slots
 
 keys = st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 2), st.binary(max_size=5))
 additions = st.lists(st.tuples(keys, st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1)), max_size=60)

@@ -187,5 +187,5 @@ def test_very_many_groups_are_not_all_kept_in_memory(tmp_path: Path, monkeypatch
         ends = np.cumsum([len(one) for one in lines])
         made.add(line + 1, 1, Portion(gids, ones, 0 * ones, ends, np.frombuffer(text, np.uint8)))
         assert sum(map(len, made._open.values())) <= 1000 + len(text)
-    made.finish()
+    made.finish([])
     assert {gid: gzip.decompress((tmp_path / "parts" / f"{gid}.gz").read_bytes()) for gid in expected} == expected

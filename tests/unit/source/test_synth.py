@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lurge.aggregate.aggregator import Aggregator
 from lurge.aggregate.era import detect_era
 from lurge.aggregate.plain import decode_path
 from lurge.model.dump import last_second
@@ -16,10 +15,11 @@ from lurge.model.era import Encoding
 from lurge.model.paths import PathAliases
 from lurge.model.report import VAULT_STATES, VolumeReport
 from lurge.model.rules import Rules
+from lurge.parallel.blocks import Buffers, cut
 from lurge.source.finding import read_base_directories
 from lurge.source.synth.world import vault_key
 from lurge.source.synth.write import STYLES, World, make_world
-from lurge.stream.blocks import Buffers, cut
+from tests.passes import StandardPass
 from tests.streams import arriving
 
 DAY = date(2024, 1, 31)
@@ -35,10 +35,10 @@ def read(folder: Path, dump: Path) -> VolumeReport:
     (bases,) = (folder / "dumps").glob("*.basedirs")
     directories = tuple(read_base_directories(bases))
     rules = Rules(detect_era(text), last_second(DAY), directories, (), (), ("users", "projects"), PathAliases())
-    aggregator = Aggregator(rules)
+    aggregator = StandardPass(rules)
     for batch in cut(arriving([text]), 250, Buffers()):
         aggregator.add(batch.text, batch.first_line)
-    return aggregator.report(rules, text.count(b"\n"))
+    return aggregator.report(text.count(b"\n"))
 
 
 @pytest.mark.parametrize("era", STYLES)

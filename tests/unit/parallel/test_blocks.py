@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.stream.blocks import BUFFER_BYTES, Buffers, cut
+from lurge.parallel.blocks import BUFFER_BYTES, Buffers, cut
 from tests.streams import arriving
 
 

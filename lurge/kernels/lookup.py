@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lurge.aggregate.table import Table, TableArrays, find, find_or_add, hash_key
-from lurge.compiled import ZERO, inlined, within
+from lurge.kernels.compiling import ZERO, inline_kernel, internal_kernel
+from lurge.kernels.table import TableArrays, find, find_or_add, hash_key, new_arrays, new_secret
 
 ANY_GROUP = ZERO
 
@@ -33,18 +33,19 @@ class LookupArrays(NamedTuple):
 def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays:
     """(gid, path without trailing slash) -> number, for kernels."""
     entries = 1 << max(6, len(directories).bit_length())
-    table = Table(sums=0, entries=entries, text=sum(len(path) for _, path in directories) + 1)
+    text = sum(len(path) for _, path in directories) + 1
+    table = new_arrays(0, entries, text, new_secret())
     longest = max((len(path) for _, path in directories), default=-1)
     lengths = np.zeros(longest + 1, np.bool_)
     value = np.zeros(len(directories), np.int64)
     for (gid, path), number in directories.items():
-        entry = find_or_add(table.arrays, gid, 0, np.frombuffer(path, np.uint8), 0, len(path))
+        entry = find_or_add(table, gid, 0, np.frombuffer(path, np.uint8), 0, len(path))
         value[entry] = number
         lengths[len(path)] = True
-    return LookupArrays(table.arrays, value, lengths, np.zeros(longest + 2, np.int64))
+    return LookupArrays(table, value, lengths, np.zeros(longest + 2, np.int64))
 
 
-@within
+@internal_kernel
 def find_boundaries(lookup, path, length):
     """Fill `boundaries` with the lengths of the prefixes worth looking up, shortest first; returns how many."""
     found = 0
@@ -55,7 +56,7 @@ def find_boundaries(lookup, path, length):
     return found
 
 
-@within
+@internal_kernel
 def find_longest(lookup, gid, path, boundaries):
     """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
     for i in range(boundaries - 1, -1, -1):
@@ -67,7 +68,7 @@ def find_longest(lookup, gid, path, boundaries):
     return -1
 
 
-@inlined
+@inline_kernel
 def find_group(pseudo, path, length, record_gid):
     """The gid for which a record counts: the nearest pseudo group's, else its own."""
     if len(pseudo.lengths):

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from lurge.stream.leftovers import files_in_use, remove_leftovers
+from lurge.parallel.leftovers import files_in_use, remove_leftovers
 
 
 def make(path: Path, age: float = 3600) -> Path:

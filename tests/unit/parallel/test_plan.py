@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.stream.plan import Plan, make_plan, share
+from lurge.parallel.plan import Plan, make_plan, share
 
 
 def test_examples() -> None:

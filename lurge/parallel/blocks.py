@@ -11,20 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from lurge.aggregate.era import detect_era
-from lurge.aggregate.wide import VECTOR, bits_set, equal_mask
-from lurge.compiled import compiled
+from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
 from lurge.model.report import LONGEST_LINE
+from lurge.parallel.shared import Text
+from lurge.parallel.stages import Stages
 from lurge.source.inflate import DumpReader
-from lurge.stream.shared import Text
-from lurge.stream.stages import Stages
 
 BUFFER_BYTES = 2 << 20
 BLOCKS_PER_MESSAGE = 64
 """What travels in one message, at most: a message costs as much as reading a thousand lines."""
 
 SAMPLE_BYTES = 1 << 20
-NEWLINE = np.uint8(10)
-
 Read = Callable[[memoryview], int]
 """Fills some of a buffer; returns how many bytes, 0 at the end."""
 
@@ -35,47 +32,6 @@ class Batch(NamedTuple):
     first_line: int
     lines: int
     text: Text
-
-
-@compiled
-def count_newlines(text):
-    count = np.uint64(0)
-    i = 0
-    while i + VECTOR <= len(text):
-        count += bits_set(equal_mask(text, i, NEWLINE))
-        i += VECTOR
-    while i < len(text):
-        count += np.uint64(text[i] == NEWLINE)
-        i += 1
-    return np.int64(count)
-
-
-@compiled
-def end_without(text, lines):
-    """Where text ends if its last `lines` newlines are left out, and all behind the one before them; 0 without one."""
-    i = len(text)
-    while i > 0:
-        if text[i - 1] == NEWLINE:
-            if lines == 0:
-                return i
-            lines -= 1
-        i -= 1
-    return 0
-
-
-@compiled
-def end_of_lines(text, start, lines):
-    """Where so many lines that begin at text[start] end."""
-    while start + VECTOR <= len(text):
-        ended = np.int64(bits_set(equal_mask(text, start, NEWLINE)))
-        if ended >= lines:
-            break
-        lines -= ended
-        start += VECTOR
-    while lines > 0:
-        lines -= text[start] == NEWLINE
-        start += 1
-    return start
 
 
 class Buffers:

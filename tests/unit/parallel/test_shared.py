@@ -12,24 +12,42 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lurge.aggregate.aggregator import Aggregator
+from lurge.aggregate.standard import STANDARD
+from lurge.errors import VolumeError
 from lurge.model.dump import Dump, Volume
 from lurge.model.paths import PathAliases
-from lurge.stream.blocks import Buffers, Text
-from lurge.stream.comm import ThreadComm, thread_comms
-from lurge.stream.controller import Controller
-from lurge.stream.protocol import Job, Message, Tag, pack_arrays, pack_object, unpack_object
-from lurge.stream.shared import SharedMemory, attach, share
-from lurge.stream.threads import start_thread
+from lurge.parallel.blocks import Buffers, Text
+from lurge.parallel.comm import ThreadComm, thread_comms
+from lurge.parallel.controller import Controller
+from lurge.parallel.messages import (
+    Ask,
+    Blocks,
+    HandOver,
+    Message,
+    Prepare,
+    ReadVolume,
+    SharedBlocks,
+    Stop,
+    Tallies,
+    VolumeFailed,
+    VolumeRead,
+    VolumeTask,
+    WorkFailed,
+)
+from lurge.parallel.shared import SharedMemory, attach, share
+from lurge.parallel.threads import start_thread
+from tests.passes import StandardPass
 from tests.site import TODAY, Entry
 
 READ_AND_ANSWER = """
 import pickle, sys
-from lurge.stream.shared import attach
+from lurge.parallel.shared import attach
+from tests.passes import StandardPass
 text = attach(pickle.loads(sys.stdin.buffer.read()))
 print(bytes(text[5:8]).decode())
 text[0] = 33
@@ -77,20 +95,20 @@ def test_buffers_of_it_come_first(memory: SharedMemory) -> None:
     assert memory.offset(texts[0][100:200]) == (memory.offset(texts[0]) or 0) + 100
 
 
-def write_dump(folder: Path) -> tuple[Job, bytes]:
+def write_dump(folder: Path) -> tuple[VolumeTask, bytes]:
     """A dump as plain text of many times a buffer, and how it is to be read."""
     (folder / "b").write_text("10\t/p\n")
     text = b"".join(Entry(f"/p/{'x' * 400}/{number}", number).line() for number in range(60_000))
     (folder / "d").write_bytes(text)
     dump = Dump(Volume("scratch101", "/p"), folder / "d", TODAY, len(text))
-    return Job(dump, folder / "b", (), (), (), PathAliases(), 250), text
+    return VolumeTask(dump, folder / "b", (), (), (), PathAliases(), 250, STANDARD), text
 
 
-def next_message(comm: ThreadComm, *tags: Tag) -> Message:
+def next_message(comm: ThreadComm, *kinds: type[Message]) -> Any:
     """The next message of some kinds."""
-    while (message := comm.receive(SECONDS)) is not None:
-        if message.tag in tags:
-            return message
+    while (received := comm.receive(SECONDS)) is not None:
+        if isinstance(received.message, kinds):
+            return received.message
     raise TimeoutError
 
 
@@ -100,46 +118,47 @@ def test_text_stays_as_it_is_until_it_was_read(tmp_path: Path, shares: bool) -> 
 
     What is late of an assignment before changes nothing.
     """
-    job, text = write_dump(tmp_path)
+    task, text = write_dump(tmp_path)
     coordinator, controller, worker = thread_comms(3)
     start_thread(Controller(controller).run, "controller")
-    coordinator.send(1, Tag.VOLUME, 0, 7, data=pack_object((job, [2])))
-    rules = next_message(worker, Tag.RULES)
-    shared = attach(unpack_object(rules.data)[1])
+    coordinator.send(1, ReadVolume(0, 7, task, (2,)))
+    orders = next_message(worker, Prepare)
+    shared = attach(orders.memory)
     assert shared is not None
-    found = []
-    waiting: list[Message] = []
+    texts = []
+    waiting: list[Blocks | SharedBlocks] = []
     for _ in range(4):
-        worker.send(1, Tag.ASK, 7, int(shares), 0)
-    while (message := next_message(worker, Tag.BLOCKS, Tag.DONE)).tag is Tag.BLOCKS:
+        worker.send(1, Ask(7, shares, False))
+    while not isinstance(message := next_message(worker, Blocks, SharedBlocks, HandOver), HandOver):
         waiting.append(message)
         if len(waiting) == 4:
-            found.append(text_of(waiting.pop(0), shared, shares))
-            worker.send(1, Tag.ASK, 7, int(shares), 1)
-    found += [text_of(message, shared, shares) for message in waiting]
-    assert b"".join(found) == text
-    worker.send(1, Tag.ASK, 6, int(shares), 1)
-    worker.send(1, Tag.FAILED, 6)
-    report = Aggregator(unpack_object(rules.data)[0]).export()
-    worker.send(1, Tag.REPORT, 7, 0, 0, data=pack_arrays(report))
-    assert next_message(coordinator, Tag.REPORT, Tag.FAILED).numbers == (0, 60_000)
-    coordinator.send(1, Tag.STOP, 0)
+            texts.append(text_of(waiting.pop(0), shared, shares))
+            worker.send(1, Ask(7, shares, True))
+    texts += [text_of(message, shared, shares) for message in waiting]
+    assert b"".join(texts) == text
+    worker.send(1, Ask(6, shares, True))
+    worker.send(1, WorkFailed(6, VolumeError("late")))
+    export = StandardPass(orders.rules).export()
+    worker.send(1, Tallies(7, export, {"read": 0.0, "wait": 0.0}))
+    report = next_message(coordinator, VolumeRead, VolumeFailed)
+    assert (report.number, report.lines) == (0, 60_000)
+    coordinator.send(1, Stop(0))
 
 
 def test_a_dump_that_fails_leaves_no_memory_behind(tmp_path: Path) -> None:
     """Not even until cycles are looked for, which in a long job is seldom."""
-    job, text = write_dump(tmp_path)
-    job.dump.path.write_bytes(gzip.compress(text)[:-100])
+    task, text = write_dump(tmp_path)
+    task.dump.path.write_bytes(gzip.compress(text)[:-100])
     coordinator, controller, worker = thread_comms(3)
     start_thread(Controller(controller).run, "controller")
     gc.disable()
     try:
-        coordinator.send(1, Tag.VOLUME, 0, 7, data=pack_object((job, [2])))
-        next_message(worker, Tag.RULES)
+        coordinator.send(1, ReadVolume(0, 7, task, (2,)))
+        next_message(worker, Prepare)
         for _ in range(99):
-            worker.send(1, Tag.ASK, 7, 1, 0)
-        assert next_message(coordinator, Tag.FAILED).numbers == (0,)
-        coordinator.send(1, Tag.STOP, 0)
+            worker.send(1, Ask(7, True, False))
+        assert next_message(coordinator, VolumeFailed).number == 0
+        coordinator.send(1, Stop(0))
         ends = time.monotonic() + SECONDS
         while "memfd:lurge" in Path("/proc/self/maps").read_text():
             assert time.monotonic() < ends
@@ -148,8 +167,7 @@ def test_a_dump_that_fails_leaves_no_memory_behind(tmp_path: Path) -> None:
         gc.enable()
 
 
-def text_of(message: Message, shared: Text, shares: bool) -> bytes:
-    """What a message of blocks says."""
-    bounds = message.numbers[3:]
-    assert bool(bounds) == shares
-    return shared[slice(*bounds)].tobytes() if bounds else message.data.tobytes()
+def text_of(message: Blocks | SharedBlocks, shared: Text, shares: bool) -> bytes:
+    """The lines of a message of blocks."""
+    assert isinstance(message, SharedBlocks) == shares
+    return message.text.tobytes() if isinstance(message, Blocks) else shared[message.start : message.end].tobytes()

@@ -23,8 +23,8 @@ from lurge.atomic import remove_abandoned, unfinished_folder, whole_file
 from lurge.errors import OutputError
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
-SOURCES = ("compiled.py", "aggregate/*.py", "model/*.py", "stream/blocks.py", "source/synth/lines.py")
-PACKAGE = Path(__file__).parent
+SOURCES = ("kernels/*.py", "model/*.py", "source/synth/lines.py")
+PACKAGE = Path(__file__).parent.parent
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 PRIVATE = "kernels"
@@ -113,6 +113,8 @@ GIVEN = os.environ.get(CACHE_VARIABLE)
 CACHE = find_cache()
 IS_KEPT = CACHE.name != PRIVATE
 os.environ[CACHE_VARIABLE] = str(CACHE)
+# Higher levels compile for longer, and the kernels are as fast (docs/performance.md).
+os.environ.setdefault("NUMBA_OPT", "1")
 
 # numba looks for the place when it is imported.
 from numba import njit  # noqa: E402
@@ -204,10 +206,10 @@ def compiled(function: Callable[..., Any]) -> Any:
     return kernel
 
 
-within = njit(**WITHIN)
+internal_kernel = njit(**WITHIN)
 """Decorates a kernel that only kernels may call: it is kept as part of these, and nothing is compiled for Python."""
 
-inlined = njit(**WITHIN, forceinline=True)
+inline_kernel = njit(**WITHIN, forceinline=True)
 """Decorates one that is called for every record: a call hands over every array of a tuple one by one."""
 
 ZERO, ONE = np.int64(0), np.int64(1)

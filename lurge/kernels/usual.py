@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lurge.aggregate.decode import BASE64_VALUES, TYPES
-from lurge.aggregate.wide import (
+from lurge.kernels.columns import ATIME, CTIME, GID, MTIME, NLINK, PATH, SIZE, TYPE, UID
+from lurge.kernels.compiling import ZERO, inline_kernel
+from lurge.kernels.decode import BASE64_VALUES, TYPES
+from lurge.kernels.vectors import (
     DIGITS_SEEN,
     VECTOR,
     bits_above,
@@ -21,19 +23,25 @@ from lurge.aggregate.wide import (
     other_than_digits,
     store32,
 )
-from lurge.compiled import ZERO, inlined
 from lurge.model.era import Encoding
 from lurge.model.report import LONGEST_LINE
 
 UNUSUAL = np.int64(-1)
-TEXT_START, TEXT_KEPT, BYTES_SHARED = range(3)
-"""Of `last`: where the path of the line before begins (-1 where nothing of it may be used), how many bytes of its text
-are decoded one for one (quoted) or four for three (base64), and how many bytes of this line's path are the same."""
+TEXT_START, TEXT_KEPT, PATH_START, BYTES_SHARED, PARENT = range(5)
+"""Of `last`: where the text of the path of the line before begins (-1 where nothing of it may be used), how many bytes
+of it are decoded one for one (quoted) or four for three (base64), where that path begins in `paths`, how many bytes of
+this line's path are the same, and the length of its directory's path."""
 
 NOTHING = np.int64(-1)
 
-PATH, SIZE, UID, GID, ATIME, MTIME, CTIME, TYPE, TYPE_END, INODE, NLINK, DEVICE, APPARENT = range(13)
-"""Of `ends`: the place after each field, and before that of the type the place of its letter."""
+
+def end_of(column: int) -> int:
+    """The place in `ends` of a field's end: one further from the type on, whose letter has a place of its own."""
+    return column + (column >= TYPE)
+
+
+SIZE_END, UID_END, GID_END, ATIME_END, MTIME_END, CTIME_END = map(end_of, (SIZE, UID, GID, ATIME, MTIME, CTIME))
+TYPE_LETTER, TYPE_END, NLINK_END = TYPE, end_of(TYPE), end_of(NLINK)
 
 QUOTED = int(Encoding.QUOTED)
 DIRECTORY = np.uint8(ord("d"))
@@ -71,7 +79,7 @@ def _quad_tables() -> np.ndarray[tuple[int, int, int], np.dtype[np.uint32]]:
 QUADS = _quad_tables()
 
 
-@inlined
+@inline_kernel
 def read_eight(buffer, end, digits):
     """The number in the `digits` (1 to 8) digits before buffer[end]; eight bytes before it must exist."""
     word = load64(buffer, end - 8) & (LOW_HALVES << np.uint64(64 - 8 * digits))
@@ -80,7 +88,7 @@ def read_eight(buffer, end, digits):
     return ((word & FOURS) * np.uint64(10000 * 2**32 + 1)) >> np.uint64(32)
 
 
-@inlined
+@inline_kernel
 def read_sixteen(buffer, end, digits):
     """The number in the `digits` (1 to 16) digits before buffer[end]; sixteen bytes before it must exist."""
     low = read_eight(buffer, end, min(digits, np.int64(8)))
@@ -88,19 +96,19 @@ def read_sixteen(buffer, end, digits):
     return low + (high * np.uint64(100_000_000) if digits > 8 else np.uint64(0))
 
 
-@inlined
+@inline_kernel
 def read_number(buffer, ends, field):
     """The number in a usual line's field, which is one that `read_sixteen` reads."""
     return read_sixteen(buffer, ends[field], ends[field] - ends[field - 1] - 1)
 
 
-@inlined
+@inline_kernel
 def read_small(buffer, ends, field):
     """The number in a usual line's field, which is one that `read_eight` reads."""
     return read_eight(buffer, ends[field], ends[field] - ends[field - 1] - 1)
 
 
-@inlined
+@inline_kernel
 def find_ends(columns, buffer, ends):
     """Fill `ends` but the first with the next `columns` places behind the first that hold no digit.
 
@@ -116,19 +124,20 @@ def find_ends(columns, buffer, ends):
         word &= word - np.uint64(1)
 
 
-@inlined
+@inline_kernel
 def has_usual_fields(columns, buffer, ends):
     """Whether `ends` are those of a line whose fields, but for its type, are so few digits that each is in range."""
-    good = (ends[TYPE] == ends[CTIME] + 1) & (ends[TYPE_END] == ends[TYPE] + 1) & TYPES[buffer[ends[TYPE]]]
+    letter = ends[TYPE_LETTER]
+    good = (letter == ends[CTIME_END] + 1) & (ends[TYPE_END] == letter + 1) & TYPES[buffer[letter]]
     good &= buffer[ends[columns]] == NEWLINE
     for i in range(1, columns + 1):
         width = ends[i] - ends[i - 1] - 1
-        good &= (width > 0) | (i == TYPE) | (i == TYPE_END)
-        good &= (width <= MOST_DIGITS[i]) & ((buffer[ends[i]] == TAB) | (i == TYPE) | (i == columns))
+        good &= (width > 0) | (i == TYPE_LETTER) | (i == TYPE_END)
+        good &= (width <= MOST_DIGITS[i]) & ((buffer[ends[i]] == TAB) | (i == TYPE_LETTER) | (i == columns))
     return good
 
 
-@inlined
+@inline_kernel
 def end_of_base64(buffer, start):
     """Where the path that begins at buffer[start] ends with a TAB, UNUSUAL where that is not known."""
     while start + VECTOR <= len(buffer):
@@ -139,7 +148,7 @@ def end_of_base64(buffer, start):
     return UNUSUAL
 
 
-@inlined
+@inline_kernel
 def end_of_quoted(buffer, start):
     """Where the path of which buffer[start:] is the rest ends with a quote and a TAB; UNUSUAL if it has an escape."""
     while start + VECTOR < len(buffer):
@@ -152,7 +161,7 @@ def end_of_quoted(buffer, start):
     return UNUSUAL
 
 
-@inlined
+@inline_kernel
 def count_shared(buffer, start, last):
     """How much of the text of the path before, as far as it is decoded, the path at buffer[start] begins with."""
     before = last[TEXT_START]
@@ -166,7 +175,7 @@ def count_shared(buffer, start, last):
     return min(shared, kept)
 
 
-@inlined
+@inline_kernel
 def decode_quads(encoding, buffer, start, end, shared, path):
     """Decode base64 in buffer[start:end] into path, of which `shared` bytes of text are there; returns its length.
 
@@ -194,37 +203,33 @@ def decode_quads(encoding, buffer, start, end, shared, path):
     return 3 * quads + 3 - padding if (bad | word) < INVALID_FROM else UNUSUAL
 
 
-@inlined
-def copy_quoted(buffer, start, end, shared, path):
-    """Copy the path in the quotes at buffer[start] and before buffer[end]; `shared` bytes of text are there.
-
-    Returns its length.
-    """
-    at = max(shared, 1) + start
-    while at < end - 1:
-        copy_vector(path, at - start - 1, buffer, at)
-        at += VECTOR
-    return end - start - 2
+@inline_kernel
+def copy_bytes(target, to, source, at, length):
+    """target[to:to + length] = source[at:at + length], and up to VECTOR - 1 bytes more."""
+    done = ZERO
+    while done < length:
+        copy_vector(target, to + done, source, at + done)
+        done += VECTOR
 
 
-@inlined
-def last_slash(path, length):
-    """The place of the last slash in path[:length], which must have one."""
+@inline_kernel
+def last_slash(paths, at, length):
+    """The place of the last slash in the path paths[at:at + length], counted from `at`; the path must have one."""
     end = length
     while True:
-        start = max(end - VECTOR, 0)
-        slashes = equal_mask(path, start, SLASH) & ((np.uint64(1) << np.uint64(end - start)) - np.uint64(1))
+        start = max(end - VECTOR, ZERO)
+        slashes = equal_mask(paths, at + start, SLASH) & ((np.uint64(1) << np.uint64(end - start)) - np.uint64(1))
         if slashes:
             return start + 63 - np.int64(bits_above(slashes))
         end = start
 
 
-@inlined
-def read_usual(encoding, columns, buffer, start, last, ends, path):
-    """Read the line at buffer[start] if it is a usual one.
+@inline_kernel
+def read_usual(encoding, columns, buffer, start, last, ends, paths, at):
+    """Read the line at buffer[start] if it is a usual one, its path into paths[at:].
 
-    Fills `ends` and path, and `last`, which must say of the line before what it said then, or TEXT_START -1. Returns
-    the path's length, a directory's without its trailing slash, or UNUSUAL.
+    Fills `ends`, and `last`, which must say of the line before what it said then, or TEXT_START -1. Returns the path's
+    length, a directory's without its trailing slash, or UNUSUAL.
     """
     shared = count_shared(buffer, start, last)
     last[TEXT_START] = NOTHING
@@ -239,18 +244,28 @@ def read_usual(encoding, columns, buffer, start, last, ends, path):
     if not has_usual_fields(columns, buffer, ends) or ends[columns] - start > LONGEST:
         return UNUSUAL
     if encoding == QUOTED:
-        length = copy_quoted(buffer, start, end, shared, path)
+        # The text is looked at instead of the path: what was just stored is slow to load.
+        length = end - start - 2
+        if length < 1 or buffer[start + 1] != SLASH:
+            return UNUSUAL
+        if buffer[ends[TYPE_LETTER]] == DIRECTORY and length > 1 and buffer[start + length] == SLASH:
+            length -= 1
+        copy_bytes(paths, at, buffer, start + 1, length)
+        last[PARENT] = last_slash(buffer, start + 1, length)
         kept = end - start - 1
         same = max(shared - 1, 0)
     else:
-        length = decode_quads(encoding, buffer, start, end, shared, path)
-        kept = end - start - 4
         same = shared // 4 * 3
-    if length < 1 or path[0] != SLASH:
-        return UNUSUAL
-    if buffer[ends[TYPE]] == DIRECTORY and length > 1 and path[length - 1] == SLASH:
-        length -= 1
+        copy_bytes(paths, at, paths, last[PATH_START], same)
+        length = decode_quads(encoding, buffer, start, end, shared, paths[at:])
+        if length < 1 or paths[at] != SLASH:
+            return UNUSUAL
+        if buffer[ends[TYPE_LETTER]] == DIRECTORY and length > 1 and paths[at + length - 1] == SLASH:
+            length -= 1
+        last[PARENT] = last_slash(paths, at, length)
+        kept = end - start - 4
     last[TEXT_START] = start
     last[TEXT_KEPT] = kept
+    last[PATH_START] = at
     last[BYTES_SHARED] = same
     return length

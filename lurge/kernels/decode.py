@@ -1,10 +1,10 @@
-"""Kernels that read the fields of a line: numbers and paths. Their plain twins are in `plain`."""
+"""Kernels that read the fields of a line: numbers and paths. Their plain twins are in `aggregate.plain`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lurge.compiled import ZERO, inlined, within
+from lurge.kernels.compiling import ZERO, inline_kernel, internal_kernel
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, VAULT_ALPHABET
 
 BAD = 255
@@ -28,7 +28,7 @@ TYPES[np.frombuffer(b"fdlsbcFX", np.uint8)] = True
 UINT64_TENTH = np.uint64(2**64 - 1) // np.uint64(10)
 
 
-@inlined
+@inline_kernel
 def read_unsigned(buffer, start, end):
     """Decimal digits in buffer[start:end] as (uint64 value, whether it is one that fits 64 bits)."""
     digits = buffer[start:end]
@@ -51,7 +51,7 @@ def read_unsigned(buffer, start, end):
     return value, True
 
 
-@within
+@internal_kernel
 def decode_base64(alphabet, buffer, start, end, out, at):
     """Padded base64 into out[at:]; returns the number of bytes, -1 where it is malformed.
 
@@ -95,7 +95,7 @@ def decode_base64(alphabet, buffer, start, end, out, at):
     return length if bad < 64 else -1
 
 
-@inlined
+@inline_kernel
 def hex_value(byte):
     if 48 <= byte <= 57:
         return byte - 48
@@ -106,7 +106,7 @@ def hex_value(byte):
     return -1
 
 
-@within
+@internal_kernel
 def read_hex(buffer, start, end):
     """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 where one is none."""
     value = 0
@@ -118,7 +118,7 @@ def read_hex(buffer, start, end):
     return value
 
 
-@within
+@internal_kernel
 def write_rune(rune, out, at):
     """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 where it is none."""
     if rune < 0x80:
@@ -142,7 +142,7 @@ def write_rune(rune, out, at):
     return 4
 
 
-@inlined
+@inline_kernel
 def simple_escape(byte):
     r"""The byte that a backslash and `byte` stand for: one of a b f n r t v \ "; -1 for none."""
     if byte == 110:
@@ -164,7 +164,7 @@ def simple_escape(byte):
     return -1
 
 
-@within
+@internal_kernel
 def decode_quoted(buffer, start, end, out, at):
     """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 where it is malformed."""
     if end - start < 2 or buffer[start] != 34 or buffer[end - 1] != 34:
@@ -208,7 +208,7 @@ def decode_quoted(buffer, start, end, out, at):
     return o - at
 
 
-@inlined
+@inline_kernel
 def decode_path(encoding, buffer, start, end, out):
     """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 where it is malformed.
 

@@ -10,17 +10,24 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lurge.errors import LurgeError, MpiError
-from lurge.stream.protocol import EMPTY, NUMBERS, Data, Message, Tag
-from lurge.stream.ranks import finished, report_in, start_mpi, started_ranks
+from lurge.parallel.messages import Data, Message, Stop
+from lurge.parallel.ranks import finished, report_in, start_mpi, started_ranks
 
 SPIN_SECONDS = 50e-6
 SHORTEST_SLEEP, LONGEST_SLEEP = 200e-6, 1e-3
 PIECE_BYTES = 1 << 30
+
+
+class Received(NamedTuple):
+    """A message and the rank that sent it."""
+
+    source: int
+    message: Message
 
 
 class Comm(ABC):
@@ -34,17 +41,17 @@ class Comm(ABC):
     """Seconds that this end may do nothing while what it sent is on its way."""
 
     @abstractmethod
-    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
-        """Hand over a message without waiting; `data` must not change afterwards."""
+    def send(self, to: int, message: Message) -> None:
+        """Hand over a message without waiting; its arrays must not change afterwards."""
 
     @abstractmethod
-    def receive(self, timeout: float | None = None) -> Message | None:
-        """The next message; None where none came within `timeout` seconds."""
+    def receive(self, timeout: float | None = None) -> Received | None:
+        """The next message; None if none came within `timeout` seconds."""
 
     def stop_others(self, status: int) -> None:
         """From the coordinator: send every other rank home with the job's exit status."""
         for rank in range(1, self.size):
-            self.send(rank, Tag.STOP, status)
+            self.send(rank, Stop(status))
 
 
 class ThreadComm(Comm):
@@ -52,16 +59,16 @@ class ThreadComm(Comm):
 
     patience = 0.05
 
-    def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Message]], name: str) -> None:
+    def __init__(self, rank: int, boxes: list[queue.SimpleQueue[Received]], name: str) -> None:
         self.rank = rank
         self.name = name
         self.size = len(boxes)
         self._boxes = boxes
 
-    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
-        self._boxes[to].put(Message(self.rank, tag, numbers, data))
+    def send(self, to: int, message: Message) -> None:
+        self._boxes[to].put(Received(self.rank, message))
 
-    def receive(self, timeout: float | None = None) -> Message | None:
+    def receive(self, timeout: float | None = None) -> Received | None:
         try:
             return self._boxes[self.rank].get(timeout=timeout) if timeout != 0 else self._boxes[self.rank].get_nowait()
         except queue.Empty:
@@ -70,14 +77,14 @@ class ThreadComm(Comm):
 
 def thread_comms(size: int, name: str = "rank") -> list[ThreadComm]:
     """The ends of a network of `size` threads, named by `name` and their number."""
-    boxes: list[queue.SimpleQueue[Message]] = [queue.SimpleQueue() for _ in range(size)]
+    boxes: list[queue.SimpleQueue[Received]] = [queue.SimpleQueue() for _ in range(size)]
     return [ThreadComm(rank, boxes, f"{name} {rank}") for rank in range(size)]
 
 
 class MpiComm(Comm):
     """A rank of MPI_COMM_WORLD.
 
-    A message is a header of int64 (numbers and length of data) and then, on a communicator of their own, the data in
+    A message is a header of int64, the lengths of its buffers, and then, on a communicator of their own, the buffers in
     pieces below 1 GiB, so that no message is bound by the 2 GiB of a C int.
     """
 
@@ -93,22 +100,21 @@ class MpiComm(Comm):
         self.name = f"rank {self.rank}"
         self._sending: deque[tuple[list[Any], Any]] = deque()
 
-    def send(self, to: int, tag: Tag, *numbers: int, data: Data = EMPTY) -> None:
-        header = np.zeros(NUMBERS + 2, np.int64)
-        header[0], header[1] = len(numbers), len(data)
-        header[2 : 2 + len(numbers)] = numbers
-        requests = [self._headers.Isend([header, self._mpi.INT64_T], dest=to, tag=int(tag))]
-        for start in range(0, len(data), PIECE_BYTES):
-            piece = data[start : start + PIECE_BYTES]
-            requests.append(self._data.Isend([piece, self._mpi.BYTE], dest=to, tag=int(tag)))
-        self._sending.append((requests, (header, data)))
+    def send(self, to: int, message: Message) -> None:
+        buffers = message.pack()
+        header = np.array([buffer.nbytes for buffer in buffers], np.int64)
+        requests = [self._headers.Isend([header, self._mpi.INT64_T], dest=to)]
+        for buffer in buffers:
+            for start in range(0, buffer.nbytes, PIECE_BYTES):
+                requests.append(self._data.Isend([buffer[start : start + PIECE_BYTES], self._mpi.BYTE], dest=to))
+        self._sending.append((requests, (header, buffers)))
         self._release()
 
     def _release(self) -> None:
         while self._sending and self._mpi.Request.Testall(self._sending[0][0]):
             self._sending.popleft()
 
-    def receive(self, timeout: float | None = None) -> Message | None:
+    def receive(self, timeout: float | None = None) -> Received | None:
         status = self._mpi.Status()
         started = time.monotonic()
         pause = SHORTEST_SLEEP
@@ -120,18 +126,18 @@ class MpiComm(Comm):
             if waited > SPIN_SECONDS:
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_SLEEP)
-        source, tag = status.Get_source(), status.Get_tag()
-        header = np.empty(NUMBERS + 2, np.int64)
-        self._headers.Recv([header, self._mpi.INT64_T], source=source, tag=tag)
-        count, length, *numbers = header.tolist()
-        data = np.empty(length, np.uint8) if length else EMPTY
-        for start in range(0, length, PIECE_BYTES):
-            self._receive_piece(data[start : start + PIECE_BYTES], source, tag)
-        return Message(source, Tag(tag), tuple(numbers[:count]), data)
+        source = status.Get_source()
+        header = np.empty(status.Get_count(self._mpi.INT64_T), np.int64)
+        self._headers.Recv([header, self._mpi.INT64_T], source=source)
+        buffers = [np.empty(length, np.uint8) for length in header.tolist()]
+        for buffer in buffers:
+            for start in range(0, len(buffer), PIECE_BYTES):
+                self._receive_piece(buffer[start : start + PIECE_BYTES], source)
+        return Received(source, Message.unpack(buffers))
 
-    def _receive_piece(self, piece: Data, source: int, tag: int) -> None:
+    def _receive_piece(self, piece: Data, source: int) -> None:
         """Receive data while own sends go on: two ranks that send to each other must not wait for each other."""
-        request = self._data.Irecv([piece, self._mpi.BYTE], source=source, tag=tag)
+        request = self._data.Irecv([piece, self._mpi.BYTE], source=source)
         pause = SHORTEST_SLEEP
         while not request.Test():
             self._release()

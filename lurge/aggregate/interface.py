@@ -1,0 +1,90 @@
+"""What an aggregate is: a thing that one pass over a volume's records counts.
+
+A pass is a list of aggregates. Each travels to every rank that works on a volume, makes a *tally* there, and turns the
+merged tallies into a result. One that yields more than a process should hold opens a *sink* on the controller.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from lurge.aggregate.records import Records
+from lurge.model.report import Counts
+from lurge.model.rules import Rules
+
+E = TypeVar("E")
+R = TypeVar("R")
+
+
+class Check(NamedTuple):
+    """Two numbers that must be equal, each counted in its own way."""
+
+    statement: str
+    left: int
+    right: int
+
+
+class Tally(ABC, Generic[E]):
+    """The counts of one aggregate in one process, for one volume."""
+
+    @abstractmethod
+    def add(self, records: Records) -> None:
+        """Add some records, which change after the call."""
+
+    @abstractmethod
+    def export(self) -> E:
+        """Everything counted so far, picklable; arrays may be views."""
+
+    @abstractmethod
+    def merge(self, export: E) -> None:
+        """Add another process's export."""
+
+    def take_portion(self) -> Any:
+        """What the sink gets of the lines of one message, None without a sink; the tally forgets it."""
+        return None
+
+
+class Sink(ABC, Generic[E]):
+    """The end of an aggregate's portions, on the controller of a volume. Every method raises VolumeError."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more lines should be handed out until portions that were handed out have come."""
+        return False
+
+    @abstractmethod
+    def add(self, first_line: int, lines: int, portion: Any) -> None:
+        """Take the portion of some lines; portions come in any order."""
+
+    @abstractmethod
+    def finish(self, export: E) -> E:
+        """Finish after the last portion; returns what travels to the coordinator.
+
+        export: the merged tallies.
+        """
+
+
+class Aggregate(ABC, Generic[E, R]):
+    """An aggregate: frozen, small, picklable."""
+
+    name: str
+    sees_vanished: ClassVar[bool] = False
+    """Whether records of entries that had vanished are added, too."""
+
+    @abstractmethod
+    def tally(self, rules: Rules) -> Tally[E]:
+        """An empty tally."""
+
+    @abstractmethod
+    def result(self, export: E, rules: Rules) -> R:
+        """The result, from the merged export."""
+
+    def checks(self, result: R, counts: Counts) -> Iterable[Check]:
+        """What must be equal for the volume to add up."""
+        return ()
+
+    def open_sink(self) -> Sink[E] | None:
+        """The end of portions; None where tallies are all. Raises VolumeError."""
+        return None

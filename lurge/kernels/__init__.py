@@ -1,0 +1,1 @@
+"""Everything that numba compiles: how, and the loops over bytes and records themselves."""

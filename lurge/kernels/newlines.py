@@ -1,0 +1,51 @@
+"""The kernels that find where lines end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lurge.kernels.compiling import compiled
+from lurge.kernels.vectors import VECTOR, bits_set, equal_mask
+
+NEWLINE = np.uint8(10)
+
+
+@compiled
+def count_newlines(text):
+    count = np.uint64(0)
+    i = 0
+    while i + VECTOR <= len(text):
+        count += bits_set(equal_mask(text, i, NEWLINE))
+        i += VECTOR
+    while i < len(text):
+        count += np.uint64(text[i] == NEWLINE)
+        i += 1
+    return np.int64(count)
+
+
+@compiled
+def end_without(text, lines):
+    """Where text ends if its last `lines` newlines are left out, and all behind the one before them; 0 without one."""
+    i = len(text)
+    while i > 0:
+        if text[i - 1] == NEWLINE:
+            if lines == 0:
+                return i
+            lines -= 1
+        i -= 1
+    return 0
+
+
+@compiled
+def end_of_lines(text, start, lines):
+    """Where so many lines that begin at text[start] end."""
+    while start + VECTOR <= len(text):
+        ended = np.int64(bits_set(equal_mask(text, start, NEWLINE)))
+        if ended >= lines:
+            break
+        lines -= ended
+        start += VECTOR
+    while lines > 0:
+        lines -= text[start] == NEWLINE
+        start += 1
+    return start
