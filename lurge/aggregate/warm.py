@@ -16,9 +16,9 @@ from lurge.aggregate.records import RecordReader, Records
 from lurge.aggregate.standard import STANDARD
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute
-from lurge.kernels.compiling import IS_KEPT
 from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
 from lurge.kernels.parse import parse_lines
+from lurge.kernels.places import IS_KEPT
 from lurge.kernels.table import merge_entries
 from lurge.model.era import QUOTED_12
 from lurge.model.paths import PathAliases

@@ -11,7 +11,7 @@ from lurge.kernels import record
 from lurge.kernels.compiling import ONE, ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.parse import FILE
 from lurge.kernels.table import TableArrays, add_entry, add_sum, find_or_add
-from lurge.kernels.vectors import load64
+from lurge.kernels.wide import load64
 
 WORD = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lurge.kernels.compiling import compiled
-from lurge.kernels.vectors import VECTOR, bits_set, equal_mask
+from lurge.kernels.wide import VECTOR, bits_set, equal_mask
 
 NEWLINE = np.uint8(10)
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
-from lurge.kernels.vectors import folded_product, load64
+from lurge.kernels.wide import folded_product, load64
 
 ENTRIES, NAME_BYTES, LATEST, CARRIED = range(4)
 HASH, A, B, NAME, LENGTH, NEWEST, COUNT, SUMS = range(8)

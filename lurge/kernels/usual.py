@@ -11,7 +11,7 @@ import numpy as np
 from lurge.kernels.columns import ATIME, CTIME, GID, MTIME, NLINK, PATH, SIZE, TYPE, UID
 from lurge.kernels.compiling import ZERO, inline_kernel
 from lurge.kernels.decode import BASE64_VALUES, TYPES
-from lurge.kernels.vectors import (
+from lurge.kernels.wide import (
     DIGITS_SEEN,
     VECTOR,
     bits_above,

@@ -1,7 +1,8 @@
 """Looking at many bytes at once: what compiled code uses instead of loops over single bytes.
 
 Each function is one or two LLVM instructions on vectors, which become SSE, AVX or NEON of the machine. None of them
-checks bounds: all that it reads must be inside its array.
+checks bounds: all that it reads must be inside its array. They are written for llvmlite's typed pointers, which are to
+go: without them the loops of `plain_vectors` take their place.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 BYTE = ir.IntType(8)
-VECTOR = 32
-"""Bytes in the vectors of `equal_mask` and `differ_mask`."""
-DIGITS_SEEN = 64
-"""Bytes that `other_than_digits` looks at."""
+VECTOR, DIGITS_SEEN = 32, 64
 
 
 def pointer_at(context: Any, builder: Any, array_type: Any, array: Any, at: Any, pointed: Any) -> Any:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lurge.fallbacks import fall_back
+
 NAME = "lurge"
 
 Text = npt.NDArray[np.uint8]
@@ -69,7 +71,8 @@ def share(size: int) -> SharedMemory | None:
     """Memory to share; None where there is none, and text must be copied."""
     try:
         return SharedMemory(size)
-    except (OSError, AttributeError):
+    except (OSError, AttributeError) as error:
+        fall_back("memory of Linux that processes share by /proc", f"text travels in messages ({error})")
         return None
 
 

@@ -17,7 +17,8 @@ from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
 from lurge.enrich.quota import limit_of, read_limits, run_briefly
 from lurge.errors import LurgeError, QuotaError
-from lurge.kernels.compiling import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT, damaged_files
+from lurge.kernels.cache import damaged_files
+from lurge.kernels.places import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT
 from lurge.parallel.blocks import OpenDump
 from lurge.parallel.launch import ONE_MACHINE, find_mpiexec
 from lurge.pipeline.work import task_of

@@ -16,6 +16,7 @@ from typing import Any
 from isal import isal_zlib
 
 from lurge.errors import StreamError
+from lurge.fallbacks import fall_back
 
 MAGIC = b"\x1f\x8b"
 READ_BYTES = 1 << 19
@@ -34,8 +35,7 @@ class DumpReader:
             self._file.seek(0)
         except OSError as error:
             raise self._error(problem_of(error)) from error
-        # What is below IGzipFile fills the given memory itself; IGzipFile would copy into it.
-        self._text: Any = isal_zlib._GzipReader(self._file, READ_BYTES) if begins == MAGIC else self._file
+        self._text: Any = inflating(self._file) if begins == MAGIC else self._file
         self._handed_out = 0
 
     def read_into(self, room: memoryview) -> int:
@@ -77,6 +77,16 @@ class DumpReader:
 
     def _error(self, problem: str) -> StreamError:
         return StreamError(f"{self._path}: {problem}, at byte {self.position}")
+
+
+def inflating(file: io.FileIO) -> Any:
+    """A reader of the text in a gzip file."""
+    try:
+        # What is below IGzipFile fills the given memory itself; IGzipFile would copy into it.
+        return isal_zlib._GzipReader(file, READ_BYTES)
+    except (AttributeError, TypeError):
+        fall_back("isal's _GzipReader", "inflating a dump takes longer")
+        return gzip.GzipFile(fileobj=io.BufferedReader(file, READ_BYTES))
 
 
 def problem_of(error: Exception) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import lurge
 
 ROOT = Path(lurge.__file__).parent
-SHARED = {"model", "errors", "logs", "config", "atomic", "display"}
+SHARED = {"model", "errors", "fallbacks", "logs", "config", "atomic", "display"}
 ALLOWED = {
     "model": set(),
     "config": set(),

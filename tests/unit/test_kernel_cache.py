@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lurge.kernels.compiling import CACHE, damaged_files, safe_folder
+from lurge.kernels.cache import damaged_files
+from lurge.kernels.places import CACHE, safe_folder
 from tests.services import need
 from tests.site import Entry, Site, run_lurge
 
-SHOW = "import lurge.kernels.compiling as c; print(c.CACHE); print(c.IS_KEPT)"
+SHOW = "import lurge.kernels.places as c; print(c.CACHE); print(c.IS_KEPT)"
 
 
 def chosen(program: str = SHOW, **environment: str) -> list[str]:
@@ -97,7 +98,7 @@ def test_without_a_safe_place_there_is_a_private_one_until_the_end(tmp_path: Pat
         "    found[0] |= 0o022\n"
         "    import os; return os.stat_result(found)\n"
         "pathlib.Path.lstat = lstat\n"
-        "import lurge.kernels.compiling as c\n"
+        "import lurge.kernels.places as c\n"
         "print(c.CACHE, c.CACHE.parent.is_dir(), c.IS_KEPT)\n"
     )
     (tmp_path / "tmp").mkdir()

@@ -1,0 +1,60 @@
+"""Looking at many bytes at once: by vector instructions if llvmlite can be given them, else by plain loops."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from lurge.fallbacks import fall_back
+
+VECTOR = 32
+"""Bytes in the vectors of `equal_mask` and `differ_mask`."""
+DIGITS_SEEN = 64
+"""Bytes that `other_than_digits` looks at."""
+
+try:
+    HAS_TYPED_POINTERS = ir.PointerType(ir.IntType(8)).pointee == ir.IntType(8)
+except (AttributeError, TypeError):
+    HAS_TYPED_POINTERS = False
+
+if HAS_TYPED_POINTERS:
+    from lurge.kernels.vectors import (
+        bits_above,
+        bits_set,
+        copy_vector,
+        differ_mask,
+        equal_mask,
+        first_bit,
+        folded_product,
+        load64,
+        other_than_digits,
+        store32,
+    )
+else:
+    fall_back("llvmlite's typed pointers", "lines are read byte by byte, which takes longer")
+    from lurge.kernels.plain_vectors import (
+        bits_above,
+        bits_set,
+        copy_vector,
+        differ_mask,
+        equal_mask,
+        first_bit,
+        folded_product,
+        load64,
+        other_than_digits,
+        store32,
+    )
+
+__all__ = [
+    "DIGITS_SEEN",
+    "VECTOR",
+    "bits_above",
+    "bits_set",
+    "copy_vector",
+    "differ_mask",
+    "equal_mask",
+    "first_bit",
+    "folded_product",
+    "load64",
+    "other_than_digits",
+    "store32",
+]
