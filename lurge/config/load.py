@@ -350,11 +350,12 @@ def _tickets(table: Table, reports: ReportsConfig) -> TicketsConfig:
 
 
 def _split(table: Table, reports: ReportsConfig) -> SplitConfig:
-    s3 = table.table("s3", "bucket", "prefix", "endpoint_url")
+    s3 = table.table("s3", "bucket", "prefix", "endpoint_url", "dated")
     upload = None
     if s3.names():
         endpoint = _without_password(s3, "endpoint_url", s3.text("endpoint_url")) if s3.has("endpoint_url") else None
-        upload = S3Config(s3.text("bucket"), s3.take("prefix", str, "").strip("/"), endpoint)
+        prefix, dated = s3.take("prefix", str, "").strip("/"), s3.take("dated", bool, S3Config.dated)
+        upload = S3Config(s3.text("bucket"), prefix, endpoint, dated)
     return SplitConfig(table.path("directory", str(reports.directory / "groups")), upload)
 
 

@@ -148,9 +148,12 @@ class TicketsConfig:
 
 @dataclass(frozen=True)
 class S3Config:
+    """dated: copy to a folder named by the date below the prefix, not to the prefix itself."""
+
     bucket: str
     prefix: str
     endpoint_url: str | None
+    dated: bool = True
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ def test_where_it_is_found(
         (("fraction = 0.85", "fraction = nan"), "warnings.levels[0].fraction"),
         (("[mpi]", '[tickets]\njobs = "none"\n[mpi]'), "tickets.jobs"),
         (("[mpi]", '[split.s3]\nprefix = "x"\n[mpi]'), "split.s3.bucket"),
+        (("[mpi]", '[split.s3]\nbucket = "b"\ndated = "no"\n[mpi]'), "split.s3.dated"),
         (("[mpi]", "[batch]\nranks = -1\n[mpi]"), "batch.ranks"),
     ],
 )

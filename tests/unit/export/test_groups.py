@@ -89,6 +89,15 @@ def test_no_two_groups_share_a_file(names: list[str]) -> None:
     assert not any("/" in stem or "\t" in stem or "\n" in stem or stem.startswith(".") for stem in stems)
 
 
+def test_groups_that_the_starter_of_servers_does_not_find(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It splits the lines of the index at white space, of any kind."""
+    names = {1: "plain", 2: "two words", 3: "em\u2003space"}
+    with sole_split(tmp_path) as folder:
+        publish(tmp_path, DAY, [parts(folder / "0", g1=b"1\n", g2=b"2\n", g3=b"3\n")], names, {})
+    (warning,) = caplog.messages
+    assert warning.endswith("no server for em\u2003space, two words")
+
+
 def publish_one(directory: Path, text: bytes) -> Path:
     with sole_split(directory) as folder:
         return publish(directory, DAY, [parts(folder / "0", g1=text)], NAMES, {})

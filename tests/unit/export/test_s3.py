@@ -75,6 +75,33 @@ def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path,
     assert place + "index.txt" not in there(client)
 
 
+@pytest.mark.parametrize("prefix", ["", "mpistat/new"])
+def test_without_a_date_it_is_the_prefix_itself(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
+    """Where other things lie, too: only what a split publishes is removed."""
+    config = S3Config(BUCKET, prefix, endpoint, dated=False)
+    place = f"{prefix}/".lstrip("/")
+    others = {f"{place}notes.txt": b"n", f"{place}20240130/team.1.dat.gz": b"o", "mpistats.dat.gz": b"p", "m/x": b"q"}
+    if not prefix:
+        del others["mpistats.dat.gz"]
+    gone = {f"{place}gone.dat.gz": b"g", f"{place}passwdfile": b"g"}
+    for key, body in {**others, **gone}.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    assert s3.sync(folder, config) == 3
+    assert there(client) == {**{place + path.name: path.read_bytes() for path in folder.iterdir()}, **others}
+    (folder / "team.1.dat.gz").unlink()
+    assert s3.sync(folder, config) == 0
+    assert there(client).keys() == {*others, f"{place}%2Eé x.dat.gz", f"{place}index.txt"}
+
+
+def test_the_index_never_names_a_file_that_is_not_there(
+    client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    monkeypatch.setattr(s3, "send", lambda client, bucket, key, *_: sent.append(key))
+    s3.sync(folder, S3Config(BUCKET, "", endpoint, dated=False))
+    assert sent == ["%2Eé x.dat.gz", "team.1.dat.gz", "index.txt"]
+
+
 def test_files_in_parts(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
     for name, size in (("whole", (5 << 20) - 1), ("exact", 5 << 20), ("parts", (11 << 20) + 1)):
