@@ -42,7 +42,7 @@ def check(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Look at the database: its schema, its rows, what an interrupted run left. Only --repair changes it.
+    """Look at the database: its schema, its rows, what an interrupted run left. Only --repair changes anything.
 
     The exit status is 1 where something should be done.
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
-from lurge.errors import UsageError
+from lurge.errors import OutputError, UsageError
 
 
 def synth(
@@ -26,6 +26,7 @@ def synth(
         datetime | None, typer.Option("--newest", formats=["%Y-%m-%d"], help="The newest date; else today.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Equal seeds make equal worlds.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -40,6 +41,8 @@ def synth(
     for name in eras:
         if name not in STYLES:
             raise UsageError(f"--era {name}: no such era", f"The eras are {', '.join(STYLES)}.")
+    if not force and holds_files(output):
+        raise UsageError(f"{output} is not empty", "Give a new directory, or --force to write into this one.")
     world = World(
         seed=seed,
         volumes=tuple(f"scratch{101 + number}" for number in range(volumes)),
@@ -58,3 +61,13 @@ def synth(
         seconds = time.monotonic() - started
         say(f"{total:,} records in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
         say(f"  lurge report --config {output / 'lurge.toml'}")
+
+
+def holds_files(directory: Path) -> bool:
+    """Whether there is anything in a directory, which may be missing. Raises OutputError where it cannot be read."""
+    try:
+        return any(directory.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise OutputError.at(directory, error) from error

@@ -7,8 +7,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +41,7 @@ IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """SQLite's numbers of what may pass: another connection reads or writes."""
 
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
+NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` make it; or correct database.url."
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
 
 T = TypeVar("T")
@@ -62,9 +62,6 @@ class Database:
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
         self._keepers: list[sqlite3.Connection] = []
         self._close = weakref.finalize(self, close_all, self.engine, self._keepers)
-        if self.is_sqlite:
-            # Without a reference to this object, whose end closes them.
-            sa.event.listen(self.engine, "connect", partial(keep_log, sqlite_path, self._keepers))
 
     def __str__(self) -> str:
         url = self.engine.url
@@ -74,7 +71,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state and changes nothing."""
+        """A transaction that sees one state and changes nothing; where there is no SQLite database, none is made."""
+        if self.is_sqlite:
+            with suppress(PermissionError):
+                if not Path(str(self)).exists():
+                    raise StoreError(f"there is no database {self}", NO_DATABASE_ADVICE)
         with self._transaction(writing=False) as connection:
             yield connection
 
@@ -87,11 +88,13 @@ class Database:
     @contextmanager
     def stepping(self) -> Iterator[sa.Connection]:
         """A connection for several transactions, each of which ends with its `commit`."""
+        self._keep_log(writing=True)
         with self.translated(), self.engine.connect().execution_options(**{WRITING: True}) as connection:
             yield connection
 
     @contextmanager
     def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
+        self._keep_log(writing)
         with (
             self.translated(),
             self.engine.connect().execution_options(**{WRITING: writing}) as connection,
@@ -132,10 +135,23 @@ class Database:
         with self.reading() as connection:
             return [str(grant) for grant in connection.exec_driver_sql("SHOW GRANTS").scalars()]
 
+    def make_file(self) -> None:
+        """On SQLite: make an empty database, and its directory, if they are missing."""
+        if not self.is_sqlite:
+            return
+        path = Path(str(self))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch(mode=0o644)
+        except OSError as error:
+            raise StoreError(f"cannot make the database {path}: {error.strerror}") from error
+
     def prepare_journal(self) -> None:
         """On SQLite: let readers and the writer not wait for each other, where that can be."""
         if self.is_sqlite:
             choose_journal(Path(str(self)))
+            self._keep_log(writing=True)
 
     def tidy_journal(self) -> None:
         """On SQLite: move what the journal holds into the database."""
@@ -143,15 +159,20 @@ class Database:
             self.engine.dispose()
             empty_log(Path(str(self)))
 
+    def _keep_log(self, writing: bool) -> None:
+        """On SQLite: let the log's files outlive our connections; without writing, only if they are there already."""
+        path = str(self)
+        if (
+            self.is_sqlite
+            and not self._keepers
+            and (writing or Path(f"{path}-wal").exists())
+            and (last := keeper(path))
+        ):
+            self._keepers.append(last)
+
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         close_all(self.engine, self._keepers)
-
-
-def keep_log(path: str, keepers: list[sqlite3.Connection], *_: object) -> None:
-    """Let a keeper outlive the connection that is being made."""
-    if not keepers and (found := keeper(path)):
-        keepers.append(found)
 
 
 def close_all(engine: sa.Engine, keepers: list[sqlite3.Connection]) -> None:
@@ -172,11 +193,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def sqlite_engine(path: str) -> sa.Engine:
-    """An engine for a file, whose path is taken as it is, whatever is in it. Raises StoreError."""
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the directory of {path}: {error.strerror}") from error
+    """An engine for a file, whose path is taken as it is, whatever is in it."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=path), connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _no_implicit_transactions)
     sa.event.listen(engine, "begin", _begin)

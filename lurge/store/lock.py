@@ -178,6 +178,7 @@ def sole_run(database: Database, job: str) -> Iterator[RunLock]:
     from lurge.store.upgrade import upgrade
 
     lock = RunLock(database)
+    database.make_file()
     lock.take(job)
     try:
         database.prepare_journal()

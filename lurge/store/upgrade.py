@@ -20,6 +20,7 @@ def upgrade(database: Database) -> None:
 
     On MySQL, where a change of tables cannot be taken back, every step can be repeated.
     """
+    database.make_file()
     with database.reading() as connection:
         if is_current(connection):
             return

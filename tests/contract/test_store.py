@@ -320,7 +320,7 @@ def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="file"):
         upgrade(sqlite(tmp_path / "file"))
     with pytest.raises(StoreError, match="file"):
-        sqlite(tmp_path / "file" / "x" / "lurge.db")
+        upgrade(sqlite(tmp_path / "file" / "x" / "lurge.db"))
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

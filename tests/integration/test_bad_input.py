@@ -165,3 +165,46 @@ def test_a_full_disk_under_a_world(tmp_path: Path) -> None:
 
 def test_a_tree_that_is_not_there(tmp_path: Path) -> None:
     check(run_lurge("scan", str(tmp_path / "none"), "-o", str(tmp_path)), 1, "none", "No such file")
+
+
+def test_a_world_is_not_made_where_something_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    command = ("synth", "-o", str(tmp_path), "--records", "100", "--volumes", "1")
+    check(run_lurge(*command), 2, str(tmp_path), "is not empty", "--force")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert run_lurge(*command, "--force").returncode == 0
+    assert (tmp_path / "lurge.toml").exists()
+    assert (tmp_path / "mine").read_text() == "x"
+    check(run_lurge("synth", "-o", str(tmp_path / "mine")), 1, "mine", "Not a directory")
+
+
+@pytest.mark.parametrize("command", [("db", "check"), ("doctor",), ("plan",), ("plan", "--backfill")])
+def test_what_only_looks_makes_nothing(site: Site, command: tuple[str, ...]) -> None:
+    """No database, no directory; beside a database no files of its log."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x"))
+    before = set(site.folder.rglob("*"))
+    done = run_lurge(*command, "--config", str(site.config))
+    assert set(site.folder.rglob("*")) == before
+    if command == ("db", "check"):
+        check(done, 1, f"there is no database {site.database}", "lurge db upgrade")
+    site.run()
+    for suffix in ("-wal", "-shm"):
+        site.database.with_name(f"lurge.db{suffix}").unlink()
+    before = set(site.folder.rglob("*"))
+    assert run_lurge(*command, "--config", str(site.config)).returncode == 0
+    assert set(site.folder.rglob("*")) == before
+
+
+def test_the_files_of_a_log_that_are_there_stay(site: Site) -> None:
+    """A viewer who may not write needs them."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x"))
+    site.run()
+    log = [site.database.with_name(f"lurge.db{suffix}") for suffix in ("-wal", "-shm")]
+    assert run_lurge("db", "check", "--config", str(site.config)).returncode == 0
+    assert all(path.exists() for path in log)
+    for path in log:
+        path.unlink()
+    assert run_lurge("db", "upgrade", "--config", str(site.config)).returncode == 0
+    assert all(path.exists() for path in log)
