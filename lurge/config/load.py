@@ -181,7 +181,7 @@ def _database(table: Table) -> DatabaseConfig:
     url = table.take("url", str, "sqlite:///out/lurge.db")
     path = url.removeprefix("sqlite:///")
     if path != url and path and "\0" not in path:
-        url = f"sqlite:///{table.file.parent / path}"
+        url = f"sqlite:///{table.locate('url', path)}"
     elif re.match(r"mysql(\+mysqldb)?://[^/]*/[^/?]+(\?|$)", _without_password(table, "url", url)):
         url = re.sub(r"^mysql://", "mysql+mysqldb://", url)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,7 +83,14 @@ class Table:
 
     def path(self, key: str, default: str | None = None) -> Path:
         """A path, relative to the file."""
-        return self.file.parent / (self.text(key) if self.has(key) or default is None else default)
+        return self.locate(key, self.text(key) if self.has(key) or default is None else default)
+
+    def locate(self, key: str, path: str) -> Path:
+        """A path, relative to the file, or below the home directory where it begins with `~/`."""
+        expanded = os.path.expanduser(path) if path.startswith("~/") else path
+        if expanded.startswith("~/"):
+            raise self.error(key, f"{path}: there is no home directory: $HOME is not set")
+        return self.file.parent / expanded
 
     def existing(self, key: str, default: str | None, test: Callable[[str], bool], what: str) -> Path:
         path = self.path(key, default)
