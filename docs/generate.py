@@ -12,8 +12,8 @@ from lurge import errors
 
 FOLDER = Path(__file__).parent
 COMMANDS = (
-    "", "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db upgrade", "db check",
-    "ticket list", "ticket show", "ticket monitor",
+    "", "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "db upgrade",
+    "db check", "ticket list", "ticket show", "ticket monitor",
 )  # fmt: skip
 GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
 

@@ -18,6 +18,7 @@ from lurge.cli.doctor import doctor
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
+from lurge.cli.scripts import scripts
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
@@ -39,7 +40,7 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
     group.command(name, help=text.strip(), epilog=f"Example: {example}")(command)
 
 
-for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):
+for command in (report, split, backfill, scan, basedirs, synth, plan, doctor, scripts):
     add(app, command)
 add(db, upgrade)
 add(db, check)

@@ -14,7 +14,7 @@ import pytest
 import lurge
 from tests.site import run_lurge
 
-COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db", "ticket")
+COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "db", "ticket")
 
 
 def test_version_and_help() -> None:
