@@ -42,6 +42,7 @@ IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
 NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` make it; or correct database.url."
+MYSQL_ADVICE = "Install lurge[mysql]; it is built with libmariadb-dev, gcc and pkg-config."
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
 
 T = TypeVar("T")
@@ -216,7 +217,7 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
 
         engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
     except ImportError as error:
-        raise StoreError(f"database.url needs mysqlclient: {error}", "Install lurge[mysql].") from error
+        raise StoreError(f"database.url needs mysqlclient: {error}", MYSQL_ADVICE) from error
     except (ArgumentError, ValueError):
         # The error would show the URL, and whatever secret stands in it at the wrong place.
         raise StoreError("database.url is not a URL of a database") from None

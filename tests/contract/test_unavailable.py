@@ -94,7 +94,7 @@ def test_a_server_that_stays_away(server: MariaDb, mariadb: Database, caplog: py
     try:
         with pytest.raises(StoreUnavailable, match="lurge_test") as caught:
             store_volume(impatient, named(size=20, subdirectory="new"))
-        assert 2 < time.monotonic() - started < 10
+        assert 2 < time.monotonic() - started < DatabaseConfig.retry_seconds
         assert "runs and can be reached" in caught.value.advice
     finally:
         server.start()
@@ -233,7 +233,7 @@ def test_a_killed_run_holds_nothing(database: Database, database_config: Databas
     assert first.pid
     os.kill(first.pid, signal.SIGKILL)
     first.join()
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while True:
         try:
             with sole_run(database, "backfill"):

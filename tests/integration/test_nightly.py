@@ -349,7 +349,7 @@ def test_two_runs_at_once(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5))
     site.run()
-    code = "import time\nfrom lurge.pipeline import report\nreport.write_tables = lambda *_: time.sleep(60)\n"
+    code = "import time\nfrom lurge.pipeline import report\nreport.write_tables = lambda *_: time.sleep(3600)\n"
     code += "from lurge.__main__ import main\nmain()\n"
     command = [sys.executable, "-c", code, "report", "-q", "-c", str(site.config)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:

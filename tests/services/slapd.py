@@ -19,7 +19,7 @@ from tests.services import need
 ROOT = "dc=example,dc=org"
 GROUPS, PEOPLE = f"ou=group,{ROOT}", f"ou=people,{ROOT}"
 BIND_DN, PASSWORD = f"cn=reader,{ROOT}", "n0t secret: ü"
-SECONDS_TO_START = 20
+SECONDS_TO_START = 60
 
 CONFIGURATION = """
 include /etc/ldap/schema/core.schema

@@ -154,7 +154,7 @@ def test_a_server_that_hangs(private: Slapd) -> None:
     try:
         with pytest.raises(IdentityError):
             read_ldap(private.config(bound=True, timeout=1))
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < LdapConfig.timeout
     finally:
         private.go_on()
 
@@ -256,7 +256,7 @@ def test_slow_servers_time_out() -> None:
     started = time.monotonic()
     with pytest.raises(IdentityError):
         read_ldap(LdapConfig(f"ldap://127.0.0.1:{silent.getsockname()[1]}", GROUPS, PEOPLE, timeout=1))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < LdapConfig.timeout
     taker.join()
     taken[0].close()
     silent.close()

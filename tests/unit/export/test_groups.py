@@ -45,7 +45,7 @@ def parts(folder: Path, **by_gid: bytes) -> SplitVolume:
     found = []
     for name, text in by_gid.items():
         gid = int(name[1:])
-        (folder / f"{gid}.gz").write_bytes(gzip.compress(text))
+        (folder / f"{gid}.gz").write_bytes(gzip.compress(text, mtime=0))
         found.append(GroupLines(gid, text.count(b"\n"), 0))
     return SplitVolume(folder, found)
 
@@ -64,7 +64,7 @@ def test_all_volumes_together(tmp_path: Path) -> None:
     with sole_split(tmp_path / "groups") as folder:
         first = parts(folder / "0", g1=b"1\n2\n", g2=b"x\n")
         second = parts(folder / "1", g1=b"3\n", g3=b"y\n")
-        (second.folder / "-1.gz").write_bytes(gzip.compress(b"p\n"))
+        (second.folder / "-1.gz").write_bytes(gzip.compress(b"p\n", mtime=0))
         second = SplitVolume(second.folder, [GroupLines(-1, 1, 1), *second.groups])
         target = publish(tmp_path / "groups", DAY, [first, second], NAMES, {5: "uno", 7: "7:x"})
     assert target == tmp_path / "groups" / "20240131"
