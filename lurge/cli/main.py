@@ -7,9 +7,10 @@ import inspect
 import io
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 import lurge
 from lurge.cli.basedirs import basedirs
@@ -23,20 +24,38 @@ from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
 from lurge.errors import LurgeError, VolumeError
 
+RENAMED = {"most": "limit", "queue-again": "requeue", "blocks": "disk-usage"}
+"""Options of version 0.3 by their names since; the old names go with version 0.5."""
+
 app = typer.Typer(
     name="lurge",
     help="Storage intelligence for HPC: who uses how much, where, of what kind and how old.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": lambda token: RENAMED.get(token, token),
+    },
 )
+
+
+class Command(TyperCommand):
+    """A command whose help shows arguments as words, without the types that they have in Python."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument):
+                # Undocumented, and only in newer versions: in others it is without effect.
+                parameter.display_type_rich = lambda ctx: ""  # type: ignore[method-assign]
 
 
 def add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
     """Add a command; its help ends in the example that ends its docstring."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
-    group.command(name, help=text.strip(), epilog=f"Example: {example}")(command)
+    group.command(name, cls=Command, help=text.strip(), epilog=f"Example: {example}")(command)
 
 
 for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):

@@ -8,10 +8,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import lurge
+from lurge.cli.main import app
 from tests.site import run_lurge
 
 COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db", "ticket")
@@ -36,6 +39,56 @@ def example(command: str) -> list[str]:
     """The arguments of the example that ends a command's help."""
     shown = run_lurge(*command.split(), "--help").stdout
     return shlex.split(shown.rpartition("Example: lurge ")[2])
+
+
+def commands(command: Any = None, name: str = "") -> dict[str, Any]:
+    """Every command and group by its name."""
+    command = command or get_command(app)
+    below = getattr(command, "commands", {})
+    found = {name: command}
+    for word, one in below.items():
+        found |= commands(one, f"{name} {word}".strip())
+    return found
+
+
+def test_every_command_ends_in_an_example() -> None:
+    found = commands()
+    assert len(found) > 15
+    for name, command in found.items():
+        example = f"Example: lurge {name}".strip()
+        assert str(command.epilog).startswith(example), name
+        assert len(command.epilog) <= 76, name
+
+
+def test_help_fits_80_columns_with_whole_sentences_and_types_as_words() -> None:
+    for name, command in commands().items():
+        shown = run_lurge(*name.split(), "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+        assert "..." not in shown.replace("COMMAND [ARGS]...", "").replace("}...", "").replace("]...", ""), name
+        assert not re.search(r"<\w|%Y", shown), name
+        assert all(len(line) <= 80 for line in shown.split("\n")), name
+        assert command.help.strip().split("\n")[0].endswith("."), name
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["ticket", "list", "--most", "1"], "--limit"),
+        (["ticket", "monitor", "--queue-again"], "--requeue"),
+        (["backfill", "--most", "1"], "--limit"),
+        (["scan", "--blocks", ".", "-o", "there"], "--disk-usage"),
+    ],
+)
+def test_old_names_of_options_are_still_taken(old: list[str], new: str, tmp_path: Path) -> None:
+    from tests.site import Site
+
+    site = Site(tmp_path)
+    configured = [] if "scan" in old else ["-c", str(site.config)]
+    arguments = [word.replace("there", str(tmp_path / "there")).replace(".", str(site.dumps)) for word in old]
+    done = run_lurge(*arguments, *configured)
+    assert done.returncode == 0, done.stderr
+    shown = run_lurge(*[word for word in old[:2] if word.isalpha()], "--help").stdout
+    assert new in shown
+    assert not any(word in shown for word in old if word.startswith("--"))
 
 
 def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
