@@ -15,10 +15,12 @@ from typer.core import TyperArgument, TyperCommand
 import lurge
 from lurge.cli.basedirs import basedirs
 from lurge.cli.db import check, db, upgrade
+from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
+from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
@@ -58,13 +60,17 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
     group.command(name, cls=Command, help=text.strip(), epilog=f"Example: {example}")(command)
 
 
-for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):
+command: Callable[..., None]
+for command in (report, split, backfill, diff, scan, basedirs, synth, plan, doctor):
     add(app, command)
 add(db, upgrade)
 add(db, check)
 add(ticket, list_tickets, "list")
 add(ticket, show)
 add(ticket, monitor)
+for command in (groups, users, types, history):
+    add(show_group, command)
+app.add_typer(show_group, name="show")
 app.add_typer(db, name="db")
 app.add_typer(ticket, name="ticket")
 

@@ -108,7 +108,8 @@ def split(
 
     def coordinate(comm: Comm | None) -> int:
         from lurge.cli.progress import watch
-        from lurge.cli.summary import outcome_json, split_lines
+        from lurge.cli.reconciliation import split_lines
+        from lurge.cli.summary import outcome_json
         from lurge.config import load_config
         from lurge.pipeline.split import run_split
 
@@ -132,7 +133,7 @@ def show_stored(
 ) -> int:
     """Run a recipe that stores, print what came of it; returns the exit status."""
     from lurge.cli.progress import watch
-    from lurge.cli.summary import outcome_json, summary_lines
+    from lurge.cli.summary import outcome_json, stored_json, summary_lines
     from lurge.config import load_config
     from lurge.store.database import Database
 
@@ -140,12 +141,15 @@ def show_stored(
     database = Database(config.database)
     with watch(quiet) as watcher:
         outcome = recipe(config, database, watcher)
-    if json:
-        say_json(outcome_json(outcome, str(database)))
-    elif not quiet:
-        try:
+    result = outcome_json(outcome, str(database)) if json else {}
+    try:
+        if json:
+            result |= database.retrying(lambda: stored_json(database, outcome))
+        elif not quiet:
             say(*database.retrying(lambda: summary_lines(database, outcome)))
-        except StoreError as error:
-            # What was stored is stored.
-            log.warning("the summary cannot be shown: %s", error.message)
+    except StoreError as error:
+        # What was stored is stored.
+        log.warning("the summary cannot be shown: %s", error.message)
+    if json:
+        say_json(result)
     return outcome.exit_status

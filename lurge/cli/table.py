@@ -13,10 +13,15 @@ WIDEST = 24
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]:
     """A line of heads and a line for each row. texts: number of columns at the end that are texts."""
+    yield from rows_aligned([heads, *rows], texts)
+
+
+def rows_aligned(rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]:
+    """A line for each row, all of which have as many cells. texts: number of columns at the end that are texts."""
     shown = [[display(cell) for cell in row] for row in rows]
-    numbers = len(heads) - texts
-    widths = [max(map(len, column)) for column in zip(heads, *shown, strict=True)]
-    for row in (heads, *shown):
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    numbers = len(widths) - texts
+    for row in shown:
         cells = [
             cell.rjust(width) if place < numbers else cell.ljust(min(width, WIDEST))
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
