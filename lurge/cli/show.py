@@ -49,7 +49,7 @@ def groups(
     Quota is the part used on the volume where that is the largest. Days have passed since the last change. Of one
     GROUP, its volumes and base directories are shown.
 
-    Example: lurge show groups --volume scratch119 --limit 10
+    Example: lurge show groups --volume scratch101 --limit 10
     """
     from lurge.cli.overview import base_table, group_table, groups_json
     from lurge.model.sizes import human_size
@@ -129,7 +129,7 @@ def history(
     Size is what lies in base directories, the change since the volume's date before. With a limit, the newest rows
     are shown.
 
-    Example: lurge show history --volume scratch119 --limit 30
+    Example: lurge show history --volume scratch101 --limit 30
     """
     from lurge.store.history import history as read_history
 

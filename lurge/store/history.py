@@ -57,7 +57,9 @@ def group_history(connection: sa.Connection, name: str, volume_id: int, group: i
     rows = sa.select(outside.c.record_date, outside.c.used).where(
         outside.c.volume_id == volume_id, outside.c.group_id == group
     )
-    unattributed = dict.fromkeys(known, 0) | dict(connection.execute(rows).tuples().all())
+    unattributed = dict.fromkeys(known, 0)
+    for day, used in connection.execute(rows):
+        unattributed[day] = used
     found = {day: DatedUse(name, day, 0, used, None) for day, used in unattributed.items()}
     for day, used, quota in dated_sums(connection, usage_of(volume_id) & (usage.c.unix_id == group)):
         found[day] = DatedUse(name, day, used, unattributed.get(day), quota)

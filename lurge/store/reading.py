@@ -60,4 +60,6 @@ def advice(kind: str, name: str, names: Sequence[str]) -> str:
     if not names:
         return "Nothing is stored: run `lurge report`."
     near = difflib.get_close_matches(name, names, NAMES_SHOWN)
-    return f"Similar {kind}: {', '.join(near)}." if near else f"Stored {kind} are {', '.join(names[:NAMES_SHOWN])} ..."
+    if near:
+        return f"Similar {kind}: {', '.join(near)}."
+    return f"Stored {kind} are {', '.join(names[:NAMES_SHOWN])}{' and more' if len(names) > NAMES_SHOWN else ''}."

@@ -58,8 +58,8 @@ def test_quotas_and_warnings(quotas: Site) -> None:
     assert ("2024-01-31", "eleven", 7, 0, 1, 7, 7, None, 0) in quotas.rows(QUOTAS)
     day_of(quotas, "20240201", 60, 65)
     done = quotas.run()
-    assert "Close to their quotas: 1 groups" in done.stdout
-    assert "Not OK    ten              scratch101  125.0 KiB of 100.0 KiB" in done.stdout
+    assert "Quotas: 1 over" in done.stdout
+    assert "OVER ten on scratch101: 125.0 KiB of 100.0 KiB (125.0%), Not OK" in done.stdout
     assert quotas.rows("select distinct warning_id from lustre_usage where record_date = '2024-02-01'") == [(1,), (3,)]
     newest = (quotas.folder / "out/report-output-files/report-20240201.tsv").read_text().split("\n")
     assert "/p\tDr Ten\tten\t61440\t102400\t2" in newest
