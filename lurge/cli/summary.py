@@ -90,7 +90,7 @@ def group_rows(overview: Overview, total: int) -> Iterator[str]:
     ]
     if overview.unattributed:
         outside = share(overview.unattributed, total)
-        rows.append((aligned_size(overview.unattributed), outside, "outside base directories", "", ""))
+        rows.append((aligned_size(overview.unattributed), outside, "unattributed", "", ""))
     yield from rows_aligned(rows, texts=3)
 
 

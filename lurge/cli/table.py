@@ -17,7 +17,10 @@ def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int 
 
 
 def rows_aligned(rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]:
-    """A line for each row, all of which have as many cells. texts: number of columns at the end that are texts."""
+    """A line for each row; rows have equal numbers of cells. Empty columns are left out.
+
+    texts: number of columns at the end that are texts.
+    """
     shown = [[display(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     numbers = len(widths) - texts
@@ -25,6 +28,7 @@ def rows_aligned(rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]
         cells = [
             cell.rjust(width) if place < numbers else cell.ljust(min(width, WIDEST))
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            if width
         ]
         yield ("  " + "  ".join(cells)).rstrip()
 
