@@ -23,7 +23,7 @@ from lurge.model.overview import (
 )
 from lurge.store import schema
 from lurge.store.dates import newest_of_all
-from lurge.store.newest import Dates, exact_size
+from lurge.store.newest import Dates, by_key, exact_size
 from lurge.store.sums import halves, joined
 
 
@@ -147,13 +147,13 @@ def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int 
     """Bytes by filetype over the directories of some volumes, the largest first."""
     size, directory = schema.file_size, schema.directory
     query = (
-        sa.select(schema.filetype.c.filetype_name, *halves(exact_size(size)), sa.func.count())
+        sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
         .join_from(size, directory)
-        .join(schema.filetype)
-        .where(directories_in(volumes), of_group(directory.c.group_id, group))
-        .group_by(schema.filetype.c.filetype_name)
+        .where(directories_in(volumes), of_group(directory.c.group_id, group), size.c.filetype_id.is_not(None))
+        .group_by(size.c.filetype_id)
     )
-    found = [KindUse(name, joined(high, low), count) for name, high, low, count in connection.execute(query)]
+    names = by_key(connection, sa.select(schema.filetype))
+    found = [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
     return sorted(found, key=lambda kind: (-kind.size, kind.name))
 
 
