@@ -6,29 +6,39 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
 
 from lurge import errors
+from lurge.cli.main import app
 
 FOLDER = Path(__file__).parent
-COMMANDS = (
-    "", "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "db upgrade",
-    "db check", "ticket list", "ticket show", "ticket monitor",
-)  # fmt: skip
 GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
+
+
+def command_names(command: Any, name: str = "") -> Iterator[str]:
+    """Every command that does something, and `lurge` itself."""
+    below = getattr(command, "commands", {})
+    if not (name and below):
+        yield name
+    for word, one in below.items():
+        yield from command_names(one, f"{name} {word}".strip())
 
 
 def cli() -> str:
     """The help of every command."""
     parts = ["# Commands\n", GENERATED]
-    for command in COMMANDS:
+    for command in command_names(get_command(app)):
         arguments = [*command.split(), "--help"]
         shown = subprocess.run(
             [sys.executable, "-m", "lurge", *arguments],
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100"},
+            env={**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80"},
         )
         lines = "\n".join(line.rstrip() for line in shown.stdout.strip().split("\n"))
         parts.append(f"## `{f'lurge {command}'.strip()}`\n\n```text\n{lines}\n```\n")

@@ -9,23 +9,29 @@ from typing import Annotated
 import typer
 
 from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, say, set_verbosity
+from lurge.display import counted
 
 
 def basedirs(
     dumps: Annotated[list[Path], typer.Argument(metavar="DUMP", help="Dumps: files, or the folders they are in.")],
     depth: Annotated[
-        int | None, typer.Option("--depth", min=0, help="Components below the root; else basedirs.depth, else 5.")
+        int | None,
+        typer.Option("--depth", metavar="N", min=0, help="Components below the root; else basedirs.depth, else 5."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File or directory; else where the first dump is published.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="File or directory; else where the first dump is published."
+        ),
     ] = None,
     config: ConfigOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Work out base directories: for every gid, the directories at a depth that hold its files.
+    """Work out base directories: which directories each group uses.
 
-    The configuration's [basedirs] table sets the depth, also by path prefix; a configuration file is not needed.
+    They are the directories at a depth that hold files of the group. The configuration's [basedirs] table sets the
+    depth, also by path prefix; a configuration file is not needed.
 
     Example: lurge basedirs dumps/20240131_scratch119.a1.b2.stats.gz --depth 4
     """
@@ -42,4 +48,4 @@ def basedirs(
         path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
         facts.update(directories=lines, file=str(path))
     if not quiet:
-        say(f"{lines:,} base directories: {path}")
+        say(f"{counted(lines, 'base directory', 'base directories')}: {path}")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lurge.stream.comm import Comm
 
 RanksOption = Annotated[
-    int | None, typer.Option("-n", "--ranks", min=1, help="Start mpiexec with so many ranks on this machine.")
+    int | None,
+    typer.Option("-n", "--ranks", metavar="N", min=1, help="Start mpiexec with N ranks on this machine."),
 ]
 
 
@@ -33,7 +34,9 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
     from lurge.stream.ranks import own_rank
 
     if ranks and ranks > 1:
-        sys.exit(start_ranks(ranks, command))
+        from lurge.cli.relay import show_ranks
+
+        sys.exit(start_ranks(ranks, command, show_ranks))
     # Before the ranks report in: an import that hangs on one node must not hang the job.
     import_module(recipe if own_rank() == 0 else "lurge.stream.member")
     comm = connect()

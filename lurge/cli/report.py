@@ -35,9 +35,10 @@ def report(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Read the newest dump of every volume, build all reports, store them and write the TSVs.
+    """Read the newest dump of every volume, and store all reports.
 
-    Alone it uses every core of this machine; under mpirun it uses the ranks it is given.
+    The TSVs are written from what is stored. Alone it uses every core of this machine; under mpirun it uses the ranks
+    it is given.
 
     Example: lurge report --config lurge.toml -n 4
     """
@@ -60,16 +61,18 @@ def backfill(
     config: ConfigOption = None,
     ranks: RanksOption = None,
     since: Annotated[
-        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Leave out dumps that are older.")
+        datetime | None,
+        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out dumps that are older."),
     ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, help="Store so many dates at most.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Store at most N dates.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Store the history of older dumps, oldest first: all but the newest of each volume that are not stored yet.
+    """Store the history that older dumps hold, oldest first.
 
-    What was stored before an interruption is not read again. Quotas are those of today, marked so.
+    All dumps are read but the newest of each volume, and those that are stored already: an interrupted backfill goes
+    on. Quotas are those of today, marked so.
 
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
@@ -80,11 +83,11 @@ def backfill(
         from lurge.pipeline.backfill import run_backfill
 
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_backfill(site, database, comm, watcher, day, most)
+            return run_backfill(site, database, comm, watcher, day, limit)
 
         return show_stored(config, json, quiet, recipe)
 
-    command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
+    command = arguments("backfill", config, since=day, limit=limit, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
 
 
@@ -95,7 +98,9 @@ def split(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write the lines of every group over all volumes into a file of its own, for TreeServe; copy them to S3 if asked.
+    """Write the lines of each group into a file, for TreeServe.
+
+    A file has the lines of all volumes. They are copied to S3 if the configuration says so.
 
     Example: lurge split --config lurge.toml -n 4
     """
@@ -103,7 +108,8 @@ def split(
 
     def coordinate(comm: Comm | None) -> int:
         from lurge.cli.progress import watch
-        from lurge.cli.summary import outcome_json, split_lines
+        from lurge.cli.reconciliation import split_lines
+        from lurge.cli.summary import outcome_json
         from lurge.config import load_config
         from lurge.pipeline.split import run_split
 
@@ -127,7 +133,7 @@ def show_stored(
 ) -> int:
     """Run a recipe that stores, print what came of it; returns the exit status."""
     from lurge.cli.progress import watch
-    from lurge.cli.summary import outcome_json, summary_lines
+    from lurge.cli.summary import outcome_json, stored_json, summary_lines
     from lurge.config import load_config
     from lurge.store.database import Database
 
@@ -135,12 +141,15 @@ def show_stored(
     database = Database(config.database)
     with watch(quiet) as watcher:
         outcome = recipe(config, database, watcher)
-    if json:
-        say_json(outcome_json(outcome, str(database)))
-    elif not quiet:
-        try:
+    result = outcome_json(outcome, str(database)) if json else {}
+    try:
+        if json:
+            result |= database.retrying(lambda: stored_json(database, outcome))
+        elif not quiet:
             say(*database.retrying(lambda: summary_lines(database, outcome)))
-        except StoreError as error:
-            # What was stored is stored.
-            log.warning("the summary cannot be shown: %s", error.message)
+    except StoreError as error:
+        # What was stored is stored.
+        log.warning("the summary cannot be shown: %s", error.message)
+    if json:
+        say_json(result)
     return outcome.exit_status

@@ -16,7 +16,7 @@ if [ "$job" = backfill ]; then
     [ "$dates" -gt 0 ] || exit 0
     name="${name}[1-$dates]%1"
     log=$log.%I
-    command+=(--most 1)
+    command+=(--limit 1)
 fi
 options=(-J "$name" -n "$ranks" -o "$log.out" -e "$log.err" -M "$memory_mb_a_rank"
     -R "select[mem>$memory_mb_a_rank] rusage[mem=$memory_mb_a_rank]")

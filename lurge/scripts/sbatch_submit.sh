@@ -18,7 +18,7 @@ if [ "$job" = backfill ]; then
     [ "$dates" -gt 0 ] || exit 0
     options+=(--array="1-$dates%1")
     log=$logs/$name.%A.%a
-    command+=(--most 1)
+    command+=(--limit 1)
 fi
 options+=(--output="$log.out" --error="$log.err")
 [ -z "$queue" ] || options+=(--partition="$queue")

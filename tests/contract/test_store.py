@@ -30,9 +30,10 @@ from lurge.store.database import Database
 from lurge.store.dates import stored_dates
 from lurge.store.newest import newest_reports
 from lurge.store.recover import recover
+from lurge.store.revision import MIGRATIONS, revisions
 from lurge.store.sums import larger_than_stored
 from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
+from lurge.store.upgrade import upgrade
 
 DAY = date(2024, 1, 31)
 

@@ -101,7 +101,7 @@ def test_a_backfill_is_an_array(history: Site, lsf: tuple[Path, str]) -> None:
 def test_what_is_stored_is_not_submitted_again(history: Site, lsf: tuple[Path, str]) -> None:
     """And what stands in an option reaches the job as it is."""
     jobs, path = lsf
-    run_lurge("backfill", "-c", str(history.config), "--most", "1")
+    run_lurge("backfill", "-c", str(history.config), "--limit", "1")
     done = submit(history, "bsub_submit.sh", "backfill", "--since", "2024-01-30", PATH=path)
     assert done.returncode == 0, done.stderr
     (job,) = bsub.recorded(jobs)

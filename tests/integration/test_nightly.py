@@ -58,8 +58,8 @@ def test_quotas_and_warnings(quotas: Site) -> None:
     assert ("2024-01-31", "eleven", 7, 0, 1, 7, 7, None, 0) in quotas.rows(QUOTAS)
     day_of(quotas, "20240201", 60, 65)
     done = quotas.run()
-    assert "Close to their quotas: 1 groups" in done.stdout
-    assert "Not OK    ten              scratch101  125.0 KiB of 100.0 KiB" in done.stdout
+    assert "Quotas: 1 over" in done.stdout
+    assert "OVER ten on scratch101: 125.0 KiB of 100.0 KiB (125.0%), Not OK" in done.stdout
     assert quotas.rows("select distinct warning_id from lustre_usage where record_date = '2024-02-01'") == [(1,), (3,)]
     newest = (quotas.folder / "out/report-output-files/report-20240201.tsv").read_text().split("\n")
     assert "/p\tDr Ten\tten\t61440\t102400\t2" in newest
@@ -108,7 +108,7 @@ def test_a_bad_dump_does_not_stop_a_backfill(site: Site) -> None:
         site.dump(Entry("/p/x", 5), day=day)
     (site.dumps / "20240101_scratch101.aaa.bbb.stats.gz").write_bytes(b"\x1f\x8b cut")
     for expected in (["2024-01-02"], ["2024-01-02", "2024-01-03"]):
-        done = run_lurge("backfill", "-c", str(site.config), "--most", "1", "-n", "4")
+        done = run_lurge("backfill", "-c", str(site.config), "--limit", "1", "-n", "4")
         assert done.returncode == 3, done.stderr
         assert [row[0] for row in site.rows("select record_date from volume_summary")] == expected
     ticket = tickets(site)[0]["context"]["volumes"]
@@ -157,9 +157,9 @@ def test_a_backfill_goes_on(site: Site) -> None:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
-    found = [(one["volume"], one["record_date"]) for one in backfill("--most", "1", "-n", "3")["volumes"]]
+    found = [(one["volume"], one["record_date"]) for one in backfill("--limit", "1", "-n", "3")["volumes"]]
     assert found == [("scratch101", "2024-01-01"), ("scratch102", "2024-01-01")]
-    found = [(one["volume"], one["record_date"]) for one in backfill("--most", "2", "-n", "3")["volumes"]]
+    found = [(one["volume"], one["record_date"]) for one in backfill("--limit", "2", "-n", "3")["volumes"]]
     assert found == [(volume, f"2024-01-0{day}") for day in (2, 3) for volume in ("scratch101", "scratch102")]
     assert backfill("-n", "4")["volumes"] == backfill()["volumes"] == []
     assert site.rows("select record_date, used from lustre_usage order by 1") == [
@@ -280,6 +280,10 @@ def test_a_ticket_tells_the_whole_job(site: Site) -> None:
     assert volume["samples"][0]["text"] == "rubbish"
     shown = run_lurge("ticket", "show", ticket["job_ticket_id"], "-c", str(site.config)).stdout
     assert "201 records, 1 rejected" in shown
+    assert run_lurge("ticket", "show", ticket["job_ticket_id"][:8], "-c", str(site.config)).stdout == shown
+    listed = run_lurge("ticket", "list", "-c", str(site.config)).stdout
+    assert listed.startswith(ticket["job_ticket_id"][:8] + "  ")
+    assert len(listed.rstrip("\n")) <= 80
     refused = run_lurge("ticket", "show", "../../x", "-c", str(site.config))
     assert refused.returncode == 1
     assert "no ticket's id" in refused.stderr

@@ -261,7 +261,7 @@ def test_rejected_lines_are_counted_and_shown(site: Site) -> None:
     for reason in ("1 long", "2 columns", "1 number", "1 path"):
         assert reason in done.stdout
     assert "line 996: rejected (columns)" in done.stdout
-    assert "1 vault keys that do not decode" in done.stdout
+    assert "1 vault key not decoded" in done.stdout
     assert "line 1001: vault key" in done.stdout
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import lurge
@@ -44,6 +46,17 @@ def test_a_stage_knows_only_what_it_may() -> None:
         if below:
             wrong += [(str(path), name) for name in imports_of(path) - SHARED - ALLOWED[stage] - {stage}]
     assert wrong == []
+
+
+WRITERS = {"adopt", "bulk", "lock", "recover", "repair", "steps", "swap", "upgrade"}
+READERS = ("difference", "history", "newest", "overview", "reading")
+
+
+def test_what_reads_the_database_imports_nothing_that_writes() -> None:
+    names = ", ".join(f"lurge.store.{reader}" for reader in READERS)
+    code = f"import sys, {names}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {f"lurge.store.{writer}" for writer in WRITERS} & set(loaded)
 
 
 def test_only_one_module_imports_mpi4py() -> None:
