@@ -129,7 +129,7 @@ class IdentityError(LurgeError):
 class QuotaError(LurgeError):
     """A source of quotas does not answer; the next one is asked, and the job goes on."""
 
-    advice = "See that lfs can be run here, or write DIRECTORY/<volume>.csv with a header of group,limit (KiB)."
+    advice = "See that lfs can be run here, or write <volume>.csv in quota.csv_directory (group,limit; KiB)."
 
 
 class StoreError(LurgeError):

@@ -12,7 +12,7 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
-from lurge.errors import StoreError
+from lurge.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from lurge.config import Config
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 
 def report(
+    volumes: Annotated[
+        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read; else all of the configuration.")
+    ] = None,
     config: ConfigOption = None,
     ranks: RanksOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
@@ -37,23 +40,28 @@ def report(
 ) -> None:
     """Read the newest dump of every volume, build all reports, store them and write the TSVs.
 
+    With VOLUMEs only these are read; the TSVs still hold what is stored of every configured volume.
+
     Alone it uses every core of this machine; under mpirun it uses the ranks it is given.
 
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
+    if split and volumes:
+        raise UsageError("--split needs all volumes: a group's lines are those of every volume")
+    wanted = frozenset(volumes or ())
 
     def coordinate(comm: Comm | None) -> int:
         # Only rank 0 pays for what it needs to start.
-        from lurge.pipeline.report import run_report
+        from lurge.pipeline.report import Wanted, run_report
 
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_report(site, database, comm, watcher, force, split)
+            return run_report(site, database, comm, watcher, Wanted(wanted, force, split))
 
         return show_stored(config, json, quiet, recipe)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, "lurge.pipeline.report", coordinate)
+    run_on_ranks([*command, "--", *sorted(wanted)], ranks, "lurge.pipeline.report", coordinate)
 
 
 def backfill(

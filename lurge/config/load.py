@@ -337,7 +337,8 @@ def _basedirs(table: Table) -> BasedirsConfig:
         if not path.startswith("/"):
             raise prefixes.error(f'"{path}"', "must be an absolute path")
         found.append((path, prefixes.number(path, int, 0, 0)))
-    return BasedirsConfig(table.number("depth", int, BasedirsConfig.depth, 0), tuple(found))
+    depth = table.number("depth", int, None, 0) if table.has("depth") else None
+    return BasedirsConfig(depth, tuple(found))
 
 
 def _tickets(table: Table, reports: ReportsConfig) -> TicketsConfig:

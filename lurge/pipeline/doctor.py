@@ -16,7 +16,7 @@ from pathlib import Path
 from lurge.compiled import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT, damaged_files
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
-from lurge.enrich.quota import limit_of, read_limits, run_briefly
+from lurge.enrich.quota import limit_of, limits_file, read_limits, run_briefly
 from lurge.errors import LurgeError, QuotaError
 from lurge.pipeline.work import job_of
 from lurge.source.finding import newest_dump, read_base_directories
@@ -182,7 +182,7 @@ def check_quotas(config: Config) -> Iterator[Finding]:
         for provider in config.quota.providers:
             try:
                 if provider == "csv":
-                    count = len(read_limits(config.quota.csv_directory / f"{volume.name}.csv"))
+                    count = len(read_limits(limits_file(config.quota.csv_directory, volume)))
                     yield Finding("quotas", Verdict.OK, f"{volume.name}: {count} groups in the CSV file")
                 else:
                     yield ask_lfs(volume.mount, config.quota.timeout)

@@ -18,7 +18,9 @@ from lurge.enrich.quota import Quotas, make_quotas, quotas_of
 from lurge.errors import LurgeError, ReconciliationError, TooManyRejected, VolumeError
 from lurge.model.dump import Dump
 from lurge.model.report import REASONS, VolumeReport
+from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
+from lurge.pipeline.hints import hint_at_attribution, hint_at_names, hint_at_quotas
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
@@ -50,12 +52,13 @@ class Site:
     def store(self, dump: Dump, arrived: Arrived | VolumeError) -> VolumeOutcome:
         """Check and store what arrived of one volume."""
         outcome, report = check(self.config, dump, arrived)
-        if report:
+        if report and isinstance(arrived, Arrived):
             try:
                 started = time.monotonic()
                 named = self._named(dump, report)
                 store_volume(self.database, named, self.lock.confirm)
                 outcome.warnings += larger_than_stored(named)
+                outcome.warnings += self._hints(named, unpack_object(arrived.arrays["rules"]))
                 outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED
@@ -66,6 +69,14 @@ class Site:
             log.warning("%s", warning)
         self.note(outcome)
         return outcome
+
+    def _hints(self, named: NamedReport, rules: Rules) -> Iterator[str]:
+        """What the configuration lacks to say more of a volume; of older dumps only what matters to each."""
+        dump, report = named.dump, named.report
+        yield from hint_at_attribution(self.config, dump, report, rules)
+        if not self.backfilled:
+            yield from hint_at_names(self.config, self.names, dump, report)
+            yield from hint_at_quotas(self.config, dump, {row.gid for row in report.groups}, named.quotas)
 
     def read(self, dump: Dump, arrived: Arrived | VolumeError) -> VolumeOutcome:
         """Check what arrived of a volume that is stored already."""

@@ -46,7 +46,8 @@ def test_wrong_usage(good: Site) -> None:
     assert run_lurge("nonsense").returncode == 2
     check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
     check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
-    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no dump by its name")
+    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no record of a file")
+    check(run_lurge("basedirs", str(good.folder / "nothing")), 2, "nothing", "No such file")
 
 
 def test_wrong_base_directories(good: Site) -> None:
