@@ -90,7 +90,9 @@ def backfill(
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
             return run_backfill(site, database, comm, watcher, day, most)
 
-        return show_stored(config, json, quiet, recipe)
+        older = f" since {day}" if day else ""
+        nothing = f"Nothing to do: every older dump{older} is stored. `lurge report` stores the newest of each volume."
+        return show_stored(config, json, quiet, recipe, nothing)
 
     command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
@@ -117,6 +119,8 @@ def split(
 
         with watch(quiet) as watcher:
             outcome = run_split(load_config(config), comm, watcher)
+        if quiet and not json:
+            log_advice(outcome)
         if json:
             say_json(outcome_json(outcome))
         elif not quiet:
@@ -132,8 +136,9 @@ def show_stored(
     json: bool,
     quiet: bool,
     recipe: Callable[[Config, Database, Watcher], Outcome],
+    nothing: str = "",
 ) -> int:
-    """Run a recipe that stores, print what came of it; returns the exit status."""
+    """Run a recipe that stores, print what came of it; returns the exit status. nothing: said if that is all."""
     from lurge.cli.progress import watch
     from lurge.cli.summary import outcome_json, summary_lines
     from lurge.config import load_config
@@ -145,10 +150,23 @@ def show_stored(
         outcome = recipe(config, database, watcher)
     if json:
         say_json(outcome_json(outcome, str(database)))
-    elif not quiet:
+    elif quiet:
+        log_advice(outcome)
+    elif not outcome.volumes:
+        say(nothing)
+    else:
         try:
             say(*database.retrying(lambda: summary_lines(database, outcome)))
         except StoreError as error:
             # What was stored is stored.
             log.warning("the summary cannot be shown: %s", error.message)
     return outcome.exit_status
+
+
+def log_advice(outcome: Outcome) -> None:
+    """Log what to do about each failure, which was logged when it happened: nobody sees the summary."""
+    for volume in outcome.volumes:
+        if volume.error:
+            log.warning("%s: -> %s", volume.volume, volume.error.advice)
+    if outcome.error:
+        log.warning("-> %s", outcome.error.advice)

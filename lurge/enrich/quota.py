@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lurge.config.settings import QuotaConfig
-from lurge.errors import QuotaError
+from lurge.errors import QuotaError, permission_advice
 from lurge.model.dump import Volume
 from lurge.model.stored import LARGEST
 
@@ -155,7 +155,7 @@ def read_limits(file: Path) -> dict[str, int]:
                 if limit is not None:
                     limits[group] = limit
     except OSError as error:
-        raise QuotaError(f"{file}: {error.strerror}") from error
+        raise QuotaError(f"{file}: {error.strerror}", permission_advice(error)) from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise QuotaError(f"{file}: {error}") from error
     return limits

@@ -17,7 +17,8 @@ from lurge.display import display
 from lurge.errors import UsageError
 from lurge.model.dump import Volume
 from lurge.pipeline.depth import LEVELS, Holder, at_depth, choose_depth, common_directory, depth_of
-from lurge.source.finding import FULLWIDTH_SOLIDUS, dump_of
+from lurge.source.finding import dump_of
+from lurge.source.naming import FULLWIDTH_SOLIDUS
 from lurge.stream.blocks import OpenDump
 from lurge.stream.coordinator import Watcher
 

@@ -19,6 +19,7 @@ from lurge.export.tsv import write_reports
 from lurge.logs import set_role
 from lurge.model.dump import Dump, Volume
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.split import publish_groups
@@ -65,6 +66,7 @@ def run_report(config: Config, database: Database, comm: Comm | None, watcher: W
     """
     set_role("rank 0", "coordinator")
     wanted.check(config)
+    check_reports(config)
     force, split = wanted.force, wanted.split
     job = "report_and_split" if split else "report"
     with ExitStack() as stack:

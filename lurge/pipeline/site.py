@@ -21,6 +21,7 @@ from lurge.model.report import REASONS, VolumeReport
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
 from lurge.pipeline.hints import hint_at_attribution, hint_at_names, hint_at_quotas
+from lurge.pipeline.interrupted import stored_so_far, told_if_interrupted
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 class Site:
     """One site while a job works on it.
 
-    backfilled: whether the quotas of today are put beside dumps of older days.
+    backfilled: whether the quotas of today are put beside dumps of older days. done: what became of volumes so far.
     """
 
     config: Config
@@ -47,6 +48,7 @@ class Site:
     quotas: list[Quotas]
     ticket: JobTicket
     backfilled: bool = False
+    done: list[VolumeOutcome] = field(default_factory=list)
     _asked: dict[str, dict[int, int | None]] = field(default_factory=dict)
 
     def store(self, dump: Dump, arrived: Arrived | VolumeError) -> VolumeOutcome:
@@ -86,6 +88,7 @@ class Site:
 
     def note(self, outcome: VolumeOutcome) -> None:
         """Put what became of a volume into the ticket."""
+        self.done.append(outcome)
         self.ticket.note_volume(outcome, dated=self.backfilled)
 
     def _named(self, dump: Dump, report: VolumeReport) -> NamedReport:
@@ -119,7 +122,9 @@ def open_site(config: Config, database: Database, job: str, ranks: int, backfill
         with ticket.step("prepare"):
             lock = stack.enter_context(sole_run(database, job))
             names = Names(make_identity(config.identity), config.pseudo_groups)
-        yield Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
+        site = Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
+        with told_if_interrupted(lambda: stored_so_far(site.done)):
+            yield site
 
 
 def check(config: Config, dump: Dump, arrived: Arrived | VolumeError) -> tuple[VolumeOutcome, VolumeReport | None]:

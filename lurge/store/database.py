@@ -41,6 +41,9 @@ TRANSIENT = frozenset(
 IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """SQLite's numbers of what may pass: another connection reads or writes."""
 
+UNKNOWN_HOST = 2005
+HOST_ADVICE = "Correct the host in database.url, or see why this machine cannot resolve it."
+
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
 
@@ -60,6 +63,8 @@ class Database:
         sqlite_path = config.url.removeprefix("sqlite:///")
         self.is_sqlite = sqlite_path != config.url
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
+        self._reached = False
+        sa.event.listen(self.engine, "connect", partial(note_reached, weakref.ref(self)))
         self._keepers: list[sqlite3.Connection] = []
         self._close = weakref.finalize(self, close_all, self.engine, self._keepers)
         if self.is_sqlite:
@@ -107,6 +112,9 @@ class Database:
         except (SQLAlchemyError, OverflowError) as error:
             cause = getattr(error, "orig", None) or error
             message = f"database {self}: {cause}"
+            number = getattr(cause, "args", ())[:1]
+            if number == (UNKNOWN_HOST,) and not self._reached:
+                raise StoreError(message, HOST_ADVICE) from error
             if ACCESS_DENIED & {*getattr(cause, "args", ())[:1]}:
                 raise StoreError(message, PASSWORD_ADVICE) from error
             raise (StoreUnavailable if may_pass(error) else StoreError)(message) from error
@@ -146,6 +154,12 @@ class Database:
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         close_all(self.engine, self._keepers)
+
+
+def note_reached(database: weakref.ref[Database], *_: object) -> None:
+    """Remember that the server was there, so that its name is right: if it cannot be resolved later, that may pass."""
+    if alive := database():
+        alive._reached = True
 
 
 def keep_log(path: str, keepers: list[sqlite3.Connection], *_: object) -> None:

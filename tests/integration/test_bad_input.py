@@ -71,8 +71,9 @@ def test_a_database_that_is_none(good: Site) -> None:
 def test_a_report_directory_that_cannot_be_written(good: Site) -> None:
     (good.folder / "file").touch()
     good.configure('[reports]\ndirectory = "file"\n')
-    check(good.run(status=1), 1, "file", "cannot write")
-    assert good.rows("select used from lustre_usage") == [(5,)]
+    check(good.run(status=1), 1, "reports.directory", f"{good.folder}/file is not a directory")
+    assert "reading" not in good.run(status=1).stderr
+    assert "reports.directory" in run_lurge("backfill", "-c", str(good.config)).stderr
 
 
 def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[str]:
