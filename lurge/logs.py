@@ -30,6 +30,8 @@ def set_role(rank: str, role: str, volume: str = "") -> None:
 
 def set_title(title: str) -> None:
     """Show `title` as this process's name in ps and top, if setproctitle is installed."""
+    # Without it the title is written over the environment, in which schedulers look for the number of a job.
+    os.environ.setdefault("SPT_NOENV", "1")
     try:
         from setproctitle import setproctitle
     except ImportError:

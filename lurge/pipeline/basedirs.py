@@ -90,8 +90,8 @@ def base_directories_of(
 
 def read(dump: Published, finder: DirectoryFinder, watcher: Watcher) -> list[Holder]:
     """Read a whole dump; returns its directories at the finder's depth."""
-    name = str(dump.file)
-    log.info("reading %s", name)
+    name = dump.name or dump.file.name
+    log.info("reading %s", dump.file)
     lines = 0
     with closing(OpenDump(dump.file)) as opened:
         watcher.started(name, dump.file.stat().st_size)

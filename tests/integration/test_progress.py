@@ -36,7 +36,9 @@ import os, pathlib
 from lurge.pipeline import site
 from lurge.stream import controller
 def show(*_):
-    print(pathlib.Path(f"/proc/{os.getpid()}/cmdline").read_bytes().strip(b"\\0").decode(), flush=True)
+    own = pathlib.Path(f"/proc/{os.getpid()}")
+    assert b"PMI_RANK=" in (own / "environ").read_bytes()
+    print((own / "cmdline").read_bytes().strip(b"\\0").decode(), flush=True)
 store, read = site.store_volume, controller.Reading
 site.store_volume = lambda *arguments: (show(), store(*arguments))
 controller.Reading = lambda *arguments: (show(), read(*arguments))[1]
