@@ -91,7 +91,7 @@ def backfill(
             return run_backfill(site, database, comm, watcher, day, most)
 
         older = f" since {day}" if day else ""
-        nothing = f"Nothing to do: every older dump{older} is stored. `lurge report` stores the newest of each volume."
+        nothing = f"Nothing to do: no older dump{older} that is not stored. `lurge report` stores the newest."
         return show_stored(config, json, quiet, recipe, nothing)
 
     command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)

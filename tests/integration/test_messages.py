@@ -155,7 +155,7 @@ def test_nothing_done_is_a_failure(two: Site) -> None:
 def test_a_backfill_with_nothing_to_do(two: Site) -> None:
     done = run_lurge("backfill", "-c", str(two.config), "--since", "2024-01-01")
     assert done.returncode == 0
-    assert done.stdout.startswith("Nothing to do: every older dump since 2024-01-01 is stored.")
+    assert done.stdout.startswith("Nothing to do: no older dump since 2024-01-01 that is not stored.")
     assert "--force" not in done.stdout
     assert run_lurge("backfill", "-c", str(two.config), "-q").stdout == ""
 
