@@ -45,7 +45,7 @@ def cli() -> str:
     parts.append(
         "## Exit status\n\n| status | meaning |\n| --- | --- |\n"
         "| 0 | everything is done, or there is nothing new to do |\n"
-        "| 1 | the command failed, or every volume that has a dump; `doctor` or `db check` found something |\n"
+        "| 1 | the command failed, or nothing could be done for any volume; `doctor` or `db check` found something |\n"
         "| 2 | wrong usage or configuration |\n"
         "| 3 | some volumes failed or have no dump; the others are stored |\n"
         "| 130 | interrupted |\n"

@@ -28,6 +28,11 @@ Expected errors are shown without a traceback; anything else is a bug and shows 
 from __future__ import annotations
 
 
+def permission_advice(error: Exception) -> str | None:
+    """Advice where a file may not be read, for errors whose own advice is for a malformed one; else None."""
+    return "Let this user read it: correct its permissions." if isinstance(error, PermissionError) else None
+
+
 class LurgeError(Exception):
     """Something failed.
 
@@ -58,7 +63,7 @@ class ConfigError(UsageError):
 
     def __init__(self, file: object, key: str, problem: str, advice: str | None = None) -> None:
         super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}", advice)
-        self.key = key
+        self.key, self.problem = key, problem
 
 
 class OutputError(LurgeError):
@@ -129,7 +134,7 @@ class IdentityError(LurgeError):
 class QuotaError(LurgeError):
     """A source of quotas does not answer; the next one is asked, and the job goes on."""
 
-    advice = "See that lfs can be run here, or write DIRECTORY/<volume>.csv with a header of group,limit (KiB)."
+    advice = "See that lfs can be run here, or write <volume>.csv in quota.csv_directory (group,limit; KiB)."
 
 
 class StoreError(LurgeError):

@@ -39,8 +39,9 @@ from lurge.model.report import LONGEST_LINE, VolumeReport
 from lurge.model.rules import Rules
 from lurge.model.stored import LARGEST
 from lurge.pipeline.work import job_of
-from lurge.source.finding import folder_mount, newest_dump
+from lurge.source.finding import newest_dump
 from lurge.source.inflate import DumpReader
+from lurge.source.naming import folder_mount
 from lurge.source.synth.world import vault_key
 from lurge.store.steps import stored_path
 from lurge.stream.blocks import Buffers, OpenDump, cut

@@ -1,7 +1,9 @@
-"""Which directories at a given depth hold files of which groups: the kernel behind `lurge basedirs`."""
+"""Directories at a given depth that hold files, by group: the kernel behind `lurge basedirs`."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,25 +22,33 @@ from lurge.aggregate.kernel import (
     split_line,
 )
 from lurge.aggregate.lookup import ANY_GROUP, LookupArrays, compile_lookup, find_boundaries, find_longest
-from lurge.aggregate.table import Table, TableArrays, find_or_add, room
+from lurge.aggregate.table import COUNT, Row, Table, TableArrays, find_or_add, room
+from lurge.aggregate.warm import is_compiled
 from lurge.compiled import ZERO, compiled
-from lurge.model.era import Era
+from lurge.model.era import QUOTED_12, Era
+
+log = logging.getLogger(__name__)
 
 
 @compiled
-def length_at_depth(path, length, depth):
-    """How much of path[:length] is the directory `depth` components below the root, -1 where it is not that deep."""
+def length_at_depth(path, length, depth, shallow):
+    """Length of the directory of path[:length] that is `depth` components below the root.
+
+    If the path is not that deep: of the directory that it is in, or, unless `shallow`, -1.
+    """
     slashes = 0
+    last = -1
     for i in range(length):
         if path[i] == 47:
             slashes += 1
             if slashes > depth:
                 return i
-    return -1
+            last = i
+    return last if shallow else -1
 
 
 @compiled
-def add_directories(encoding, columns, default_depth, depths, table, buffer, start, tabs, path, fields):
+def add_directories(encoding, columns, default_depth, depths, shallow, table, buffer, start, tabs, path, fields):
     """Add the directories of the files in buffer[start:]; returns where the first line starts that found no room."""
     end = len(buffer)
     while start < end:
@@ -52,20 +62,23 @@ def add_directories(encoding, columns, default_depth, depths, table, buffer, sta
         length = np.int64(fields[PATH_LENGTH])
         known = find_longest(depths, ANY_GROUP, path, find_boundaries(depths, path, length))
         depth = default_depth if known < 0 else depths.value[known]
-        found = length_at_depth(path, length, depth)
+        found = length_at_depth(path, length, depth, shallow)
         if found >= 0:
-            find_or_add(table, np.int64(fields[GID]), ZERO, path, ZERO, found)
+            entry = find_or_add(table, np.int64(fields[GID]), ZERO, path, ZERO, found)
+            table.rows[entry, COUNT] += np.uint64(1)
     return start
 
 
 class DirectoryFinder:
-    """Gathers (gid, directory) over any number of dumps.
+    """Gathers (gid, directory) and its number of files over any number of dumps.
 
     depth: components below the root, unless the path is below one of `prefixes` (path -> depth), the longest winning.
+    shallow: whether a file above that depth counts for the directory that it is in.
     """
 
-    def __init__(self, depth: int, prefixes: Mapping[str, int]) -> None:
+    def __init__(self, depth: int, prefixes: Mapping[str, int], shallow: bool = False) -> None:
         self._depth = depth
+        self._shallow = shallow
         self._depths: LookupArrays = compile_lookup(
             {(int(ANY_GROUP), prefix.rstrip("/").encode()): found for prefix, found in prefixes.items()}
         )
@@ -78,10 +91,20 @@ class DirectoryFinder:
         while start < len(lines):
             self._table.make_room(int(LONGEST_LINE))
             table: TableArrays = self._table.arrays
-            start = add_directories(
-                int(era.encoding), era.columns, self._depth, self._depths, table, lines, start, *self._scratch
-            )
+            form = (int(era.encoding), era.columns)
+            depths = (self._depth, self._depths, self._shallow)
+            start = add_directories(*form, *depths, table, lines, start, *self._scratch)
 
-    def found(self) -> list[tuple[int, bytes]]:
-        """(gid, directory), sorted."""
-        return sorted((row.a, row.name) for row in self._table.rows())
+    def rows(self) -> list[Row]:
+        """A row for each (a: gid, name: directory); counted: its files."""
+        return self._table.rows()
+
+
+def compile_finder() -> None:
+    """Compile the kernel, and say so, unless it was compiled here before."""
+    if is_compiled(add_directories):
+        return
+    started = time.monotonic()
+    log.info("compiling, once for this installation")
+    DirectoryFinder(0, {}).add(QUOTED_12, np.frombuffer(bytearray(b"\n"), np.uint8))
+    log.info("compiled in %.1f s", time.monotonic() - started)

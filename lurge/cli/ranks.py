@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from lurge.errors import LurgeError
 
 if TYPE_CHECKING:
     from lurge.stream.comm import Comm
+
+log = logging.getLogger(__name__)
 
 RanksOption = Annotated[
     int | None,
@@ -32,10 +35,13 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
     from lurge.stream.launch import start_ranks
     from lurge.stream.leftovers import remove_all_leftovers
     from lurge.stream.ranks import own_rank
+    from lurge.stream.threads import usable_cores
 
     if ranks and ranks > 1:
         from lurge.cli.relay import show_ranks
 
+        if ranks > (cores := usable_cores()):
+            log.info("%d ranks on %d cores: more ranks than cores are not faster", ranks, cores)
         sys.exit(start_ranks(ranks, command, show_ranks))
     # Before the ranks report in: an import that hangs on one node must not hang the job.
     import_module(recipe if own_rank() == 0 else "lurge.stream.member")

@@ -12,7 +12,7 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
-from lurge.errors import StoreError
+from lurge.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from lurge.config import Config
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 
 def report(
+    volumes: Annotated[
+        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read; else all of the configuration.")
+    ] = None,
     config: ConfigOption = None,
     ranks: RanksOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
@@ -37,24 +40,27 @@ def report(
 ) -> None:
     """Read the newest dump of every volume, and store all reports.
 
-    The TSVs are written from what is stored. Alone it uses every core of this machine; under mpirun it uses the ranks
-    it is given.
+    If VOLUMEs are given, only these are read; the TSVs hold what is stored of every configured volume. Alone it uses
+    every core of this machine; under mpirun it uses the ranks it is given.
 
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
+    if split and volumes:
+        raise UsageError("--split needs all volumes: a group's lines are those of every volume")
+    wanted = frozenset(volumes or ())
 
     def coordinate(comm: Comm | None) -> int:
         # Only rank 0 pays for what it needs to start.
-        from lurge.pipeline.report import run_report
+        from lurge.pipeline.report import Wanted, run_report
 
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_report(site, database, comm, watcher, force, split)
+            return run_report(site, database, comm, watcher, Wanted(wanted, force, split))
 
         return show_stored(config, json, quiet, recipe)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, "lurge.pipeline.report", coordinate)
+    run_on_ranks([*command, "--", *sorted(wanted)], ranks, "lurge.pipeline.report", coordinate)
 
 
 def backfill(
@@ -85,7 +91,9 @@ def backfill(
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
             return run_backfill(site, database, comm, watcher, day, limit)
 
-        return show_stored(config, json, quiet, recipe)
+        older = f" since {day}" if day else ""
+        nothing = f"Nothing to do: no older dump{older} that is not stored. `lurge report` stores the newest."
+        return show_stored(config, json, quiet, recipe, nothing)
 
     command = arguments("backfill", config, since=day, limit=limit, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
@@ -115,6 +123,8 @@ def split(
 
         with watch(quiet) as watcher:
             outcome = run_split(load_config(config), comm, watcher)
+        if quiet and not json:
+            log_advice(outcome)
         if json:
             say_json(outcome_json(outcome))
         elif not quiet:
@@ -130,8 +140,9 @@ def show_stored(
     json: bool,
     quiet: bool,
     recipe: Callable[[Config, Database, Watcher], Outcome],
+    nothing: str = "",
 ) -> int:
-    """Run a recipe that stores, print what came of it; returns the exit status."""
+    """Run a recipe that stores, print what came of it; returns the exit status. nothing: said if that is all."""
     from lurge.cli.progress import watch
     from lurge.cli.summary import outcome_json, stored_json, summary_lines
     from lurge.config import load_config
@@ -145,7 +156,11 @@ def show_stored(
     try:
         if json:
             result |= database.retrying(lambda: stored_json(database, outcome))
-        elif not quiet:
+        elif quiet:
+            log_advice(outcome)
+        elif not outcome.volumes:
+            say(nothing)
+        else:
             say(*database.retrying(lambda: summary_lines(database, outcome)))
     except StoreError as error:
         # What was stored is stored.
@@ -153,3 +168,12 @@ def show_stored(
     if json:
         say_json(result)
     return outcome.exit_status
+
+
+def log_advice(outcome: Outcome) -> None:
+    """Log what to do about each failure, which was logged when it happened: nobody sees the summary."""
+    for volume in outcome.volumes:
+        if volume.error:
+            log.warning("%s: -> %s", volume.volume, volume.error.advice)
+    if outcome.error:
+        log.warning("-> %s", outcome.error.advice)

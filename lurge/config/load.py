@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
@@ -9,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
+from lurge.config.lines import line_of
 from lurge.config.settings import (
     BUILT_IN_FILETYPES,
     BUILT_IN_LEVELS,
@@ -29,10 +31,12 @@ from lurge.config.settings import (
     WarningLevel,
 )
 from lurge.config.table import Table
-from lurge.errors import ConfigError
+from lurge.errors import ConfigError, permission_advice
 from lurge.model.dump import Volume
 from lurge.model.paths import PathAliases
 from lurge.model.rules import FileType, PseudoGroup
+
+log = logging.getLogger(__name__)
 
 DEFAULT_FILE = "lurge.toml"
 FILE_VARIABLE = "LURGE_CONFIG"
@@ -69,6 +73,12 @@ def find_file(given: Path | None) -> Path:
     """The configuration file: the given one, else $LURGE_CONFIG, else ./lurge.toml."""
     named = given or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
     file = named or Path(DEFAULT_FILE)
+    try:
+        os.stat(file)
+    except PermissionError as error:
+        raise ConfigError(file, "", f"{error.strerror}", permission_advice(error)) from error
+    except OSError:
+        pass
     if not os.path.isfile(file):
         raise ConfigError(
             file, "", "no such file", f"Give --config FILE, set ${FILE_VARIABLE}, or write {DEFAULT_FILE} here."
@@ -77,15 +87,25 @@ def find_file(given: Path | None) -> Path:
 
 
 def load_config(given: Path | None = None) -> Config:
-    """Read and check the configuration. Raises ConfigError, which names the file and the key."""
+    """Read and check the configuration. Raises ConfigError, which names the file, the line and the key."""
     file = find_file(given)
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except OSError as error:
-        raise ConfigError(file, "", error.strerror or str(error)) from error
+        raise ConfigError(file, "", error.strerror or str(error), permission_advice(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, "", f"is not TOML: {error}") from error
-    top = Table(file, "", values, (*KEYS, "pseudo_groups"))
+    try:
+        return _config(file, Table(file, "", values, (*KEYS, "pseudo_groups")))
+    except ConfigError as error:
+        line = line_of(text, error.key)
+        if line is None:
+            raise
+        raise ConfigError(f"{file}:{line}", error.key, error.problem, error.advice) from error.__cause__
+
+
+def _config(file: Path, top: Table) -> Config:
     tables = {name: top.table(name, *keys) for name, keys in KEYS.items()}
     reports = _reports(tables["reports"])
     return Config(
@@ -117,7 +137,8 @@ def _secret(table: Table, variable: str) -> Secret | None:
     try:
         return Secret(file.read_text(encoding="utf-8").strip("\n"))
     except (OSError, UnicodeDecodeError) as error:
-        raise table.error("password_file", getattr(error, "strerror", None) or "is not text") from error
+        problem = getattr(error, "strerror", None) or "is not text"
+        raise table.error("password_file", problem, permission_advice(error)) from error
 
 
 def _without_password(table: Table, key: str, url: str) -> str:
@@ -219,6 +240,12 @@ def _filetypes(table: Table) -> tuple[FileType, ...]:
         if not name or not suffixes:
             raise table.error(name, "must have a name and suffixes")
         table.check_name(name, name)
+        for suffix in suffixes:
+            if suffix.isalnum():
+                log.warning(
+                    '%s: filetypes.%s: "%s" also matches names that merely end so; ".%s" is a suffix', table.file, name,
+                    suffix, suffix,
+                )  # fmt: skip
         filetypes.append(FileType(name, suffixes))
     return tuple(filetypes) or BUILT_IN_FILETYPES
 
@@ -337,7 +364,8 @@ def _basedirs(table: Table) -> BasedirsConfig:
         if not path.startswith("/"):
             raise prefixes.error(f'"{path}"', "must be an absolute path")
         found.append((path, prefixes.number(path, int, 0, 0)))
-    return BasedirsConfig(table.number("depth", int, BasedirsConfig.depth, 0), tuple(found))
+    depth = table.number("depth", int, None, 0) if table.has("depth") else None
+    return BasedirsConfig(depth, tuple(found))
 
 
 def _tickets(table: Table, reports: ReportsConfig) -> TicketsConfig:

@@ -131,9 +131,12 @@ class MpiConfig:
 
 @dataclass(frozen=True)
 class BasedirsConfig:
-    """How deep base directories lie: components below the root, and otherwise below some paths."""
+    """How deep base directories lie: components below the root, and otherwise below some paths.
 
-    depth: int = 5
+    depth: None to choose it from each tree.
+    """
+
+    depth: int | None = None
     prefixes: tuple[tuple[str, int], ...] = ()
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lurge.errors import ConfigError
+from lurge.errors import ConfigError, permission_advice
 from lurge.model.names import LONGEST_NAME
 
 T = TypeVar("T")
 KINDS: dict[type, str] = {
     str: "a string", int: "a whole number", float: "a number", list: "a list", dict: "a table", bool: "true or false",
 }  # fmt: skip
+
+
+def nearest(key: str, known: Collection[str]) -> str:
+    """The key that was probably meant, or all that there are."""
+    close = get_close_matches(key, known, 1)
+    return f"the nearest key is {close[0]}" if close else f"the keys here are {', '.join(known)}"
 
 
 class Table:
@@ -28,7 +35,7 @@ class Table:
         self._values = values
         for key in values if known else ():
             if key not in known:
-                raise self.error(key, "is unknown")
+                raise self.error(key, f"is unknown; {nearest(key, known)}")
 
     def has(self, key: str) -> bool:
         return key in self._values
@@ -36,8 +43,8 @@ class Table:
     def names(self) -> list[str]:
         return list(self._values)
 
-    def error(self, key: str, problem: str) -> ConfigError:
-        return ConfigError(self.file, f"{self._name}.{key}".strip("."), problem)
+    def error(self, key: str, problem: str, advice: str | None = None) -> ConfigError:
+        return ConfigError(self.file, f"{self._name}.{key}".strip("."), problem, advice)
 
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
         """The value of `key`; the default where it is missing. Raises ConfigError where there is none of either."""
@@ -94,8 +101,12 @@ class Table:
 
     def existing(self, key: str, default: str | None, test: Callable[[str], bool], what: str) -> Path:
         path = self.path(key, default)
+        try:
+            os.stat(path)
+        except OSError as error:
+            raise self.error(key, f"{path}: {error.strerror}", permission_advice(error)) from error
         if not test(str(path)):
-            raise self.error(key, f"{path} is no {what}")
+            raise self.error(key, f"{path} is not a {what}")
         return path
 
     def absolute(self, key: str) -> str:

@@ -89,7 +89,8 @@ class JobTicket:
         try:
             yield facts
         except BaseException as error:
-            said = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
+            expected = isinstance(error, LurgeError | SystemExit)
+            said = str(error) if expected else f"{type(error).__name__}: {error}"
             self._try("fail_step", said, **facts)
             raise
         if facts.get("failed"):

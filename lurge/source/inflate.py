@@ -15,7 +15,7 @@ from typing import Any
 
 from isal import isal_zlib
 
-from lurge.errors import StreamError
+from lurge.errors import StreamError, permission_advice
 
 MAGIC = b"\x1f\x8b"
 READ_BYTES = 1 << 19
@@ -33,7 +33,7 @@ class DumpReader:
             begins = self._file.read(len(MAGIC))
             self._file.seek(0)
         except OSError as error:
-            raise self._error(problem_of(error)) from error
+            raise self._error(problem_of(error), permission_advice(error)) from error
         # What is below IGzipFile fills the given memory itself; IGzipFile would copy into it.
         self._text: Any = isal_zlib._GzipReader(self._file, READ_BYTES) if begins == MAGIC else self._file
         self._handed_out = 0
@@ -75,8 +75,8 @@ class DumpReader:
         """Read no more."""
         self._file.close()
 
-    def _error(self, problem: str) -> StreamError:
-        return StreamError(f"{self._path}: {problem}, at byte {self.position}")
+    def _error(self, problem: str, advice: str | None = None) -> StreamError:
+        return StreamError(f"{self._path}: {problem}, at byte {self.position}", advice)
 
 
 def problem_of(error: Exception) -> str:

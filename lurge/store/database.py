@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,9 @@ TRANSIENT = frozenset(
 IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """SQLite's numbers of what may pass: another connection reads or writes."""
 
+UNKNOWN_HOST = 2005
+HOST_ADVICE = "Correct the host in database.url, or see why this machine cannot resolve it."
+
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
 NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` make it; or correct database.url."
 MYSQL_ADVICE = "Install lurge[mysql]; it is built with libmariadb-dev, gcc and pkg-config."
@@ -61,6 +65,8 @@ class Database:
         sqlite_path = config.url.removeprefix("sqlite:///")
         self.is_sqlite = sqlite_path != config.url
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
+        self._reached = False
+        sa.event.listen(self.engine, "connect", partial(note_reached, weakref.ref(self)))
         self._keepers: list[sqlite3.Connection] = []
         self._close = weakref.finalize(self, close_all, self.engine, self._keepers)
 
@@ -111,6 +117,9 @@ class Database:
         except (SQLAlchemyError, OverflowError) as error:
             cause = getattr(error, "orig", None) or error
             message = f"database {self}: {cause}"
+            number = getattr(cause, "args", ())[:1]
+            if number == (UNKNOWN_HOST,) and not self._reached:
+                raise StoreError(message, HOST_ADVICE) from error
             if ACCESS_DENIED & {*getattr(cause, "args", ())[:1]}:
                 raise StoreError(message, PASSWORD_ADVICE) from error
             raise (StoreUnavailable if may_pass(error) else StoreError)(message) from error
@@ -174,6 +183,12 @@ class Database:
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         close_all(self.engine, self._keepers)
+
+
+def note_reached(database: weakref.ref[Database], *_: object) -> None:
+    """Remember that the server was there, so that its name is right: if it cannot be resolved later, that may pass."""
+    if alive := database():
+        alive._reached = True
 
 
 def close_all(engine: sa.Engine, keepers: list[sqlite3.Connection]) -> None:

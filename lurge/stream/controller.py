@@ -17,6 +17,7 @@ import numpy as np
 from lurge.aggregate.aggregator import Aggregator
 from lurge.errors import VolumeError
 from lurge.export.parts import VolumeParts
+from lurge.logs import set_role
 from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import Portion
@@ -201,6 +202,7 @@ class Controller:
         job: Job
         workers: list[int]
         job, workers = unpack_object(message.data)
+        set_role(self._comm.name, "controller", job.dump.volume.name)
         log.info("reading %s", job.dump.path)
         reading: Reading | None = None
         memory: SharedMemory | None = None

@@ -101,6 +101,20 @@ def test_a_server_that_stays_away(server: MariaDb, mariadb: Database, caplog: py
     assert contents(mariadb) == before
 
 
+def test_a_host_that_does_not_resolve(mariadb: Database) -> None:
+    """It is an error at once, unless the server was reached before: then its name is right."""
+    unknown = Database(DatabaseConfig("mysql+mysqldb://me@nowhere.invalid/x", retry_seconds=60))
+    with pytest.raises(StoreError, match=r"nowhere\.invalid") as caught:
+        unknown.retrying(lambda: unknown.grants())
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert "database.url" in caught.value.advice
+    assert mariadb.grants()
+    mariadb.close()
+    mariadb.engine = unknown.engine
+    with pytest.raises(StoreUnavailable):
+        mariadb.grants()
+
+
 def test_waits_grow(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     clock = 0.0

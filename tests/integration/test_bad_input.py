@@ -46,7 +46,8 @@ def test_wrong_usage(good: Site) -> None:
     assert run_lurge("nonsense").returncode == 2
     check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
     check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
-    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no dump by its name")
+    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no record of a file")
+    check(run_lurge("basedirs", str(good.folder / "nothing")), 2, "nothing", "No such file")
 
 
 def test_wrong_base_directories(good: Site) -> None:
@@ -70,8 +71,9 @@ def test_a_database_that_is_none(good: Site) -> None:
 def test_a_report_directory_that_cannot_be_written(good: Site) -> None:
     (good.folder / "file").touch()
     good.configure('[reports]\ndirectory = "file"\n')
-    check(good.run(status=1), 1, "file", "cannot write")
-    assert good.rows("select used from lustre_usage") == [(5,)]
+    check(good.run(status=1), 1, "reports.directory", f"{good.folder}/file is not a directory")
+    assert "reading" not in good.run(status=1).stderr
+    assert "reports.directory" in run_lurge("backfill", "-c", str(good.config)).stderr
 
 
 def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.atomic import is_abandoned, remove_abandoned, unfinished_folder, unfinished_name, whole_file
+from lurge.cli.progress import LogWatcher
+from lurge.config import BasedirsConfig
 from lurge.errors import OutputError
 from lurge.pipeline import basedirs
 from lurge.pipeline.planning import needed_memory_mb
@@ -54,15 +56,15 @@ paths = st.binary(max_size=12).map(lambda text: b"/" + text.replace(b"\0", b"/")
 ).map(lambda text: b"/" + text.encode())
 
 
-@given(st.lists(paths, max_size=8), st.integers(0, 3))
+@given(st.lists(paths, max_size=8), st.integers(0, 3) | st.none())
 def test_what_basedirs_writes_report_reads(
-    tmp_path_factory: pytest.TempPathFactory, found: list[bytes], depth: int
+    tmp_path_factory: pytest.TempPathFactory, found: list[bytes], depth: int | None
 ) -> None:
     folder = tmp_path_factory.mktemp("basedirs")
     text = b"".join(Entry(path, gid=gid).line() for gid, path in enumerate(found))
     dump = folder / "20240131_v.a.b.stats.gz"
     dump.write_bytes(text or b"\n")
-    target, count = basedirs.make_base_directories([dump], depth, {}, None)
+    target, count = basedirs.make_base_directories([dump], BasedirsConfig(depth), (), None, LogWatcher())
     read = read_base_directories(target)
     assert len(read) == count
     assert all(path.startswith(b"/") and not path.endswith((b"\r", b"\n")) for _, path in read)

@@ -69,6 +69,42 @@ def test_quotas_and_warnings(quotas: Site) -> None:
     assert f"scratch101\tDr Ten\tten\t{known}" in shown
 
 
+def test_a_warning_counts_groups_without_a_quota(quotas: Site) -> None:
+    quotas.dump(Entry("/p/x"), Entry("/q/x", gid=11), Entry("/z", gid=12))
+    found = json.loads(quotas.run("--json").stdout)["volumes"][0]["warnings"]
+    assert found == ["scratch101: 1 of 2 groups without a quota, and so without a forecast of it"]
+    quotas.configure("")
+    assert json.loads(quotas.run("--json", "--force").stdout)["volumes"][0]["warnings"] == []
+
+
+def test_one_warning_of_numbers_without_names(site: Site) -> None:
+    site.base_directories((4242, "/p"))
+    site.dump(Entry("/p/x", uid=0, gid=4242), Entry("/p/y", uid=4343, gid=4242))
+    site.config.write_text(site.config.read_text().partition("[identity]")[0])
+    done = site.run("--quiet")
+    assert done.stderr.count("identity.provider") == 1
+    assert "scratch101: 1 of 1 groups and 1 of 2 users without a name here" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_run_limited_to_volumes(site: Site, ranks: int) -> None:
+    site.volumes = ["v1", "v2", "v3"]
+    site.configure()
+    site.base_directories((10, "/p"))
+    for volume in site.volumes:
+        site.dump(Entry("/p/x", 5), volume=volume)
+    site.run("v1", "v3", "-n", str(ranks))
+    assert site.rows("select scratch_disk from volume") == [("v1",), ("v3",)]
+    done = site.run("v2", "--json")
+    assert [volume["volume"] for volume in json.loads(done.stdout)["volumes"]] == ["v2"]
+    assert site.tsv("user-reports")[0] == ["username", "data", "group", "v1", "v2", "v3"]
+    assert site.tsv("user-reports")[1][3:] == ["2024-01-30"] * 3
+    refused = site.run("v1", "v4", status=2)
+    assert "v4" in refused.stderr
+    assert "v1, v2, v3" in refused.stderr
+    assert "--split needs all volumes" in site.run("v1", "--split", status=2).stderr
+
+
 def test_backfilled_history_changes_what_is_expected(quotas: Site) -> None:
     day_of(quotas, "20240131", 50, 20)
     quotas.run()
@@ -123,7 +159,7 @@ def test_a_quiet_volume_is_backfilled(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5), day="20200101")
     site.config.write_text(site.config.read_text().replace("max_days_ago = 100000", "max_days_ago = 10"))
-    site.run(status=3)
+    site.run(status=1)
     assert run_lurge("backfill", "-c", str(site.config)).returncode == 0
     assert site.rows("select record_date from volume_summary") == [("2020-01-01",)]
 

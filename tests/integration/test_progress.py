@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lurge.cli import progress, scan
+from lurge.stream.launch import find_mpiexec
 from tests.site import Entry, Site
 from tests.terminal import on_a_terminal, screen
+
+TITLES = """
+import os, pathlib
+from lurge.pipeline import site
+from lurge.stream import controller
+def show(*_):
+    own = pathlib.Path(f"/proc/{os.getpid()}")
+    assert b"PMI_RANK=" in (own / "environ").read_bytes()
+    print((own / "cmdline").read_bytes().strip(b"\\0").decode(), flush=True)
+store, read = site.store_volume, controller.Reading
+site.store_volume = lambda *arguments: (show(), store(*arguments))
+controller.Reading = lambda *arguments: (show(), read(*arguments))[1]
+from lurge.__main__ import main
+main()
+"""
+
+
+def test_processes_are_named_by_their_roles(site: Site) -> None:
+    pytest.importorskip("setproctitle", reason="the package setproctitle is not installed")
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x"))
+    command = [find_mpiexec(), "-n", "3", sys.executable, "-c", TITLES, "report", "-q", "-c", str(site.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.splitlines()[:2]) == ["lurge: coordinator", "lurge: scratch101 controller"]
 
 
 @pytest.mark.parametrize("ranks", ["1", "3"])

@@ -104,6 +104,14 @@ def test_malformed_files(tmp_path: Path, text: str) -> None:
         read_limits(tmp_path / "x.csv")
 
 
+def test_a_file_named_as_the_volume_alone(tmp_path: Path) -> None:
+    volume = Volume("scratch101", "/lustre/scratch101")
+    (tmp_path / "scratch101").write_text("group,limit\nten,5\n")
+    assert CsvQuotas(tmp_path).limits(volume, ["ten"]) == {"ten": 5 * 1024}
+    (tmp_path / "scratch101.csv").write_text("group,limit\nten,6\n")
+    assert CsvQuotas(tmp_path).limits(volume, ["ten"]) == {"ten": 6 * 1024}
+
+
 def test_a_file_as_spreadsheets_write_it(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b'\xef\xbb\xbfPI, limit ,group\r\n"A, B", 5 , ten \r\nC,,eleven\r\n')
     assert read_limits(tmp_path / "x.csv") == {"ten": 5 * 1024}
