@@ -56,8 +56,11 @@ class ConfigError(UsageError):
 
     advice = "Correct the key in the configuration file; docs/configuration.md lists all keys."
 
-    def __init__(self, file: object, key: str, problem: str, advice: str | None = None) -> None:
-        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}", advice)
+    def __init__(
+        self, file: object, key: str, problem: str, advice: str | None = None, line: int | None = None
+    ) -> None:
+        place = f"{file}:{line}" if line else f"{file}"
+        super().__init__(f"{place}: {key}: {problem}" if key else f"{place}: {problem}", advice)
         self.key = key
 
 

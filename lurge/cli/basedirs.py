@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -30,13 +29,11 @@ def basedirs(
     Example: lurge basedirs dumps/20240131_scratch119.a1.b2.stats.gz --depth 4
     """
     set_verbosity(quiet, verbose)
-    from lurge.config import DEFAULT_FILE, FILE_VARIABLE, BasedirsConfig, load_config
+    from lurge.config import load_config
     from lurge.pipeline.basedirs import make_base_directories
     from lurge.pipeline.ticket import tool_ticket
 
-    configured = BasedirsConfig()
-    if config or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).is_file():
-        configured = load_config(config).basedirs
+    configured = load_config(config, optional=True).basedirs
     chosen = configured.depth if depth is None else depth
     with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts:
         path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)

@@ -1,0 +1,93 @@
+"""Pydantic's errors as ConfigError: the first mistake of a file, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lurge.config.document import Document, Place, dotted
+from lurge.config.schema import Schema
+from lurge.errors import ConfigError
+
+NOT_OF_TYPE = {
+    "string_type": "a string", "int_type": "a whole number", "float_type": "a number", "bool_type": "true or false",
+    "list_type": "a list", "tuple_type": "a list", "dict_type": "a table", "model_type": "a table",
+    "finite_number": "a finite number", "string_unicode": "text", "int_from_float": "a whole number",
+}  # fmt: skip
+BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+
+
+def config_error(document: Document, model: type[BaseModel], error: ValidationError) -> ConfigError:
+    """The first mistake that an error lists. An unknown key comes first: often another is missing because of it."""
+    mistakes = error.errors(include_url=False, include_input=False)
+    schema = Schema.of(model)
+
+    def order(mistake: ErrorDetails) -> tuple[bool, bool, int]:
+        line = document.line_of(place_of(mistake, document))
+        return mistake["type"] != "extra_forbidden", line is None, line or 0
+
+    first = min(mistakes, key=order)
+    place = place_of(first, document)
+    text, advice = explain(first, place, schema)
+    return document.error(place, text, advice)
+
+
+def place_of(mistake: ErrorDetails, document: Document) -> Place:
+    """The key of a mistake, no longer than the file has it: a volume may be a name where the model is a table."""
+    loc = tuple(part for part in mistake["loc"] if part != "[key]") + tuple(mistake.get("ctx", {}).get("at", ()))
+    for end in range(1, len(loc)):
+        value = document.at(loc[:end])
+        if value is not None and not isinstance(value, dict | list):
+            return loc[:end]
+    return loc
+
+
+def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, str | None]:
+    """The problem in words, and the advice if there is a better one than the general."""
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind == "extra_forbidden":
+        nearest = nearest_key(place, schema)
+        return f"is unknown{f'; did you mean {nearest}?' if nearest else ''}", None
+    if kind == "missing":
+        example = schema.at(place).example
+        return "is missing", f"Write for instance {place[-1]} = {example}" if example else None
+    if kind in NOT_OF_TYPE:
+        return f"must be {NOT_OF_TYPE[kind]}", None
+    if kind in BOUNDS:
+        words, bound = BOUNDS[kind]
+        return f"must be {words} {context[bound]:g}" if context[
+            bound
+        ] < 1 else f"must be {words} {context[bound]}", None
+    if kind == "literal_error":
+        return f"must be one of {', '.join(schema.at(place).choices)}", None
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty", None
+    if kind == "value_error":
+        return str(context["error"]), None
+    return str(context.get("text", mistake["msg"])), None
+
+
+def nearest_key(place: Place, schema: Schema) -> str:
+    """The known key that a mistyped one may stand for; empty if none is near."""
+    *table, key = place
+    here = schema.at(tuple(table)).keys()
+    near = difflib.get_close_matches(str(key), here, n=1)
+    if near:
+        return dotted((*table, near[0]))
+    elsewhere = [known for known in schema.all_keys() if known[-1] == key]
+    return dotted(elsewhere[0]) if elsewhere else ""
+
+
+def missing_table(document: Document, model: type[BaseModel], name: str) -> ConfigError:
+    """The error of a command that needs a table which the file lacks."""
+    table = Schema.of(model).at((name,))
+    keys = [f"{name}.{key}" for key in table.required()]
+    examples = ", ".join(f"{key} = {table.below(key).example}" for key in table.required())
+    return ConfigError(
+        document.file,
+        keys[0],
+        f"is missing, and so is {', '.join(keys[1:])}: this command needs the table [{name}]",
+        f"Write for instance [{name}] with {examples}",
+    )
