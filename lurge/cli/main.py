@@ -13,6 +13,7 @@ import typer
 
 import lurge
 from lurge.cli.basedirs import basedirs
+from lurge.cli.config import config, init_config, show_config
 from lurge.cli.db import check, db, upgrade
 from lurge.cli.doctor import doctor
 from lurge.cli.plan import plan
@@ -41,11 +42,14 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
 
 for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):
     add(app, command)
+add(config, show_config, "show")
+add(config, init_config, "init")
 add(db, upgrade)
 add(db, check)
 add(ticket, list_tickets, "list")
 add(ticket, show)
 add(ticket, monitor)
+app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 app.add_typer(ticket, name="ticket")
 

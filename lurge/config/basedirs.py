@@ -22,7 +22,8 @@ class BasedirsConfig(Section):
 
     depth: Whole = Field(5, description="Components of a base directory below the root.")
     prefixes: Annotated[tuple[tuple[str, int], ...], written_as(tuple, dict[Text, Whole], from_table, dict)] = Field(
-        (),
+        default_factory=dict,
+        validate_default=True,
         description="Path = depth below that path; the longest path counts.",
         examples=[{"/usr": 2}],
     )

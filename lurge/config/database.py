@@ -62,7 +62,7 @@ class DatabaseConfig(Section):
     )
     tls: Literal["off", "prefer", "require", "verify"] = Field(
         "prefer",
-        description="Encryption of a connection to a server ([security.md](security.md)).",
+        description="Encryption of a connection to a server (docs/security.md).",
         examples=["verify"],
         json_schema_extra={"x-default": "`prefer`; with a `ca_file`, `verify`"},
     )

@@ -40,18 +40,20 @@ def find_file(given: Path | None, optional: bool = False) -> Path:
 
 @dataclass(frozen=True)
 class Document:
-    """One lurge.toml. text: empty if there is no file."""
+    """One lurge.toml. Without a file its text is empty."""
 
     file: Path
     text: str
     values: dict[str, Any]
+    exists: bool = True
 
     @classmethod
     def read(cls, file: Path) -> Document:
         """Read and parse a file, which need not exist. Raises ConfigError if it cannot be read or is not TOML."""
         try:
-            text = file.read_text(encoding="utf-8") if os.path.lexists(file) else ""
-            return cls(file, text, tomllib.loads(text))
+            exists = os.path.lexists(file)
+            text = file.read_text(encoding="utf-8") if exists else ""
+            return cls(file, text, tomllib.loads(text), exists)
         except OSError as error:
             raise ConfigError(file, "", error.strerror or str(error)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

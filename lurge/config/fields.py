@@ -69,6 +69,7 @@ def in_reports(name: str, description: str) -> Any:
         default_factory=lambda: InReports(name),
         validate_default=True,
         description=description,
+        examples=[f"out/{name}"],
         json_schema_extra={"x-default": f"`{name}` in `reports.directory`"},
     )
 

@@ -15,5 +15,5 @@ class MpiConfig(Section):
     workers_per_volume: Positive = Field(
         6,
         description="Maximum number of workers that one controller feeds. It keeps one busy"
-        " ([performance.md](performance.md)), so no more are planned for.",
+        " (docs/performance.md), so no more are planned for.",
     )

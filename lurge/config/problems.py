@@ -72,7 +72,7 @@ def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, s
 def nearest_key(place: Place, schema: Schema) -> str:
     """The known key that a mistyped one may stand for; empty if none is near."""
     *table, key = place
-    here = schema.at(tuple(table)).keys()
+    here = schema.at(tuple(table)).names()
     near = difflib.get_close_matches(str(key), here, n=1)
     if near:
         return dotted((*table, near[0]))

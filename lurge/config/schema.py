@@ -1,39 +1,25 @@
-"""The JSON schema of lurge.toml, and walking it: the known keys, their types, defaults, meanings and examples."""
+"""Walking the schema of lurge.toml: the known keys, their types, defaults, meanings and examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from lurge.config.document import Place
+from lurge.config.json_schema import json_schema
 from lurge.config.toml import toml_value
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-OUR_KEYWORDS = ("x-default",)
-"""Keywords for the documentation only: the default in words, if a value would not say it."""
-
-
-@cache
-def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
-def published_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema for editors, without what they have no use for."""
-    return {"$schema": DIALECT, **without(json_schema(model), ("title", *OUR_KEYWORDS)), "title": "lurge.toml"}
-
-
-def without(node: Any, keywords: tuple[str, ...]) -> Any:
-    """A schema without some keywords, at every depth."""
-    if isinstance(node, list):
-        return [without(below, keywords) for below in node]
-    if isinstance(node, dict):
-        return {key: without(below, keywords) for key, below in node.items() if key not in keywords}
-    return node
+UNBOUNDED = 2**31
+NAMES = {
+    "string": ("string", "strings"),
+    "integer": ("whole number", "whole numbers"),
+    "number": ("number", "numbers"),
+    "boolean": ("`true` or `false`", "truth values"),
+    "object": ("table", "tables"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,10 +35,10 @@ class Schema:
         return cls(schema.get("$defs", {}), schema)
 
     def _resolved(self) -> dict[str, Any]:
-        """The node with what it refers to. Of alternatives the last counts that is not null: the fullest."""
+        """The node with what it refers to. Of alternatives the last one counts, the fullest."""
         node = self.node
         while "$ref" in node or "anyOf" in node:
-            choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
+            choices = node.get("anyOf")
             rest = {key: value for key, value in node.items() if key not in ("$ref", "anyOf")}
             node = {**(choices[-1] if choices else self.definitions[node["$ref"].split("/")[-1]]), **rest}
         return node
@@ -72,13 +58,13 @@ class Schema:
             schema = schema.below(part)
         return schema
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The keys of a table; none if they are free."""
         return list(self._resolved().get("properties", ()))
 
     def all_keys(self, above: Place = ()) -> Iterator[Place]:
         """Every key of the table and of the tables in it."""
-        for key in self.keys():
+        for key in self.names():
             yield (*above, key)
             yield from self.below(key).all_keys((*above, key))
 
@@ -104,16 +90,14 @@ class Schema:
         return [str(choice) for choice in self._resolved().get("enum", ())]
 
     @property
-    def has_default(self) -> bool:
-        return self._resolved().get("default") is not None
-
-    @property
     def default(self) -> str:
         """The default in words or as TOML; empty if there is none."""
         node = self._resolved()
-        if "x-default" in node:
-            return str(node["x-default"])
-        return f"`{toml_value(node['default'])}`" if self.has_default else ""
+        return self.default_in_words or (f"`{toml_value(node['default'])}`" if "default" in node else "")
+
+    @property
+    def default_in_words(self) -> str:
+        return str(self._resolved().get("x-default", ""))
 
     @property
     def example(self) -> str:
@@ -123,8 +107,9 @@ class Schema:
         return "" if value is None else toml_value(value)
 
     @property
-    def has_example(self) -> bool:
-        return "examples" in self._resolved()
+    def example_table(self) -> dict[str, Any]:
+        """Examples of the keys of a table whose keys are free."""
+        return dict(self._resolved().get("examples", [{}])[0])
 
     @property
     def kind(self) -> str:
@@ -136,7 +121,7 @@ class Schema:
             return f"list of {self.below(0).plural}"
         words = "path" if node.get("format") == "path" else NAMES.get(node.get("type", ""), ("", ""))[0]
         low, high = node.get("minimum"), node.get("maximum")
-        if low is None or high is None:
+        if low is None or high is None or low < -UNBOUNDED:
             return words
         return f"{words}, at least {low:g}" if high >= UNBOUNDED else f"{words}, {low} to {high}"
 
@@ -148,13 +133,3 @@ class Schema:
         if len(self.node.get("anyOf", ())) > 1:
             return " or ".join(Schema(self.definitions, choice).plural for choice in self.node["anyOf"])
         return NAMES.get(self._resolved().get("type", ""), ("", "values"))[1]
-
-
-UNBOUNDED = 2**31
-NAMES = {
-    "string": ("string", "strings"),
-    "integer": ("whole number", "whole numbers"),
-    "number": ("number", "numbers"),
-    "boolean": ("`true` or `false`", "truth values"),
-    "object": ("table", "tables"),
-}

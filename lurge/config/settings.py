@@ -12,7 +12,7 @@ from lurge.config.batch import BatchConfig
 from lurge.config.database import DatabaseConfig
 from lurge.config.document import Document
 from lurge.config.dumps import DumpsConfig
-from lurge.config.filetypes import BUILT_IN_FILETYPES, Filetypes
+from lurge.config.filetypes import Filetypes
 from lurge.config.identity import IdentityConfig
 from lurge.config.mpi import MpiConfig
 from lurge.config.path_aliases import Aliases
@@ -34,7 +34,8 @@ class Config(Section):
     reports: ReportsConfig = table()
     database: DatabaseConfig = table()
     filetypes: Filetypes = Field(
-        BUILT_IN_FILETYPES,
+        default_factory=dict,
+        validate_default=True,
         description="Name = list of suffixes, matched without regard to case at the end of a file's name. Replaces the"
         " built-in table.",
         examples=[{"BAM": [".bam"], "VCF (gzip)": [".vcf.gz", ".bcf.gz"]}],

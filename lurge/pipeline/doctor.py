@@ -96,6 +96,10 @@ def check_directories(config: Config) -> Iterator[Finding]:
 
 def check_dumps(config: Config) -> Iterator[Finding]:
     """Whether every volume has a dump that is new enough and looks like one, with base directories."""
+    if not config.dumps_table:
+        advice = "Write [dumps] with directory and volumes; `lurge config init` writes an example."
+        yield Finding("dumps", Verdict.WARNING, "there is no table [dumps]: no reports of dumps", advice)
+        return
     today = datetime.now(UTC).date()
     for volume in config.dumps.volumes:
         try:
@@ -177,7 +181,7 @@ def check_quotas(config: Config) -> Iterator[Finding]:
     if not config.quota.providers:
         yield Finding("quotas", Verdict.WARNING, "no source of quotas: no warnings", "Set [quota] providers.")
         return
-    for volume in config.dumps.volumes:
+    for volume in config.dumps.volumes if config.dumps_table else ():
         problems = []
         for provider in config.quota.providers:
             try:
