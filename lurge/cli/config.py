@@ -36,7 +36,7 @@ def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
         say_json({"file": file, "settings": [asdict(setting) for setting in settings]})
         return
     say(f"# {loaded.config.file}" if exists else f"# There is no {loaded.config.file}; the current directory counts.")
-    say(*(f"{setting.key} = {setting.text}  # {setting.origin}" for setting in settings))
+    say(*(f"{setting.key} = {setting.text}  # {setting.source}" for setting in settings))
 
 
 def init_config(

@@ -90,7 +90,8 @@ class Document:
             if statement.lstrip().startswith("["):
                 names = list(keys_of(values))[-1]
                 table = header_place(names, entries, is_entry=statement.lstrip().startswith("[["))
-                lines.setdefault(table, number)
+                for place in (table[:-1], table):
+                    lines.setdefault(place, number)
             else:
                 for place in keys_of(values):
                     lines.setdefault((*table, *place), number)

@@ -13,13 +13,19 @@ from pydantic import BaseModel
 from lurge.config.document import Document, Place
 from lurge.config.secret import Secret
 
+FILE, ENVIRONMENT = "file", "environment"
+
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A value that does not stand in lurge.toml. origin: the environment variable or the file that it came from."""
+    """A value that does not stand in lurge.toml.
+
+    origin: `environment` or `file`. detail: the variable or the file.
+    """
 
     value: Any
     origin: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class PathVariable:
 
     def look(self, document: Document, place: Place) -> Elsewhere | None:
         value = os.environ.get(self.variable)
-        return Elsewhere(os.path.abspath(value), of_variable(self.variable)) if value else None
+        return Elsewhere(os.path.abspath(value), ENVIRONMENT, f"${self.variable}") if value else None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class PasswordVariable:
                 f"Set ${self.variable}, or name a file that holds it as password_file.",
             )
         if self.variable in os.environ:
-            return Elsewhere(Secret(os.environ[self.variable]), of_variable(self.variable))
+            return Elsewhere(Secret(os.environ[self.variable]), ENVIRONMENT, f"${self.variable}")
         key = (*place[:-1], "password_file")
         name = document.at(key)
         if not isinstance(name, str) or not name or "\0" in name:
@@ -57,15 +63,11 @@ class PasswordVariable:
         if not os.path.isfile(path):
             raise document.error(key, f"{path} is not a file")
         try:
-            return Elsewhere(Secret(path.read_text(encoding="utf-8").strip("\n")), str(path))
+            return Elsewhere(Secret(path.read_text(encoding="utf-8").strip("\n")), FILE, str(path))
         except OSError as error:
             raise document.error(key, error.strerror or "cannot be read") from error
         except UnicodeDecodeError:
             raise document.error(key, f"{path} is not text") from None
-
-
-def of_variable(variable: str) -> str:
-    return f"environment variable {variable}"
 
 
 def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, PathVariable | PasswordVariable]]:

@@ -7,30 +7,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from lurge.config.document import Place, dotted
+from lurge.config.elsewhere import FILE
 from lurge.config.load import Loaded
 from lurge.config.toml import toml_value
-
-DEFAULT = "default"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One key. value: as JSON has it, a password hidden. origin: line of the file, environment variable, or default."""
+    """One key. value: as JSON has it, a password hidden.
+
+    origin: `file`, `environment` or `default`. detail: the line, the variable, or the file of a password.
+    """
 
     key: str
     value: Any
     origin: str
+    detail: str
 
     @property
     def text(self) -> str:
         """The value as TOML writes it."""
         return "not set" if self.value is None else toml_value(self.value)
 
+    @property
+    def source(self) -> str:
+        """The origin in words."""
+        return f"{self.origin}, {self.detail}" if self.detail else self.origin
+
 
 def settings_in_force(loaded: Loaded) -> list[Setting]:
     """Every key with its value, in the order of the sections."""
     values = loaded.config.model_dump(mode="json", by_alias=True)
-    return [Setting(dotted(place), value, origin_of(loaded, place)) for place, value in leaves(values)]
+    return [Setting(dotted(place), value, *origin_of(loaded, place)) for place, value in leaves(values)]
 
 
 def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -44,8 +52,10 @@ def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield place, value
 
 
-def origin_of(loaded: Loaded, place: Place) -> str:
-    if place in loaded.origins:
-        return loaded.origins[place]
-    # A volume may be a name in the file and a table here.
-    return f"line {loaded.document.line_of(place)}" if loaded.document.sets(place) else DEFAULT
+def origin_of(loaded: Loaded, place: Place) -> tuple[str, str]:
+    """The origin of a value, and the detail."""
+    if place in loaded.elsewhere:
+        return loaded.elsewhere[place].origin, loaded.elsewhere[place].detail
+    if loaded.document.sets(place):
+        return FILE, f"line {loaded.document.line_of(place)}"
+    return "default", ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lurge.config.document import Document, Place, find_file
-from lurge.config.elsewhere import look_elsewhere, with_value
+from lurge.config.elsewhere import Elsewhere, look_elsewhere, with_value
 from lurge.config.problems import config_error
 from lurge.config.section import Context
 from lurge.config.settings import Config
@@ -17,11 +17,11 @@ from lurge.config.settings import Config
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, the document that it was read from, and the origins of values that stand elsewhere."""
+    """A configuration, the document that it was read from, and the values that do not stand in the document."""
 
     config: Config
     document: Document
-    origins: dict[Place, str]
+    elsewhere: dict[Place, Elsewhere]
 
 
 def load(given: Path | None = None, optional: bool = False) -> Loaded:
@@ -32,13 +32,13 @@ def load(given: Path | None = None, optional: bool = False) -> Loaded:
     document = Document.read(find_file(given, optional))
     values = document.values
     elsewhere = look_elsewhere(Config, document)
-    for place, found in elsewhere.items():
-        values = with_value(values, place, found.value)
+    for place, external in elsewhere.items():
+        values = with_value(values, place, external.value)
     try:
         config = Config.model_validate(values, context=Context(document.file))
     except ValidationError as error:
         raise config_error(document, Config, error) from None
-    return Loaded(config, document, {place: found.origin for place, found in elsewhere.items()})
+    return Loaded(config, document, elsewhere)
 
 
 def load_config(given: Path | None = None, *, optional: bool = False, needs: Collection[str] = ()) -> Config:

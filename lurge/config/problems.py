@@ -16,6 +16,9 @@ NOT_OF_TYPE = {
     "list_type": "a list", "tuple_type": "a list", "dict_type": "a table", "model_type": "a table",
     "finite_number": "a finite number", "string_unicode": "text", "int_from_float": "a whole number",
 }  # fmt: skip
+SIMILAR, LESS_SIMILAR = 0.6, 0.5
+"""Of 1 for equal keys. Two letters that changed places make a short key less similar."""
+
 BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
@@ -70,14 +73,17 @@ def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, s
 
 
 def nearest_key(place: Place, schema: Schema) -> str:
-    """The known key that a mistyped one may stand for; empty if none is near."""
+    """The known key that a mistyped one may stand for; empty if none is near.
+
+    That is a similar key of the same table, else the same key of another table.
+    """
     *table, key = place
-    here = schema.at(tuple(table)).names()
-    near = difflib.get_close_matches(str(key), here, n=1)
-    if near:
-        return dotted((*table, near[0]))
-    elsewhere = [known for known in schema.all_keys() if known[-1] == key]
-    return dotted(elsewhere[0]) if elsewhere else ""
+    names = schema.at(tuple(table)).names()
+    similar = [(*table, name) for name in difflib.get_close_matches(str(key), names, cutoff=SIMILAR)]
+    same = [known for known in schema.all_keys() if known[-1] == key]
+    less_similar = [(*table, name) for name in difflib.get_close_matches(str(key), names, cutoff=LESS_SIMILAR)]
+    nearest = [*similar, *(same if len(same) == 1 else ()), *less_similar]
+    return dotted(nearest[0]) if nearest else ""
 
 
 def missing_table(document: Document, model: type[BaseModel], name: str) -> ConfigError:
