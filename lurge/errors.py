@@ -2,7 +2,7 @@
 
     LurgeError                    1   something failed; the message says what, the advice what to do
     ├── UsageError                2   the command line is wrong
-    │   └── ConfigError           2   lurge.toml is wrong: names the file and the key
+    │   └── ConfigError           2   lurge.toml is wrong: names the file, the line and the key
     ├── OutputError               1   a file or directory cannot be written
     ├── ScanError                 1   a tree cannot be scanned at all
     ├── VolumeError               3   one volume fails, the others go on

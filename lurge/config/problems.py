@@ -60,9 +60,7 @@ def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, s
         return f"must be {NOT_OF_TYPE[kind]}", None
     if kind in BOUNDS:
         words, bound = BOUNDS[kind]
-        return f"must be {words} {context[bound]:g}" if context[
-            bound
-        ] < 1 else f"must be {words} {context[bound]}", None
+        return f"must be {words} {int(context[bound])}", None
     if kind == "literal_error":
         return f"must be one of {', '.join(schema.at(place).choices)}", None
     if kind in ("too_short", "string_too_short"):
@@ -87,13 +85,13 @@ def nearest_key(place: Place, schema: Schema) -> str:
 
 
 def missing_table(document: Document, model: type[BaseModel], name: str) -> ConfigError:
-    """The error of a command that needs a table which the file lacks."""
+    """The error of a command that needs a table which the file lacks, and which has required keys."""
     table = Schema.of(model).at((name,))
-    keys = [f"{name}.{key}" for key in table.required()]
-    examples = ", ".join(f"{key} = {table.below(key).example}" for key in table.required())
+    keys = table.required()
+    examples = ", ".join(f"{key} = {table.below(key).example}" for key in keys)
     return ConfigError(
         document.file,
-        keys[0],
-        f"is missing, and so is {', '.join(keys[1:])}: this command needs the table [{name}]",
+        f"{name}.{keys[0]}",
+        f"is missing; this command needs the table [{name}] with {' and '.join(f'{name}.{key}' for key in keys)}",
         f"Write for instance [{name}] with {examples}",
     )

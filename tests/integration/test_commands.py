@@ -14,7 +14,7 @@ import pytest
 import lurge
 from tests.site import run_lurge
 
-COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db", "ticket")
+COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "config", "db", "ticket")
 
 
 def test_version_and_help() -> None:
@@ -49,8 +49,8 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run_lurge(*example("report"))
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
-    for command in ("split", "backfill", "plan", "doctor", "db upgrade", "db check", "ticket list", "ticket show",
-                    "ticket monitor"):  # fmt: skip
+    for command in ("split", "backfill", "plan", "doctor", "config show", "db upgrade", "db check", "ticket list",
+                    "ticket show", "ticket monitor"):  # fmt: skip
         done = run_lurge(*example(command))
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     for tree in ("usr", "home"):
