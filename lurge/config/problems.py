@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -84,13 +85,13 @@ def nearest_key(place: Place, schema: Schema) -> str:
     return dotted(nearest[0]) if nearest else ""
 
 
-def missing_table(document: Document, model: type[BaseModel], name: str) -> ConfigError:
+def missing_table(file: Path, model: type[BaseModel], name: str) -> ConfigError:
     """The error of a command that needs a table which the file lacks, and which has required keys."""
     table = Schema.of(model).at((name,))
     keys = table.required()
     examples = ", ".join(f"{key} = {table.below(key).example}" for key in keys)
     return ConfigError(
-        document.file,
+        file,
         f"{name}.{keys[0]}",
         f"is missing; this command needs the table [{name}] with {' and '.join(f'{name}.{key}' for key in keys)}",
         f"Write for instance [{name}] with {examples}",

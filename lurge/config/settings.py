@@ -10,7 +10,6 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from lurge.config.basedirs import BasedirsConfig
 from lurge.config.batch import BatchConfig
 from lurge.config.database import DatabaseConfig
-from lurge.config.document import Document
 from lurge.config.dumps import DumpsConfig
 from lurge.config.filetypes import Filetypes
 from lurge.config.identity import IdentityConfig
@@ -89,4 +88,4 @@ class Config(Section):
     def need(self, table: str) -> None:
         """Raise ConfigError if the file lacks a table that a command needs."""
         if getattr(self, f"{table}_table") is None:
-            raise missing_table(Document(self._file, "", {}), type(self), table)
+            raise missing_table(self._file, type(self), table)
