@@ -24,10 +24,10 @@ BUILT_IN_FILETYPES = (
 
 def suffix(text: str) -> str:
     """`text`, if it begins with a dot and more follows."""
+    if not text.strip(". "):
+        raise ValueError(f'{text!r} is not a suffix; write for instance ".bam"')
     if not text.startswith("."):
         raise ValueError(f'{text!r} must begin with a dot: ".{text}"')
-    if not text.strip(". "):
-        raise ValueError(f'{text!r} is only a dot; write for instance ".bam"')
     return text
 
 

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from lurge.config.document import Document, Place, find_file
 from lurge.config.elsewhere import Elsewhere, look_elsewhere, with_value
-from lurge.config.problems import config_error
 from lurge.config.section import Context
 from lurge.config.settings import Config
 
@@ -37,6 +36,9 @@ def load(given: Path | None = None, optional: bool = False) -> Loaded:
     try:
         config = Config.model_validate(values, context=Context(document.file))
     except ValidationError as error:
+        # Most files are right: their readers need not wait for what explains mistakes.
+        from lurge.config.problems import config_error
+
         raise config_error(document, Config, error) from None
     return Loaded(config, document, elsewhere)
 

@@ -15,7 +15,6 @@ from lurge.config.filetypes import Filetypes
 from lurge.config.identity import IdentityConfig
 from lurge.config.mpi import MpiConfig
 from lurge.config.path_aliases import Aliases
-from lurge.config.problems import missing_table
 from lurge.config.pseudo_groups import PseudoGroups
 from lurge.config.quota import QuotaConfig
 from lurge.config.reports import ReportsConfig
@@ -88,4 +87,6 @@ class Config(Section):
     def need(self, table: str) -> None:
         """Raise ConfigError if the file lacks a table that a command needs."""
         if getattr(self, f"{table}_table") is None:
+            from lurge.config.problems import missing_table
+
             raise missing_table(self._file, type(self), table)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+import lurge
 from lurge.config import Config
 from lurge.config.database import DatabaseConfig
 from lurge.config.in_force import settings_in_force
@@ -104,3 +108,19 @@ def test_a_postgresql_url_gets_its_driver(file: Path) -> None:
     for url in ("postgresql://lurge@host:5433/usage", "postgresql+psycopg://lurge@host:5433/usage"):
         file.write_text(f'[database]\nurl = "{url}"\n')
         assert load(file).config.database.url == "postgresql+psycopg://lurge@host:5433/usage"
+
+
+def test_plugins_of_pydantic_see_no_password(tmp_path: Path) -> None:
+    """A plugin is any installed package that says so; it would be handed all values that are checked."""
+    package = tmp_path / "spy-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[pydantic]\nspy = spy:plugin\n")
+    (tmp_path / "spy.py").write_text("print('loaded')\nplugin = None\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PYDANTIC_DISABLE_PLUGINS"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(Path(lurge.__file__).parents[1])])
+    code = "import lurge.config; lurge.config.load_config(optional=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
+    )
+    assert done.stdout == ""
