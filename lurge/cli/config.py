@@ -21,7 +21,7 @@ config = typer.Typer(
 def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every setting in force, and where it comes from: a line of the file, the environment, or a default.
 
-    Passwords are hidden. Without a lurge.toml, all settings are defaults.
+    Passwords are hidden. Without a lurge.toml, the defaults are shown.
 
     Example: lurge config show --config lurge.toml
     """
@@ -40,7 +40,7 @@ def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 def init_config(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="File to write, or the directory for it.")] = Path(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write, or the directory for it.")] = Path(
         "lurge.toml"
     ),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
