@@ -51,7 +51,7 @@ def stepping(request: pytest.FixtureRequest) -> Iterator[tuple[Database, Databas
     if request.param == "myisam":
         give_up_transactions(database)
         database.close()
-        config = replace(config, swap="transaction")
+        config = config.model_copy(update={"swap": "transaction"})
         database = Database(config)
     yield database, config
     database.close()
