@@ -1,4 +1,7 @@
-"""Writes docs/cli.md and docs/errors.md from the code; with --check, says whether they are up to date."""
+"""Write the generated documents from the code; with --check, say whether they are up to date.
+
+These are cli.md, errors.md, lurge.schema.json and the reference in configuration.md.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from docs.reference import schema_text, with_reference
 from lurge import errors
 from lurge.cli.main import app
 
@@ -66,7 +70,14 @@ def error_page() -> str:
 
 def main() -> None:
     stale = []
-    for name, text in (("cli.md", cli()), ("errors.md", error_page())):
+    page = (FOLDER / "configuration.md").read_text(encoding="utf-8")
+    documents = {
+        "cli.md": cli(),
+        "errors.md": error_page(),
+        "configuration.md": with_reference(page),
+        "lurge.schema.json": schema_text(),
+    }
+    for name, text in documents.items():
         path = FOLDER / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

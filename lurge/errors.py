@@ -2,7 +2,7 @@
 
     LurgeError                    1   something failed; the message says what, the advice what to do
     ├── UsageError                2   the command line is wrong
-    │   └── ConfigError           2   lurge.toml is wrong: names the file and the key
+    │   └── ConfigError           2   lurge.toml is wrong: names the file, the line and the key
     ├── OutputError               1   a file or directory cannot be written
     ├── ScanError                 1   a tree cannot be scanned at all
     ├── VolumeError               3   one volume fails, the others go on
@@ -61,9 +61,12 @@ class ConfigError(UsageError):
 
     advice = "Correct the key in the configuration file; docs/configuration.md lists all keys."
 
-    def __init__(self, file: object, key: str, problem: str, advice: str | None = None) -> None:
-        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}", advice)
-        self.key, self.problem = key, problem
+    def __init__(
+        self, file: object, key: str, problem: str, advice: str | None = None, line: int | None = None
+    ) -> None:
+        place = f"{file}:{line}" if line else f"{file}"
+        super().__init__(f"{place}: {key}: {problem}" if key else f"{place}: {problem}", advice)
+        self.key = key
 
 
 class OutputError(LurgeError):

@@ -71,10 +71,10 @@ SUFFIXES = [".bam", ".BAM", ".sam.gz", ".cram", ".fastq.gz", ".fq", ".vcf.gz", "
 FILETYPES = {
     "BAM": [".bam"],
     "GZ": [".gz", ".Sam.Gz"],
-    "Long": [".a-Suffix_longer_than.a.WORD", "longer_than.a.word", ".eightby"],
-    "One": ["m", "\u00e9", "y"],
-    "Slash": ["/a", "a/b"],
-    "Twice": [".cram", "ram", ".ninebytes"],
+    "Long": [".a-Suffix_longer_than.a.WORD", ".longer_than.a.word", ".eightby"],
+    "One": [".m", ".\u00e9", ".y"],
+    "Slash": ["./a", ".a/b"],
+    "Twice": [".cram", ".m.cram", ".ninebytes"],
 }
 BAD_KEYS = [
     b"-", b"00-", b"0g-YQ==", b"07-YQ=", b"001-YQ==", b"07YQ==", b"07-YQ/=", b"07-!", b"x/y",

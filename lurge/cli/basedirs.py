@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,18 +37,13 @@ def basedirs(
     """
     set_verbosity(quiet, verbose)
     from lurge.cli.progress import watch
-    from lurge.config import DEFAULT_FILE, FILE_VARIABLE, BasedirsConfig, load_config
-    from lurge.model.dump import Volume
+    from lurge.config import load_config
     from lurge.pipeline.basedirs import make_base_directories
     from lurge.pipeline.ticket import tool_ticket
 
-    depths = BasedirsConfig()
-    volumes: tuple[Volume, ...] = ()
-    if config or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).is_file():
-        site = load_config(config)
-        depths, volumes = site.basedirs, site.dumps.volumes
-    if depth is not None:
-        depths = replace(depths, depth=depth)
+    site = load_config(config, optional=True)
+    volumes = site.dumps.volumes if site.dumps_table else ()
+    depths = site.basedirs if depth is None else site.basedirs.model_copy(update={"depth": depth})
     with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts, watch(quiet) as watcher:
         path, lines = make_base_directories(dumps, depths, volumes, output, watcher)
         facts.update(directories=lines, file=str(path))

@@ -14,6 +14,7 @@ from typer.core import TyperArgument, TyperCommand
 
 import lurge
 from lurge.cli.basedirs import basedirs
+from lurge.cli.config import config, init_config, show_config
 from lurge.cli.db import check, db, upgrade
 from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
@@ -64,6 +65,8 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
 command: Callable[..., None]
 for command in (report, split, backfill, diff, scan, basedirs, synth, plan, doctor, scripts):
     add(app, command)
+add(config, show_config, "show")
+add(config, init_config, "init")
 add(db, upgrade)
 add(db, check)
 add(ticket, list_tickets, "list")
@@ -72,6 +75,7 @@ add(ticket, monitor)
 for command in (groups, users, types, history):
     add(show_group, command)
 app.add_typer(show_group, name="show")
+app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 app.add_typer(ticket, name="ticket")
 

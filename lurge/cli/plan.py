@@ -37,7 +37,7 @@ def plan(
     from lurge.model.sizes import human_size
     from lurge.pipeline.planning import plan_job
 
-    settings = load_config(config)
+    settings = load_config(config, needs=["dumps"])
     found = plan_job(settings, ranks, backfill, since.date() if since else None)
     dates = sorted({dump.record_date.isoformat() for dump in found.dumps})
     facts = {

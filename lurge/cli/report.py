@@ -122,7 +122,7 @@ def split(
         from lurge.pipeline.split import run_split
 
         with watch(quiet) as watcher:
-            outcome = run_split(load_config(config), comm, watcher)
+            outcome = run_split(load_config(config, needs=["dumps"]), comm, watcher)
         if quiet and not json:
             log_advice(outcome)
         if json:
@@ -148,7 +148,7 @@ def show_stored(
     from lurge.config import load_config
     from lurge.store.database import Database
 
-    config = load_config(config_file)
+    config = load_config(config_file, needs=["dumps"])
     database = Database(config.database)
     with watch(quiet) as watcher:
         outcome = recipe(config, database, watcher)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from lurge.config.settings import IdentityConfig, LdapConfig
+from lurge.config.identity import IdentityConfig, LdapConfig
 from lurge.enrich.last_names import age, keep, recall
 from lurge.errors import IdentityError, permission_advice
 from lurge.model.names import Group, storable_name
@@ -143,8 +143,8 @@ def make_identity(config: IdentityConfig) -> Identity:
     """The configured provider. Raises IdentityError where its names cannot be read."""
     if config.provider == "ldap" and config.ldap:
         return ask_ldap(config, config.ldap)
-    if config.provider == "files" and config.groups and config.users:
-        return read_files(config.groups, config.users)
+    if config.provider == "files" and config.files.groups and config.files.users:
+        return read_files(config.files.groups, config.files.users)
     return NssIdentity()
 
 

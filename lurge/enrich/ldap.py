@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ldap3 import NONE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
 
-from lurge.config.settings import LdapConfig
+from lurge.config.identity import LdapConfig
 from lurge.errors import IdentityError
 from lurge.model.names import Group
 from lurge.model.paths import shown

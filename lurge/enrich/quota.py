@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from lurge.config.settings import QuotaConfig
+from lurge.config.quota import QuotaConfig
 from lurge.errors import QuotaError, permission_advice
 from lurge.model.dump import Volume
 from lurge.model.stored import LARGEST

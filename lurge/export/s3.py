@@ -14,7 +14,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lurge.config.settings import S3Config
+from lurge.config.split import S3Config
 from lurge.errors import SplitError
 from lurge.export.groups import INDEX, is_published_name
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lurge.aggregate.directories import DirectoryFinder, compile_finder
 from lurge.atomic import remove_abandoned, whole_file
-from lurge.config.settings import BasedirsConfig
+from lurge.config.basedirs import BasedirsConfig
 from lurge.display import display
 from lurge.errors import UsageError
 from lurge.model.dump import Volume

@@ -112,6 +112,10 @@ def check_directories(config: Config) -> Iterator[Finding]:
 
 def check_dumps(config: Config) -> Iterator[Finding]:
     """Check that every volume has a dump that is new enough and looks like one, with base directories."""
+    if not config.dumps_table:
+        advice = "Write [dumps] with directory and volumes; `lurge config init` writes an example."
+        yield Finding("dumps", Verdict.WARNING, "there is no table [dumps]: no reports of dumps", advice)
+        return
     directory = config.dumps.directory
     if not any(map(dump_of, directory.iterdir())):
         advice = f"Set it to where dumps such as 20240131_{config.dumps.volumes[0].name}.X.Y.stats.gz lie."
@@ -203,7 +207,7 @@ def check_quotas(config: Config) -> Iterator[Finding]:
         yield Finding("quotas", Verdict.WARNING, "no source of quotas: no warnings", "Set quota.providers.")
         return
     problems: dict[str, list[str]] = {}
-    for volume in config.dumps.volumes:
+    for volume in config.dumps.volumes if config.dumps_table else ():
         found, reasons = ask_providers(config, volume)
         if found:
             yield found

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lurge.config import Config
-from lurge.config.settings import S3Config
+from lurge.config.split import S3Config
 from lurge.enrich.identity import Names, make_identity
 from lurge.errors import LurgeError, SplitError
 from lurge.export.groups import SplitVolume, publish, sole_split

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
 from lurge.store.journal import choose_journal, empty_log, keeper
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, UsageError
 from lurge.store import schema
 from lurge.store.database import Database

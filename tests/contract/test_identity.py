@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lurge.config.settings import IdentityConfig
+from lurge.config.identity import IdentityConfig
 from lurge.enrich.identity import Identity, Names, NssIdentity, TableIdentity, make_identity, read_files
 from lurge.errors import IdentityError
 from lurge.model.names import Group
@@ -29,7 +29,9 @@ def identity(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Identit
         yield NssIdentity()
     elif request.param == "ldap":
         server = Slapd([slapd.group(group.gr_name, group.gr_gid), slapd.person(user.pw_name, user.pw_uid, "Me")])
-        yield make_identity(IdentityConfig("ldap", None, None, server.config(), "fail", tmp_path / "cache"))
+        yield make_identity(
+            IdentityConfig(provider="ldap", ldap=server.config(), on_failure="fail", cache=tmp_path / "cache")
+        )
         server.remove()
     else:
         yield files(tmp_path, f"{group.gr_gid}\t{group.gr_name}\t\n", f"{user.pw_uid}\t{user.pw_name}\n")

@@ -18,7 +18,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
+from lurge.config.database import DatabaseConfig
+from lurge.config.warnings import BUILT_IN_LEVELS
 from lurge.enrich.forecast import forecast
 from lurge.errors import ReconciliationError, StoreError
 from lurge.model.directories import Directories, DirectoryUsage
@@ -297,7 +298,7 @@ def test_a_size_that_does_not_fit_is_capped_and_marked(database: Database) -> No
 
 
 def sqlite(path: Path) -> Database:
-    return Database(DatabaseConfig(f"sqlite:///{path}"))
+    return Database(DatabaseConfig(url=f"sqlite:///{path}"))
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

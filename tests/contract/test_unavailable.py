@@ -16,7 +16,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import LockHeld, StoreError, StoreUnavailable
 from lurge.model.directories import Directories
 from lurge.store import schema
@@ -34,7 +34,7 @@ NEW = ["new0", "new1", "new2"]
 @pytest.fixture
 def mariadb(server: MariaDb) -> Iterator[Database]:
     """A database on the server with a state in it."""
-    database = Database(DatabaseConfig(server.new_database("lurge_test")))
+    database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
     upgrade(database)
     store_volume(database, named())
     yield database
@@ -85,7 +85,7 @@ def test_a_server_restarted_in_the_middle(server: MariaDb, mariadb: Database, wh
 
 
 def test_a_server_that_stays_away(server: MariaDb, mariadb: Database, caplog: pytest.LogCaptureFixture) -> None:
-    config = DatabaseConfig(server.url("lurge_test"), retry_seconds=4)
+    config = DatabaseConfig(url=server.url("lurge_test"), retry_seconds=4)
     before = contents(mariadb)
     mariadb.close()
     impatient = Database(config)
@@ -264,7 +264,7 @@ def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
         server.kill()
         server.start()
         lock.confirm()
-        other = Database(DatabaseConfig(server.url("lurge_test")))
+        other = Database(DatabaseConfig(url=server.url("lurge_test")))
         with pytest.raises(LockHeld):
             RunLock(other).take("backfill")
         server.kill()
@@ -295,7 +295,7 @@ def test_a_lock_whose_connection_was_lost_on_the_way(mariadb: Database) -> None:
 
 
 def test_who_does_not_have_the_lock_says_nothing_of_it(server: MariaDb, mariadb: Database) -> None:
-    other = RunLock(Database(DatabaseConfig(server.url("lurge_test"))))
+    other = RunLock(Database(DatabaseConfig(url=server.url("lurge_test"))))
     other.take("backfill")
     other.announce()
     with pytest.raises(LockHeld, match="backfill"):
@@ -316,7 +316,7 @@ def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Databa
     def crash() -> None:
         server.kill()
         server.start()
-        others.append(RunLock(Database(DatabaseConfig(server.url("lurge_test")))))
+        others.append(RunLock(Database(DatabaseConfig(url=server.url("lurge_test")))))
         others[0].take("backfill")
 
     with sole_run(mariadb, "report") as lock:
@@ -328,9 +328,9 @@ def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Databa
 
 
 def test_secrets_stay_secret(server: MariaDb, tmp_path: object) -> None:
-    from lurge.config.settings import Secret
+    from lurge.config.secret import Secret
 
-    config = DatabaseConfig(server.url("lurge_test").replace("root@", "nobody@"), Secret("hush-hush"))
+    config = DatabaseConfig(url=server.url("lurge_test").replace("root@", "nobody@"), password=Secret("hush-hush"))
     assert "hush" not in repr(config)
     with pytest.raises(StoreError, match="Access denied") as caught:
         upgrade(Database(config))

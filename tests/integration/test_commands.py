@@ -17,7 +17,9 @@ import lurge
 from lurge.cli.main import app
 from tests.site import run_lurge
 
-COMMANDS = ("report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "db", "ticket")
+COMMANDS = (
+    "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "config", "db", "ticket",
+)  # fmt: skip
 
 
 def test_version_and_help() -> None:
@@ -179,3 +181,21 @@ def test_progress_in_a_log_names_rank_and_role(tmp_path: Path) -> None:
     assert re.search(r"INFO +rank 0 coordinator: scratch101: stored", done.stderr)
     again = run_lurge("report", "--config", str(tmp_path / "lurge.toml"), "--force", "--quiet")
     assert again.stdout == again.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["report", "split", "backfill", "plan"])
+def test_commands_that_read_dumps_do_nothing_without_them(tmp_path: Path, command: str) -> None:
+    (tmp_path / "lurge.toml").write_text("[reports]\n")
+    done = run_lurge(command, "--config", str(tmp_path / "lurge.toml"))
+    assert done.returncode == 2
+    assert "dumps.directory and dumps.volumes" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["lurge.toml"]
+
+
+def test_other_commands_need_no_dumps(tmp_path: Path) -> None:
+    (tmp_path / "lurge.toml").write_text('[batch]\ngroup = "g"\n')
+    config = ("--config", str(tmp_path / "lurge.toml"))
+    assert run_lurge("db", "upgrade", *config).returncode == 0
+    assert run_lurge("ticket", "list", *config).returncode == 0
+    findings = json.loads(run_lurge("doctor", "--json", *config).stdout)
+    assert [one["verdict"] for one in findings if one["topic"] == "dumps"] == ["warning"]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
 from lurge.tickets import JobTracker
 from tests.facts import facts
@@ -417,7 +417,7 @@ def test_equal_to_a_database_built_without_a_backfill(site: Site, tmp_path: Path
     assert run_lurge("backfill", "-c", str(other.config)).returncode == 0
 
     def stored(one: Site) -> str:
-        database = Database(DatabaseConfig(f"sqlite:///{one.database}"))
+        database = Database(DatabaseConfig(url=f"sqlite:///{one.database}"))
         found = repr(facts(database)).replace("True", "False")
         database.close()
         return found

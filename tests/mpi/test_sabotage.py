@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
 from lurge.stream.launch import ONE_MACHINE, find_mpiexec
 from tests.facts import facts
@@ -71,7 +71,7 @@ def statuses(site: Site) -> dict[str, str]:
 
 
 def stored(site: Site) -> dict[str, dict[str, list[str]]]:
-    database = Database(DatabaseConfig(f"sqlite:///{site.database}"))
+    database = Database(DatabaseConfig(url=f"sqlite:///{site.database}"))
     found = facts(database)
     database.close()
     return found

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lurge.config.settings import LdapConfig, Secret
+from lurge.config.identity import LdapConfig
+from lurge.config.secret import Secret
 from tests.services import need
 
 ROOT = "dc=example,dc=org"

@@ -70,3 +70,12 @@ def top_imports(path: Path) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
+
+
+def test_workers_start_without_the_configuration() -> None:
+    """They get what they need of it by message; pydantic would make each of them start later."""
+    code = "import sys, lurge.cli.main, lurge.stream.member; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.split("\n")
+    assert "lurge.stream.worker" in modules
+    assert [name for name in modules if name.startswith(("pydantic", "lurge.config"))] == []

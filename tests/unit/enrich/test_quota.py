@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lurge.config.settings import QuotaConfig
+from lurge.config.quota import QuotaConfig
 from lurge.enrich import quota
 from lurge.enrich.quota import CsvQuotas, LfsQuotas, kibibytes, limit_of, make_quotas, quotas_of, read_limits
 from lurge.errors import QuotaError
@@ -81,7 +81,7 @@ def test_without_lfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_the_first_that_answers(lfs: Path, tmp_path: Path) -> None:
     (tmp_path / "scratch101.csv").write_text("group,limit\nten,1\nnobody,7\nsecret,-\n")
-    config = QuotaConfig(("lfs", "csv"), tmp_path, timeout=2)
+    config = QuotaConfig(providers=("lfs", "csv"), csv_directory=tmp_path, timeout=2)
     groups = {10: "ten", 11: "nobody", 12: "secret", 13: "free", 14: "unheard of"}
     (lfs / "asked").unlink(missing_ok=True)
     found = quotas_of(make_quotas(config), VOLUME, {gid: name for gid, name in groups.items() if gid != 14})

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lurge.config import load_config
-from lurge.config.settings import BUILT_IN_FILETYPES
+from lurge.config.filetypes import BUILT_IN_FILETYPES
 from lurge.errors import ConfigError
 from lurge.model.dump import Volume
 from lurge.model.paths import PathAliases
