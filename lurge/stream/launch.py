@@ -45,7 +45,8 @@ def find_mpiexec() -> str:
 
 def start_ranks(ranks: int, arguments: Sequence[str]) -> int:
     """Run `lurge` with `arguments` on `ranks` ranks of this machine; returns the exit status."""
-    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "lurge", *arguments]
+    # -P: modules of the current folder are not imported, because others may write there.
+    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-P", "-m", "lurge", *arguments]
     environment = {**ONE_MACHINE, **os.environ}
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = str(shutil.get_terminal_size().columns)
