@@ -1,12 +1,12 @@
 """`lurge` and `python -m lurge`: the first moments of every process."""
 
-from lurge.startup import open_missing_streams, use_utf8
+from lurge.startup import open_closed_streams, use_utf8
 from lurge.stream.ranks import together
 
 
 def main() -> None:
     """Run a command, on its own or as one of several ranks."""
-    open_missing_streams()
+    open_closed_streams()
     use_utf8()
     with together():
         # Later than MPI: an import that fails on one node must end all of them.

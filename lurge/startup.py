@@ -6,16 +6,18 @@ import os
 import sys
 
 
-def open_missing_streams() -> None:
-    """Let standard streams that the caller closed lead to nothing.
+def open_closed_streams() -> None:
+    """Open those of standard input, output and error that are closed, on /dev/null.
 
-    Otherwise the next file that is opened would get the number of one, and what is printed would end in that file.
+    Otherwise the next file that is opened takes such a place, and gets what libraries write to standard error.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            descriptor = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(descriptor, True)
-            setattr(sys, name, os.fdopen(descriptor, mode))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, so this one; mpiexec needs it, too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def use_utf8() -> None:

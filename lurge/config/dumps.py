@@ -75,8 +75,8 @@ class DumpsConfig(Section):
     )
     max_days_ago: Whole = Field(
         10,
-        description="Maximum age of a volume's newest dump, in days by the date in its name (UTC). A dump of exactly this"
-        " age is read.",
+        description="Maximum age of a volume's newest dump, in days by the date in its name (UTC). A dump of exactly"
+        " this age is read.",
     )
     max_rejected_fraction: Share = Field(
         0.01, description="A volume fails if its rejected lines exceed this share of its records."

@@ -263,7 +263,7 @@ def check_mpi(config: Config) -> Iterator[Finding]:
     ask = "import os; from mpi4py import MPI; os.write(1, b'%d ranks\\n' % MPI.COMM_WORLD.size)"
     try:
         done = subprocess.run(
-            [mpiexec, "-n", "2", sys.executable, "-c", ask],
+            [mpiexec, "-n", "2", sys.executable, "-P", "-c", ask],
             capture_output=True,
             text=True,
             timeout=MPI_SECONDS,

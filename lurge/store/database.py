@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from lurge.atomic import refuse_foreign_link
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
 from lurge.store.journal import choose_journal, empty_log, keeper
@@ -209,7 +210,11 @@ def may_pass(error: BaseException) -> bool:
 
 
 def sqlite_engine(path: str) -> sa.Engine:
-    """An engine for a file, whose path is taken as it is, whatever is in it."""
+    """An engine for a file, whose path is taken as it is, whatever is in it. Raises StoreError."""
+    try:
+        refuse_foreign_link(Path(path))
+    except OSError as error:
+        raise StoreError(f"cannot open {path}: {error.strerror}") from error
     engine = sa.create_engine(sa.URL.create("sqlite", database=path), connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _no_implicit_transactions)
     sa.event.listen(engine, "begin", _begin)

@@ -18,6 +18,7 @@ from typing import IO
 import sqlalchemy as sa
 
 from lurge.atomic import open_lock
+from lurge.display import display
 from lurge.errors import LockHeld, StoreError
 from lurge.logs import batch_job
 from lurge.model.names import storable_name
@@ -169,7 +170,7 @@ def holder(job: str) -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{job}, process {os.getpid()} of {user} on {socket.gethostname()}{batch}"
+    return f"{job}, process {os.getpid()} of {display(user)} on {socket.gethostname()}{batch}"
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def start_ranks(ranks: int, arguments: Sequence[str], show: Show) -> int:
 
     show: shows on a terminal what the ranks write; without one they write for themselves.
     """
-    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "lurge", *arguments]
+    # -P: modules of the current folder are not imported, because others may write there.
+    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-P", "-m", "lurge", *arguments]
     environment = {**ONE_MACHINE, **os.environ}
     on_terminal = sys.stderr.isatty()
     pipe = subprocess.PIPE if on_terminal else None

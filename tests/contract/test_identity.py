@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +156,10 @@ def test_names_are_distinct_whatever_is_known(
     assert len(set(found)) == 12
     assert max(map(len, found)) <= 255
     assert found == [names.group(gid).name for gid in range(12)]
+
+
+def test_the_user_who_runs_a_job_may_have_a_name_that_is_not_utf8() -> None:
+    environment = {**os.environb, b"LOGNAME": b"caf\xe9\x1b[31m"}
+    code = "from lurge.store.lock import holder; print(holder('report').encode().decode())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "of caf\\xe9\\x1b[31m on" in done.stdout, done.stderr

@@ -112,6 +112,15 @@ def test_output_that_nobody_reads_or_that_has_no_room(good: Site) -> None:
     assert good.rows("select used from lustre_usage") == [(5,)]
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("ranks", ["1", "2"])
+def test_streams_that_are_closed_are_no_reason_to_fail(good: Site, closed: str, ranks: str) -> None:
+    command = f"{sys.executable} -m lurge report --config {good.config} -n {ranks} {closed}"
+    done = subprocess.run(["sh", "-c", command], check=False)
+    assert done.returncode == 0
+    assert good.rows("select used from lustre_usage") == [(5,)]
+
+
 def test_the_callers_input_is_left_to_it(good: Site) -> None:
     command = f"{sys.executable} -m lurge report --config {good.config} -n 2 >&2; wc -l"
     done = subprocess.run(["sh", "-c", command], input="a\nb\n", capture_output=True, text=True, check=True)

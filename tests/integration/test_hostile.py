@@ -156,6 +156,22 @@ def test_a_link_of_another_user_in_the_place_of_a_folder_is_refused(tmp_path: Pa
     assert sorted(path.name for path in (tmp_path / "private").iterdir()) == [".x.0123.unfinished", "own"]
 
 
+@pytest.mark.parametrize(("name", "status"), [("lurge.db", 1), ("tickets", 0)])
+def test_a_link_of_another_user_to_a_database_or_to_tickets_is_refused(site: Site, name: str, status: int) -> None:
+    need(None if os.getuid() == 0 else "only root can give a link away")
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x", 1))
+    elsewhere = site.folder / "elsewhere"
+    elsewhere.mkdir()
+    link = site.folder / "out" / name
+    link.parent.mkdir()
+    link.symlink_to(elsewhere / "new.db" if name == "lurge.db" else elsewhere)
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    done = site.run(status=status)
+    assert "link that another user made" in done.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_an_unfinished_file_has_a_name_that_nobody_can_guess(tmp_path: Path) -> None:
     assert unfinished_name("x") != unfinished_name("x")
     with whole_file(tmp_path / "x") as file:
