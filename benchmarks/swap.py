@@ -24,7 +24,8 @@ from pathlib import Path
 import MySQLdb
 import sqlalchemy as sa
 
-from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
+from lurge.config.database import DatabaseConfig
+from lurge.config.warnings import BUILT_IN_LEVELS
 from lurge.enrich.forecast import forecast
 from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
@@ -116,7 +117,7 @@ def execute_many(database: Database, folder: Path) -> float:
 
 def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
     """Print how long the swap takes, and the loader, in turn."""
-    database = Database(DatabaseConfig(url))
+    database = Database(DatabaseConfig(url=url))
     database.prepare_journal()
     upgrade(database)
     day = date(2024, 1, 1)

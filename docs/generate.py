@@ -1,4 +1,7 @@
-"""Writes docs/cli.md and docs/errors.md from the code; with --check, says whether they are up to date."""
+"""Write the generated documents from the code; with --check, say whether they are up to date.
+
+These are cli.md, errors.md, lurge.schema.json and the reference in configuration.md.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,47 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
+
+from docs.reference import schema_text, with_reference
 from lurge import errors
+from lurge.cli.main import app
 
 FOLDER = Path(__file__).parent
-COMMANDS = (
-    "", "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "db upgrade", "db check",
-    "ticket list", "ticket show", "ticket monitor",
-)  # fmt: skip
 GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
+
+
+def command_names(command: Any, name: str = "") -> Iterator[str]:
+    """Every command that does something, and `lurge` itself."""
+    below = getattr(command, "commands", {})
+    if not (name and below):
+        yield name
+    for word, one in below.items():
+        yield from command_names(one, f"{name} {word}".strip())
 
 
 def cli() -> str:
     """The help of every command."""
     parts = ["# Commands\n", GENERATED]
-    for command in COMMANDS:
+    for command in command_names(get_command(app)):
         arguments = [*command.split(), "--help"]
         shown = subprocess.run(
             [sys.executable, "-m", "lurge", *arguments],
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100"},
+            env={**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80"},
         )
         lines = "\n".join(line.rstrip() for line in shown.stdout.strip().split("\n"))
         parts.append(f"## `{f'lurge {command}'.strip()}`\n\n```text\n{lines}\n```\n")
     parts.append(
         "## Exit status\n\n| status | meaning |\n| --- | --- |\n"
         "| 0 | everything is done, or there is nothing new to do |\n"
-        "| 1 | the command failed, or every volume that has a dump; `doctor` or `db check` found something |\n"
+        "| 1 | the command failed, or nothing could be done for any volume; `doctor` or `db check` found something |\n"
         "| 2 | wrong usage or configuration |\n"
         "| 3 | some volumes failed or have no dump; the others are stored |\n"
         "| 130 | interrupted |\n"
@@ -56,7 +70,14 @@ def error_page() -> str:
 
 def main() -> None:
     stale = []
-    for name, text in (("cli.md", cli()), ("errors.md", error_page())):
+    page = (FOLDER / "configuration.md").read_text(encoding="utf-8")
+    documents = {
+        "cli.md": cli(),
+        "errors.md": error_page(),
+        "configuration.md": with_reference(page),
+        "lurge.schema.json": schema_text(),
+    }
+    for name, text in documents.items():
         path = FOLDER / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

@@ -53,7 +53,7 @@ def open_lock(path: Path) -> BinaryIO:
 
 
 def refuse_foreign_link(folder: Path) -> None:
-    """Raise OSError if another user, but not root, put a link in the place of a folder."""
+    """Raise OSError if another user, but not root, put a link in the place of a folder, or of a file."""
     with suppress(FileNotFoundError):
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):

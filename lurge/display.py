@@ -34,6 +34,11 @@ def display(value: object) -> str:
     return text if text.isascii() and text.isprintable() else SUSPECT.sub(escape, text)
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 day`, `2,000 days`; plural: of a noun that takes more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def display_error(error: BaseException) -> str:
     """A traceback, each line indented, so that nothing in it can be taken for a line of the log."""
     found = "".join(traceback.format_exception(error)).rstrip("\n")

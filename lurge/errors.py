@@ -2,7 +2,7 @@
 
     LurgeError                    1   something failed; the message says what, the advice what to do
     ├── UsageError                2   the command line is wrong
-    │   └── ConfigError           2   lurge.toml is wrong: names the file and the key
+    │   └── ConfigError           2   lurge.toml is wrong: names the file, the line and the key
     ├── OutputError               1   a file or directory cannot be written
     ├── ScanError                 1   a tree cannot be scanned at all
     ├── VolumeError               3   one volume fails, the others go on
@@ -26,6 +26,11 @@ Expected errors are shown without a traceback; anything else is a bug and shows 
 """
 
 from __future__ import annotations
+
+
+def permission_advice(error: Exception) -> str | None:
+    """Advice where a file may not be read, for errors whose own advice is for a malformed one; else None."""
+    return "Let this user read it: correct its permissions." if isinstance(error, PermissionError) else None
 
 
 class LurgeError(Exception):
@@ -56,8 +61,11 @@ class ConfigError(UsageError):
 
     advice = "Correct the key in the configuration file; docs/configuration.md lists all keys."
 
-    def __init__(self, file: object, key: str, problem: str, advice: str | None = None) -> None:
-        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}", advice)
+    def __init__(
+        self, file: object, key: str, problem: str, advice: str | None = None, line: int | None = None
+    ) -> None:
+        place = f"{file}:{line}" if line else f"{file}"
+        super().__init__(f"{place}: {key}: {problem}" if key else f"{place}: {problem}", advice)
         self.key = key
 
 
@@ -129,7 +137,7 @@ class IdentityError(LurgeError):
 class QuotaError(LurgeError):
     """A source of quotas does not answer; the next one is asked, and the job goes on."""
 
-    advice = "See that lfs can be run here, or write DIRECTORY/<volume>.csv with a header of group,limit (KiB)."
+    advice = "See that lfs can be run here, or write <volume>.csv in quota.csv_directory (group,limit; KiB)."
 
 
 class StoreError(LurgeError):

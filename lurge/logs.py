@@ -18,9 +18,25 @@ BATCH_VARIABLES = ("LSB_JOBID", "SLURM_JOB_ID")
 _here = threading.local()
 
 
-def set_role(rank: str, role: str) -> None:
-    """Name this thread's rank, in words, and its role in its log lines."""
+def set_role(rank: str, role: str, volume: str = "") -> None:
+    """Name this thread's rank, in words, and its role in its log lines; the process too, if it is the main thread.
+
+    volume: the volume that the process works on, for the process's title only.
+    """
     _here.where = f"{rank} {role}"
+    if threading.current_thread() is threading.main_thread():
+        set_title(display(f"lurge: {volume} {role}" if volume else f"lurge: {role}"))
+
+
+def set_title(title: str) -> None:
+    """Show `title` as this process's name in ps and top, if setproctitle is installed."""
+    # Without it the title is written over the environment, in which schedulers look for the number of a job.
+    os.environ.setdefault("SPT_NOENV", "1")
+    try:
+        from setproctitle import setproctitle
+    except ImportError:
+        return
+    setproctitle(title)
 
 
 def batch_job() -> str | None:

@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 
 from lurge.atomic import UNFINISHED
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StreamError
 from lurge.model.era import Era
 from lurge.model.paths import PathAliases
@@ -219,7 +219,7 @@ def copy_of(site: Site, folder: Path) -> Site:
 
 
 def stored(site: Site) -> dict[str, dict[str, list[str]]]:
-    database = Database(DatabaseConfig(f"sqlite:///{site.database}"))
+    database = Database(DatabaseConfig(url=f"sqlite:///{site.database}"))
     try:
         return facts(database)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
 from lurge.store.upgrade import upgrade
 from tests.services.mariadb import MariaDb, started
@@ -37,8 +37,8 @@ def server() -> Iterator[MariaDb]:
 def database_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        return DatabaseConfig(f"sqlite:///{tmp_path}/lurge.db")
-    return DatabaseConfig(request.getfixturevalue("server").new_database("lurge_test"))
+        return DatabaseConfig(url=f"sqlite:///{tmp_path}/lurge.db")
+    return DatabaseConfig(url=request.getfixturevalue("server").new_database("lurge_test"))
 
 
 @pytest.fixture

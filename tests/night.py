@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.parallel.launch import find_mpiexec
 from lurge.source.finding import dump_of
 from lurge.source.synth.write import World, make_world
@@ -71,7 +71,7 @@ class Site:
 
     @property
     def database(self) -> Database:
-        return Database(DatabaseConfig(self.url))
+        return Database(DatabaseConfig(url=self.url))
 
     def night(self, sabotage: str = "") -> int:
         """Run cron.sh; returns the exit status of the job that it submitted."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MARK = "LURGE_TEST_MARK"
-SECONDS_TO_END = 20
+SECONDS_TO_END = 60
 
 
 def processes_of(mark: str) -> list[int]:

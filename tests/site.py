@@ -103,7 +103,7 @@ class Site:
         """Write a dump; bytes are lines as they are."""
         path = self.dumps / f"{day}_{volume}.aaa.bbb.stats.gz"
         lines = [entry if isinstance(entry, bytes) else entry.line(encoding, columns) for entry in entries]
-        path.write_bytes(gzip.compress(b"".join(lines)))
+        path.write_bytes(gzip.compress(b"".join(lines), mtime=0))
         return path
 
     def run(

@@ -39,8 +39,9 @@ from lurge.model.stored import LARGEST
 from lurge.parallel.blocks import Buffers, OpenDump, cut
 from lurge.parallel.controller import rules_of
 from lurge.pipeline.work import job_of
-from lurge.source.finding import folder_mount, newest_dump
+from lurge.source.finding import newest_dump
 from lurge.source.inflate import DumpReader
+from lurge.source.naming import folder_mount
 from lurge.source.synth.world import vault_key
 from lurge.store.steps import stored_path
 from tests.passes import StandardPass
@@ -69,10 +70,10 @@ SUFFIXES = [".bam", ".BAM", ".sam.gz", ".cram", ".fastq.gz", ".fq", ".vcf.gz", "
 FILETYPES = {
     "BAM": [".bam"],
     "GZ": [".gz", ".Sam.Gz"],
-    "Long": [".a-Suffix_longer_than.a.WORD", "longer_than.a.word", ".eightby"],
-    "One": ["m", "\u00e9", "y"],
-    "Slash": ["/a", "a/b"],
-    "Twice": [".cram", "ram", ".ninebytes"],
+    "Long": [".a-Suffix_longer_than.a.WORD", ".longer_than.a.word", ".eightby"],
+    "One": [".m", ".\u00e9", ".y"],
+    "Slash": ["./a", ".a/b"],
+    "Twice": [".cram", ".m.cram", ".ninebytes"],
 }
 BAD_KEYS = [
     b"-", b"00-", b"0g-YQ==", b"07-YQ=", b"001-YQ==", b"07YQ==", b"07-YQ/=", b"07-!", b"x/y",

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lurge.cli.options import ConfigOption, QuietOption, VerboseOption, say, set_verbosity
+from lurge.display import counted
 
 
 def basedirs(
     dumps: Annotated[list[Path], typer.Argument(metavar="DUMP", help="Dumps: files, or the folders they are in.")],
     depth: Annotated[
-        int | None, typer.Option("--depth", min=0, help="Components below the root; else basedirs.depth, else 5.")
+        int | None,
+        typer.Option("--depth", metavar="N", min=0, help="Components below /; else basedirs.depth, else chosen."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File or directory; else where the first dump is published.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="File or directory; else where the first dump is published."
+        ),
     ] = None,
     config: ConfigOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Work out base directories: for every gid, the directories at a depth that hold its files.
+    """Work out base directories: which directories each group uses.
 
-    The configuration's [basedirs] table sets the depth, also by path prefix; a configuration file is not needed.
+    They are directories that hold files of the group. The [basedirs] table of the configuration sets their depth, also
+    by path prefix; otherwise it is chosen from each tree, and files that lie above it keep their directory. A
+    configuration file is not needed.
 
     Example: lurge basedirs dumps/20240131_scratch119.a1.b2.stats.gz --depth 4
     """
     set_verbosity(quiet, verbose)
-    from lurge.config import DEFAULT_FILE, FILE_VARIABLE, BasedirsConfig, load_config
+    from lurge.cli.progress import watch
+    from lurge.config import load_config
     from lurge.pipeline.basedirs import make_base_directories
     from lurge.pipeline.ticket import tool_ticket
 
-    configured = BasedirsConfig()
-    if config or os.environ.get(FILE_VARIABLE) or Path(DEFAULT_FILE).is_file():
-        configured = load_config(config).basedirs
-    chosen = configured.depth if depth is None else depth
-    with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts:
-        path, lines = make_base_directories(dumps, chosen, dict(configured.prefixes), output)
+    site = load_config(config, optional=True)
+    volumes = site.dumps.volumes if site.dumps_table else ()
+    depths = site.basedirs if depth is None else site.basedirs.model_copy(update={"depth": depth})
+    with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts, watch(quiet) as watcher:
+        path, lines = make_base_directories(dumps, depths, volumes, output, watcher)
         facts.update(directories=lines, file=str(path))
     if not quiet:
-        say(f"{lines:,} base directories: {path}")
+        say(f"{counted(lines, 'base directory', 'base directories')}: {path}")

@@ -14,9 +14,9 @@ db = typer.Typer(
 
 
 def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: VerboseOption = False) -> None:
-    """Create the tables, adopt those that the older tool made, or bring an older schema up to date.
+    """Create the tables, or bring those of an older schema up to date.
 
-    Every other command that writes does this first, too. Rows of an adopted database are all kept.
+    Tables that the older tool made are adopted, with all their rows. Every other command that writes does this first.
 
     Example: lurge db upgrade --config lurge.toml
     """
@@ -42,8 +42,9 @@ def check(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Look at the database: its schema, its rows, what an interrupted run left. Only --repair changes it.
+    """Look at the database: its schema, rows, what a run left behind.
 
+    Only --repair changes it.
     The exit status is 1 where something should be done.
 
     Example: lurge db check --config lurge.toml --json

@@ -10,9 +10,10 @@ from lurge.cli.options import ConfigOption, JsonOption, say, say_json, set_verbo
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check the configuration, dumps, database, names, quotas, MPI and batch system; say what to do about each failure.
+    """Check everything that a job needs; say what to do about it.
 
-    Nothing is changed. The exit status is 1 where something fails.
+    That is the configuration, dumps, database, names, quotas, MPI and batch system. Nothing is changed. The exit
+    status is 1 if something fails.
 
     Example: lurge doctor --config lurge.toml
     """

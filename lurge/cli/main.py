@@ -7,21 +7,29 @@ import inspect
 import io
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 import lurge
 from lurge.cli.basedirs import basedirs
+from lurge.cli.config import config, init_config, show_config
 from lurge.cli.db import check, db, upgrade
+from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
+from lurge.cli.scripts import scripts
+from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
 from lurge.errors import LurgeError, VolumeError
+
+RENAMED = {"most": "limit", "queue-again": "requeue", "blocks": "disk-usage"}
+"""Options of version 0.3 by their names since; the old names go with version 0.5."""
 
 app = typer.Typer(
     name="lurge",
@@ -29,23 +37,45 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": lambda token: RENAMED.get(token, token),
+    },
 )
+
+
+class Command(TyperCommand):
+    """A command whose help shows arguments as words, without the types that they have in Python."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument):
+                # Undocumented, and only in newer versions: in others it is without effect.
+                parameter.display_type_rich = lambda ctx: ""  # type: ignore[method-assign]
 
 
 def add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
     """Add a command; its help ends in the example that ends its docstring."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
-    group.command(name, help=text.strip(), epilog=f"Example: {example}")(command)
+    group.command(name, cls=Command, help=text.strip(), epilog=f"Example: {example}")(command)
 
 
-for command in (report, split, backfill, scan, basedirs, synth, plan, doctor):
+command: Callable[..., None]
+for command in (report, split, backfill, diff, scan, basedirs, synth, plan, doctor, scripts):
     add(app, command)
+add(config, show_config, "show")
+add(config, init_config, "init")
 add(db, upgrade)
 add(db, check)
 add(ticket, list_tickets, "list")
 add(ticket, show)
 add(ticket, monitor)
+for command in (groups, users, types, history):
+    add(show_group, command)
+app.add_typer(show_group, name="show")
+app.add_typer(config, name="config")
 app.add_typer(db, name="db")
 app.add_typer(ticket, name="ticket")
 

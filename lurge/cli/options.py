@@ -15,7 +15,8 @@ from lurge.errors import OutputError, UsageError
 from lurge.logs import set_up_logs
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file; else $LURGE_CONFIG, else ./lurge.toml.")
+    Path | None,
+    typer.Option("--config", "-c", metavar="PATH", help="Configuration file; else $LURGE_CONFIG, else ./lurge.toml."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every detail.")]

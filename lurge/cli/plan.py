@@ -9,16 +9,19 @@ from typing import Annotated
 import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json, set_verbosity
+from lurge.display import counted
 
 
 def plan(
     config: ConfigOption = None,
     ranks: Annotated[
-        int | None, typer.Option("-n", "--ranks", min=1, help="With so many ranks; else as many as there should be.")
+        int | None,
+        typer.Option("-n", "--ranks", metavar="N", min=1, help="With N ranks; else as many as there should be."),
     ] = None,
     backfill: Annotated[bool, typer.Option("--backfill", help="For `lurge backfill`.")] = False,
     since: Annotated[
-        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Of a backfill: leave out older dumps.")
+        datetime | None,
+        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Of a backfill: leave out older dumps."),
     ] = None,
     json: JsonOption = False,
     shell: Annotated[
@@ -34,7 +37,7 @@ def plan(
     from lurge.model.sizes import human_size
     from lurge.pipeline.planning import plan_job
 
-    settings = load_config(config)
+    settings = load_config(config, needs=["dumps"])
     found = plan_job(settings, ranks, backfill, since.date() if since else None)
     dates = sorted({dump.record_date.isoformat() for dump in found.dumps})
     facts = {
@@ -53,7 +56,7 @@ def plan(
         who = [{"ranks": one.ranks, "role": one.role, "reads_first": one.volume} for one in found.roles]
         say_json({**facts, "dumps": dumps, "missing": found.missing, "roles": who})
     else:
-        lines = [f"{found.ranks} ranks, {found.memory_mb:,} MB"]
+        lines = [f"{counted(found.ranks, 'rank')}, {found.memory_mb:,} MB"]
         lines += [f"  read {one.volume.name}, {one.record_date}, {human_size(one.size)}" for one in found.dumps]
         lines += [f"  missing {problem}" for problem in found.missing.values()]
         for one in found.roles:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lurge.cli.relay import tell_starter
 from lurge.display import display
 from lurge.parallel.coordinator import Watcher
 from lurge.parallel.launch import TERMINAL_VARIABLE
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_LINES = 30
+RATE_WIDTH = len("10,000,000 lines/s")
+WIDEST = 100
+"""Columns of a terminal that bars take."""
 
 log = logging.getLogger("lurge.progress")
 
@@ -78,29 +81,35 @@ class BarWatcher:
             self._progress.stop_task(self._tasks[volume])
 
 
-def terminal_width() -> int:
-    """How many columns the terminal has on which standard error is shown, also through mpiexec; 0 without one."""
-    if sys.stderr.isatty():
-        return shutil.get_terminal_size().columns
-    return int(os.environ.get(TERMINAL_VARIABLE, "0"))
-
-
 @contextmanager
 def watch(quiet: bool) -> Iterator[Watcher]:
-    """The watcher that fits standard error."""
-    width = terminal_width()
-    if quiet or not width:
+    """The watcher that fits standard error, or whoever shows it."""
+    if quiet:
         yield LogWatcher()
-        return
+    elif os.environ.get(TERMINAL_VARIABLE):
+        with tell_starter() as watcher:
+            yield watcher
+    elif sys.stderr.isatty():
+        with bars() as progress:
+            yield BarWatcher(progress)
+    else:
+        yield LogWatcher()
+
+
+def bars() -> Progress:
+    """Bars that fit the terminal: where it is narrow, they give way to the words beside them."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    console = Console(stderr=True)
+    whole = Column(no_wrap=True)
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        TaskProgressColumn(table_column=whole),
+        TextColumn("{task.fields[rate]}", justify="right", table_column=Column(no_wrap=True, width=RATE_WIDTH)),
+        TimeRemainingColumn(table_column=whole),
     )
-    with Progress(*columns, console=Console(stderr=True, force_terminal=True, width=width)) as progress:
-        yield BarWatcher(progress)
+    console.width = min(console.width, WIDEST)
+    return Progress(*columns, console=console, expand=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,8 +17,11 @@ from lurge.errors import LurgeError
 if TYPE_CHECKING:
     from lurge.parallel.comm import Comm
 
+log = logging.getLogger(__name__)
+
 RanksOption = Annotated[
-    int | None, typer.Option("-n", "--ranks", min=1, help="Start mpiexec with so many ranks on this machine.")
+    int | None,
+    typer.Option("-n", "--ranks", metavar="N", min=1, help="Start mpiexec with N ranks on this machine."),
 ]
 
 
@@ -31,9 +35,14 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
     from lurge.parallel.launch import start_ranks
     from lurge.parallel.leftovers import remove_all_leftovers
     from lurge.parallel.ranks import own_rank
+    from lurge.parallel.threads import usable_cores
 
     if ranks and ranks > 1:
-        sys.exit(start_ranks(ranks, command))
+        from lurge.cli.relay import show_ranks
+
+        if ranks > (cores := usable_cores()):
+            log.info("%d ranks on %d cores: more ranks than cores are not faster", ranks, cores)
+        sys.exit(start_ranks(ranks, command, show_ranks))
     # Before the ranks report in: an import that hangs on one node must not hang the job.
     import_module(recipe if own_rank() == 0 else "lurge.parallel.member")
     comm = connect()

@@ -12,7 +12,7 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
-from lurge.errors import StoreError
+from lurge.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from lurge.config import Config
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 
 def report(
+    volumes: Annotated[
+        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read; else all of the configuration.")
+    ] = None,
     config: ConfigOption = None,
     ranks: RanksOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
@@ -35,41 +38,47 @@ def report(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Read the newest dump of every volume, build all reports, store them and write the TSVs.
+    """Read the newest dump of every volume, and store all reports.
 
-    Alone it uses every core of this machine; under mpirun it uses the ranks it is given.
+    If VOLUMEs are given, only these are read; the TSVs hold what is stored of every configured volume. Alone it uses
+    every core of this machine; under mpirun it uses the ranks it is given.
 
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
+    if split and volumes:
+        raise UsageError("--split needs all volumes: a group's lines are those of every volume")
+    wanted = frozenset(volumes or ())
 
     def coordinate(comm: Comm | None) -> int:
         # Only rank 0 pays for what it needs to start.
-        from lurge.pipeline.report import run_report
+        from lurge.pipeline.report import Wanted, run_report
 
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_report(site, database, comm, watcher, force, split)
+            return run_report(site, database, comm, watcher, Wanted(wanted, force, split))
 
         return show_stored(config, json, quiet, recipe)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks(command, ranks, "lurge.pipeline.report", coordinate)
+    run_on_ranks([*command, "--", *sorted(wanted)], ranks, "lurge.pipeline.report", coordinate)
 
 
 def backfill(
     config: ConfigOption = None,
     ranks: RanksOption = None,
     since: Annotated[
-        datetime | None, typer.Option("--since", formats=["%Y-%m-%d"], help="Leave out dumps that are older.")
+        datetime | None,
+        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out dumps that are older."),
     ] = None,
-    most: Annotated[int | None, typer.Option("--most", min=1, help="Store so many dates at most.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Store at most N dates.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Store the history of older dumps, oldest first: all but the newest of each volume that are not stored yet.
+    """Store the history that older dumps hold, oldest first.
 
-    What was stored before an interruption is not read again. Quotas are those of today, marked so.
+    All dumps are read but the newest of each volume, and those that are stored already: an interrupted backfill goes
+    on. Quotas are those of today, marked so.
 
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
@@ -80,11 +89,13 @@ def backfill(
         from lurge.pipeline.backfill import run_backfill
 
         def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_backfill(site, database, comm, watcher, day, most)
+            return run_backfill(site, database, comm, watcher, day, limit)
 
-        return show_stored(config, json, quiet, recipe)
+        older = f" since {day}" if day else ""
+        nothing = f"Nothing to do: no older dump{older} that is not stored. `lurge report` stores the newest."
+        return show_stored(config, json, quiet, recipe, nothing)
 
-    command = arguments("backfill", config, since=day, most=most, json=json, quiet=quiet, verbose=verbose)
+    command = arguments("backfill", config, since=day, limit=limit, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
 
 
@@ -95,7 +106,9 @@ def split(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write the lines of every group over all volumes into a file of its own, for TreeServe; copy them to S3 if asked.
+    """Write the lines of each group into a file, for TreeServe.
+
+    A file has the lines of all volumes. They are copied to S3 if the configuration says so.
 
     Example: lurge split --config lurge.toml -n 4
     """
@@ -103,12 +116,15 @@ def split(
 
     def coordinate(comm: Comm | None) -> int:
         from lurge.cli.progress import watch
-        from lurge.cli.summary import outcome_json, split_lines
+        from lurge.cli.reconciliation import split_lines
+        from lurge.cli.summary import outcome_json
         from lurge.config import load_config
         from lurge.pipeline.split import run_split
 
         with watch(quiet) as watcher:
-            outcome = run_split(load_config(config), comm, watcher)
+            outcome = run_split(load_config(config, needs=["dumps"]), comm, watcher)
+        if quiet and not json:
+            log_advice(outcome)
         if json:
             say_json(outcome_json(outcome))
         elif not quiet:
@@ -124,23 +140,40 @@ def show_stored(
     json: bool,
     quiet: bool,
     recipe: Callable[[Config, Database, Watcher], Outcome],
+    nothing: str = "",
 ) -> int:
-    """Run a recipe that stores, print what came of it; returns the exit status."""
+    """Run a recipe that stores, print what came of it; returns the exit status. nothing: said if that is all."""
     from lurge.cli.progress import watch
-    from lurge.cli.summary import outcome_json, summary_lines
+    from lurge.cli.summary import outcome_json, stored_json, summary_lines
     from lurge.config import load_config
     from lurge.store.database import Database
 
-    config = load_config(config_file)
+    config = load_config(config_file, needs=["dumps"])
     database = Database(config.database)
     with watch(quiet) as watcher:
         outcome = recipe(config, database, watcher)
-    if json:
-        say_json(outcome_json(outcome, str(database)))
-    elif not quiet:
-        try:
+    result = outcome_json(outcome, str(database)) if json else {}
+    try:
+        if json:
+            result |= database.retrying(lambda: stored_json(database, outcome))
+        elif quiet:
+            log_advice(outcome)
+        elif not outcome.volumes:
+            say(nothing)
+        else:
             say(*database.retrying(lambda: summary_lines(database, outcome)))
-        except StoreError as error:
-            # What was stored is stored.
-            log.warning("the summary cannot be shown: %s", error.message)
+    except StoreError as error:
+        # What was stored is stored.
+        log.warning("the summary cannot be shown: %s", error.message)
+    if json:
+        say_json(result)
     return outcome.exit_status
+
+
+def log_advice(outcome: Outcome) -> None:
+    """Log what to do about each failure, which was logged when it happened: nobody sees the summary."""
+    for volume in outcome.volumes:
+        if volume.error:
+            log.warning("%s: -> %s", volume.volume, volume.error.advice)
+    if outcome.error:
+        log.warning("-> %s", outcome.error.advice)

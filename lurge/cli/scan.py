@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from lurge.cli.options import JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
-from lurge.display import display
+from lurge.display import counted, display
 
 SECONDS_BETWEEN_LINES = 30
 PROBLEMS_SHOWN = 5
@@ -24,17 +25,19 @@ log = logging.getLogger(__name__)
 
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Trees to scan.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to publish the dumps in.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory to publish the dumps in.")],
     cross: Annotated[bool, typer.Option("--cross", help="Walk other file systems mounted below, too.")] = False,
-    blocks: Annotated[bool, typer.Option("--blocks", help="Sizes as blocks * 512 instead of apparent.")] = False,
+    disk_usage: Annotated[
+        bool, typer.Option("--disk-usage", help="Sizes as blocks * 512 instead of apparent.")
+    ] = False,
     processes: Annotated[
-        int, typer.Option("--processes", min=1, max=512, help="The most processes that walk at once.")
+        int, typer.Option("--processes", metavar="N", min=1, max=512, help="At most N processes walk at once.")
     ] = 32,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Walk trees into dumps in wrstat's newest format, a dump for each PATH.
+    """Walk trees into dumps of wrstat's newest format, one for each.
 
     Links are not followed, other file systems are left alone. A dump is published whole or not at all.
 
@@ -47,7 +50,7 @@ def scan(
     results = []
     for path in paths:
         with tool_ticket("scan", "walk", str(path)) as facts, show_entries(path, quiet) as advanced:
-            result = scan_tree(path, output, cross=cross, blocks=blocks, processes=processes, advanced=advanced)
+            result = scan_tree(path, output, cross=cross, blocks=disk_usage, processes=processes, advanced=advanced)
             facts.update(entries=result.entries, dump=str(result.dump))
         for problem in result.problems[: None if verbose else PROBLEMS_SHOWN]:
             log.warning("cannot read %s", problem)
@@ -55,8 +58,9 @@ def scan(
         if not json and not quiet:
             rate = result.entries / max(result.seconds, 0.001)
             say(
-                f"{path}: {result.entries:,} entries in {result.seconds:.1f} s ({rate:,.0f}/s),"
-                f" {result.unreadable:,} unreadable, {result.vanished:,} vanished: {result.dump}"
+                f"{path}: {counted(result.entries, 'entry', 'entries')} in {result.seconds:.1f} s ({rate:,.0f}/s),"
+                f" {result.unreadable:,} unreadable, {result.vanished:,} vanished",
+                f"  {result.dump}",
             )
     if json:
         say_json([dataclasses.asdict(result) for result in results])
@@ -75,12 +79,19 @@ def show_entries(path: Path, quiet: bool) -> Iterator[Callable[[int], None]]:
         if now - last < pause:
             return
         last = now
-        text = f"{path}: {entries:,} entries, {entries / (now - started):,.0f}/s"
+        progress = f"{counted(entries, 'entry', 'entries')}, {entries / (now - started):,.0f}/s"
         if on_terminal:
-            print(f"\r\x1b[K{display(text)}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{on_one_line(path, progress)}", end="", file=sys.stderr, flush=True)
         else:
-            log.info("%s", text)
+            log.info("%s: %s", path, progress)
 
     yield advanced
     if on_terminal:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def on_one_line(path: Path, progress: str) -> str:
+    """A path and what is said of it, as wide as the terminal at most: of a long path its end."""
+    room = max(shutil.get_terminal_size().columns - len(progress) - 3, 4)
+    name = display(path)
+    return f"{name if len(name) <= room else '...' + name[3 - room :]}: {progress}"

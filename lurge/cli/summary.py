@@ -1,126 +1,161 @@
-"""What a person wants to see after a report, and the same as JSON."""
+"""The summary of a report: answers first, then that each volume adds up; and the same as JSON."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
-from datetime import date
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from lurge.export.tsv import MISSING, cell
-from lurge.model.report import VAULT_KEY, Counts
-from lurge.model.sizes import human_size
-from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
-from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
+from lurge.cli.overview import forecast_text, overview_json, quota_text, where_and_when, worried
+from lurge.cli.reconciliation import ending_lines, volume_lines
+from lurge.cli.table import or_missing, rows_aligned, share
+from lurge.display import counted
+from lurge.model.overview import GroupTotal
+from lurge.model.sizes import aligned_size, human_size
+from lurge.model.stored import DirectoryRow
+from lurge.pipeline.outcome import DONE, Outcome, State
 from lurge.store.database import Database
-from lurge.store.newest import largest_directories, newest_reports
+from lurge.store.newest import largest_directories, summary_rows
+from lurge.store.overview import Overview, read_overview
 
-LARGEST = 8
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+LARGEST = 5
+DAYS_OF_CHANGE = ("today", "1 day ago")
 
 
 def summary_lines(database: Database, outcome: Outcome) -> list[str]:
-    """Per volume what was read and that it adds up, the largest groups and directories, where everything lies."""
+    """Who uses how much, of what kind, how old and how close to quota; then what became of each volume."""
     with database.reading() as connection:
-        names = list(dict.fromkeys(volume.volume for volume in outcome.volumes))
-        newest = newest_reports(connection, names)
-        stored = {row.volume: row for row in newest.summaries}
-        lines = [line for volume in outcome.volumes for line in volume_lines(volume, stored.get(volume.volume))]
-        if all(volume.state is State.KNOWN for volume in outcome.volumes):
-            lines.append("Everything is stored already; --force replaces it.")
-        directories = largest_directories(connection, newest.dates, LARGEST)
-        lines += ["", *largest_lines(newest.groups, directories), *quota_lines(newest.quotas)]
+        overview = read_overview(connection, names_of(outcome))
+        stored = {row.volume: row for row in summary_rows(connection, overview.dates)}
+        lines = [*undone_lines(outcome), *answers(connection, overview)] if overview.dates else []
+    for volume in outcome.volumes:
+        lines += volume_lines(volume, stored.get(volume.volume))
+    if all(volume.state is State.KNOWN for volume in outcome.volumes):
+        lines.append("Everything is stored already; --force replaces it.")
     lines += ["", f"Database  {database}"]
     lines += [f"{'TSVs' if i == 0 else '':10}{path}" for i, path in enumerate(outcome.tsvs)]
     return [*lines, *ending_lines(outcome)]
 
 
-def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[str]:
-    """What became of one volume, and what is stored of its newest date."""
-    yield f"{volume.volume}  {volume.state.value}" + (f", {volume.record_date}" if volume.record_date else "")
-    if volume.error:
-        yield f"  {volume.error.message}"
-        yield f"  -> {volume.error.advice}"
-    counts = volume.counts
-    if counts:
-        rate = counts.lines / max(volume.seconds, 0.001)
-        yield f"  read        {counts.records:,} records in {volume.seconds:.1f} s, {rate:,.0f} lines/s"
-        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.rejected_by_reason.items() if count)
-        rejected = f"{counts.rejected:,} rejected lines" + (f" ({reasons})" if reasons else "")
-        yield f"  left out    {rejected}, {counts.vanished:,} vanished"
-        if counts.bad_vault_keys:
-            yield f"              {counts.bad_vault_keys:,} vault keys that do not decode"
-    for sample in volume.samples[:LARGEST]:
-        what = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
-        yield f"              line {sample.line}: {what}: {sample.text[:100]!r}"
-    for warning in volume.warnings:
-        yield f"  warning     {warning}"
-    figures: Counts | SummaryRow | None = counts
-    if volume.state is State.KNOWN and stored and volume.record_date == stored.record_date:
-        figures = stored
-    if figures and volume.state in DONE:
-        yield from adding_up(figures)
+def names_of(outcome: Outcome) -> list[str]:
+    return list(dict.fromkeys(volume.volume for volume in outcome.volumes))
 
 
-def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
-    """That a volume reconciles."""
-    both = figures.attributed_bytes + figures.unattributed_bytes
-    yield (
-        f"  adds up     {figures.records + figures.rejected:,} lines = {figures.records:,} records"
-        f" + {figures.rejected:,} rejected; {figures.records:,} records = {figures.attributed:,} attributed"
-        f" + {figures.unattributed:,} unattributed + {figures.vanished:,} vanished"
-    )
-    yield (
-        f"              {both:,} bytes of the users = {figures.attributed_bytes:,} of the groups"
-        f" + {figures.unattributed_bytes:,} unattributed"
-    )
+def undone_lines(outcome: Outcome) -> Iterator[str]:
+    """The volumes of which the answers are old or missing."""
+    undone = {volume.volume: volume.state.value for volume in outcome.volumes if volume.state not in DONE}
+    if undone:
+        yield "NOT UP TO DATE, see below: " + ", ".join(f"{name} ({state})" for name, state in undone.items())
+        yield ""
 
 
-def largest_lines(groups: Iterable[GroupRow], directories: Iterable[DirectoryRow]) -> Iterator[str]:
-    """The largest groups and directories over all volumes; directories: the largest, sorted."""
-
-    def size(row: GroupRow) -> tuple[int, str, str]:
-        return row.used or 0, row.base, row.group or MISSING
-
-    largest = heapq.nlargest(LARGEST, groups, key=size)
-    if largest:
-        yield "Largest groups"
-    for group in largest:
-        name = group.group or MISSING
-        yield f"  {human_size(group.used or 0):>12}  {name:<16} {group.base}  ({cell(group.last_modified)} days)"
-    for number, row in enumerate(directories):
-        if number == 0:
-            yield "Largest directories"
-        place = f"{row.base.rstrip('/')}/{row.path}"
-        yield f"  {human_size(row.size):>12}  {row.group or MISSING:<16} {place}  ({row.files:,} files)"
-
-
-def quota_lines(rows: Iterable[QuotaRow]) -> Iterator[str]:
-    """The groups that should worry about their quotas, the worst first."""
-    worried = [row for row in rows if row.warning_id > 1]
-    worried.sort(key=lambda row: (-row.warning_id, row.quota_reached or date.max, row.volume, row.group))
-    if worried:
-        yield f"Close to their quotas: {len(worried)} groups"
-    for row in worried[:LARGEST]:
-        reached = f", reached {row.quota_reached}" if row.quota_reached else ""
-        yield (
-            f"  {row.warning:<9} {row.group:<16} {row.volume}  {human_size(row.used)} of {human_size(row.quota or 0)};"
-            f" in 3 days {human_size(row.in_3_days or 0)}, in 7 days {human_size(row.in_7_days or 0)}{reached}"
+def answers(connection: sa.Connection, overview: Overview) -> Iterator[str]:
+    """What people ask, over all volumes."""
+    total = overview.used + overview.unattributed
+    yield f"{human_size(total)} on {where_and_when(dict(overview.dates))}"
+    yield ""
+    yield from heading("Groups", len(overview.groups), "lurge show groups")
+    yield from group_rows(overview, total)
+    yield from heading("People", len(overview.people), "lurge show users")
+    yield from people_rows(overview)
+    if overview.filetypes:
+        yield from heading("Filetypes", len(overview.filetypes), "lurge show types")
+        yield from rows_aligned(
+            [
+                (aligned_size(kind.size), share(kind.size, overview.in_files), kind.name)
+                for kind in overview.filetypes[:LARGEST]
+            ]
         )
+    if overview.ages:
+        yield "Age of files, by the last change in their directory"
+        yield from rows_aligned(
+            [(aligned_size(age.size), share(age.size, overview.in_files), age.name) for age in overview.ages]
+        )
+    yield from directory_rows(largest_directories(connection, overview.dates, LARGEST), overview.in_files)
+    yield from quota_lines(overview.groups)
+    yield ""
 
 
-def split_lines(outcome: Outcome) -> list[str]:
-    """Per volume what was read, and where the lines of each group lie."""
-    lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
-    return [*lines, *ending_lines(outcome)]
+def heading(name: str, total: int, command: str) -> Iterator[str]:
+    """The heading of a table, with the command that shows all of it if it is cut."""
+    yield f"{name}: {LARGEST} of {total:,}, more by `{command}`" if total > LARGEST else name
 
 
-def ending_lines(outcome: Outcome) -> Iterator[str]:
-    """Where the groups' files lie, or why they do not."""
-    if outcome.groups:
-        yield f"Groups    {outcome.groups}"
-    if outcome.error:
-        yield f"  {outcome.error.message}"
-        yield f"  -> {outcome.error.advice}"
+def group_rows(overview: Overview, total: int) -> Iterator[str]:
+    rows = [
+        (aligned_size(group.used), share(group.used, total), or_missing(group.group), group.pi or "", changed(group))
+        for group in overview.groups[:LARGEST]
+    ]
+    if overview.unattributed:
+        outside = share(overview.unattributed, total)
+        rows.append((aligned_size(overview.unattributed), outside, "unattributed", "", ""))
+    yield from rows_aligned(rows, texts=3)
+
+
+def changed(group: GroupTotal) -> str:
+    """When a group last changed anything."""
+    days = group.last_modified
+    if days is None:
+        return ""
+    return DAYS_OF_CHANGE[days] if 0 <= days < len(DAYS_OF_CHANGE) else f"{counted(days, 'day')} ago"
+
+
+def people_rows(overview: Overview) -> Iterator[str]:
+    total = sum(person.size for person in overview.people)
+    yield from rows_aligned(
+        [
+            (
+                aligned_size(person.size),
+                share(person.size, total),
+                or_missing(person.user),
+                "" if person.files is None else counted(person.files, "file"),
+            )
+            for person in overview.people[:LARGEST]
+        ],
+        texts=2,
+    )
+
+
+def directory_rows(directories: Sequence[DirectoryRow], total: int) -> Iterator[str]:
+    if directories:
+        yield "Largest directories"
+    yield from rows_aligned(
+        [
+            (
+                aligned_size(row.size),
+                share(row.size, total),
+                or_missing(row.group),
+                f"{row.base.rstrip('/')}/{row.path}".removesuffix("/."),
+            )
+            for row in directories
+        ],
+        texts=2,
+    )
+
+
+def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
+    """Who is over quota or comes close, the worst first."""
+    pairs = worried(list(groups))
+    over = sum(use.is_over for _, use in pairs)
+    if not pairs:
+        return
+    said = [f"{over:,} over"] if over else []
+    said += [f"{len(pairs) - over:,} close"] if len(pairs) > over else []
+    yield f"Quotas: {', '.join(said)}"
+    for group, use in pairs[:LARGEST]:
+        yield f"  {'OVER ' if use.is_over else ''}{or_missing(group.group)} on {use.volume}: {quota_text(use)}"
+        if expected := forecast_text(use):
+            yield f"      {expected}"
+    if len(pairs) > LARGEST:
+        yield f"  {len(pairs) - LARGEST:,} more: see the quota report"
+
+
+def stored_json(database: Database, outcome: Outcome) -> dict[str, Any]:
+    """What is stored of the outcome's volumes at their newest dates."""
+    with database.reading() as connection:
+        return overview_json(read_overview(connection, names_of(outcome)))
 
 
 def outcome_json(outcome: Outcome, database: str | None = None) -> dict[str, Any]:

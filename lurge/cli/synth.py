@@ -10,28 +10,37 @@ from typing import Annotated
 import typer
 
 from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
-from lurge.errors import UsageError
+from lurge.display import counted
+from lurge.errors import OutputError, UsageError
 
 
 def synth(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write the world in.")],
-    volumes: Annotated[int, typer.Option("--volumes", min=1, max=99, help="How many volumes.")] = 2,
-    records: Annotated[int, typer.Option("--records", min=1, help="About how many records in each volume.")] = 100_000,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory to write the world in.")],
+    volumes: Annotated[int, typer.Option("--volumes", metavar="N", min=1, max=99, help="Number of volumes.")] = 2,
+    records: Annotated[
+        int, typer.Option("--records", metavar="N", min=1, help="Records in each volume, about.")
+    ] = 100_000,
     era: Annotated[
         list[str] | None,
-        typer.Option("--era", help="mpistat, 5.0, 5.1, 5.2, 6.0 or 6.4; given again, volumes take turns. Else 6.4."),
+        typer.Option(
+            "--era",
+            metavar="ERA",
+            help="mpistat, 5.0, 5.1, 5.2, 6.0 or 6.4; given again, volumes take turns. Else 6.4.",
+        ),
     ] = None,
-    dates: Annotated[int, typer.Option("--dates", min=1, max=99, help="How many days of dumps.")] = 1,
+    dates: Annotated[int, typer.Option("--dates", metavar="N", min=1, max=99, help="Number of days of dumps.")] = 1,
     newest: Annotated[
-        datetime | None, typer.Option("--newest", formats=["%Y-%m-%d"], help="The newest date; else today.")
+        datetime | None,
+        typer.Option("--newest", metavar="DATE", formats=["%Y-%m-%d"], help="The newest date; else today."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Equal seeds make equal worlds.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Equal seeds make equal worlds.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Make up volumes: dumps, base directories, names, quotas and a lurge.toml.
+    """Make up volumes: dumps, names, quotas and a lurge.toml.
 
-    Example: lurge synth -o world --volumes 3 --records 1000000 --era 5.0 --era 6.4
+    Example: lurge synth -o world --records 1000000 --era 5.0 --era 6.4
     """
     set_verbosity(quiet, verbose)
     from lurge.source.synth.write import STYLES, World, make_world
@@ -40,6 +49,8 @@ def synth(
     for name in eras:
         if name not in STYLES:
             raise UsageError(f"--era {name}: no such era", f"The eras are {', '.join(STYLES)}.")
+    if not force and holds_files(output):
+        raise UsageError(f"{output} is not empty", "Give a new directory, or --force to write into this one.")
     world = World(
         seed=seed,
         volumes=tuple(f"scratch{101 + number}" for number in range(volumes)),
@@ -53,8 +64,18 @@ def synth(
     for path, written in make_world(world, output):
         total += written
         if not quiet:
-            say(f"{written:,} records: {path}")
+            say(f"{counted(written, 'record')}: {path}")
     if not quiet:
         seconds = time.monotonic() - started
-        say(f"{total:,} records in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
+        say(f"{counted(total, 'record')} in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
         say(f"  lurge report --config {output / 'lurge.toml'}")
+
+
+def holds_files(directory: Path) -> bool:
+    """Whether there is anything in a directory, which may be missing. Raises OutputError where it cannot be read."""
+    try:
+        return any(directory.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise OutputError.at(directory, error) from error

@@ -7,7 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, say, say_json
+from lurge.display import counted
 from lurge.errors import TicketError, UsageError
+
+SHORT_ID = 8
+"""Characters of an id that a list shows: as many as tell tickets apart, and `show` takes them."""
 
 ticket = typer.Typer(
     help="What ran, and how it went.", no_args_is_help=True, epilog="Example: lurge ticket list --status failure"
@@ -24,9 +28,9 @@ def tracker(config: ConfigOption) -> Any:
 
 def list_tickets(
     config: ConfigOption = None,
-    status: Annotated[str | None, typer.Option("--status", help="Only those of this status.")] = None,
-    job: Annotated[str | None, typer.Option("--job", help="Only those of this job.")] = None,
-    most: Annotated[int, typer.Option("--most", min=1, help="So many, the newest.")] = 20,
+    status: Annotated[str | None, typer.Option("--status", metavar="STATUS", help="Only those of this status.")] = None,
+    job: Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most N, the newest.")] = 20,
     json: JsonOption = False,
 ) -> None:
     """List the tickets, the newest first.
@@ -38,7 +42,7 @@ def list_tickets(
     if status is not None and status not in STATUSES:
         raise UsageError(f"--status {status}: no such status", f"There are {', '.join(filter(None, STATUSES))}.")
     try:
-        found = tracker(config).list_jobs(status=status, job_name=job)[:most]
+        found = tracker(config).list_jobs(status=status, job_name=job)[:limit]
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
     if json:
@@ -49,17 +53,19 @@ def list_tickets(
         status = management["job_status"] or "new"
         died = "  died" if "died" in document["context"] else ""
         say(
-            f"{document['job_ticket_id']}  {document['creation_date']}  {document['job_name']:<17}"
+            f"{document['job_ticket_id'][:SHORT_ID]}  {document['creation_date']}  {document['job_name']:<17}"
             f" {status:<8} step {management['current_step']}/{len(management['steps'])}{died}"
         )
 
 
 def show(
-    ticket_id: Annotated[str, typer.Argument(metavar="TICKET", help="A ticket's id, or `last`.")] = "last",
+    ticket_id: Annotated[
+        str, typer.Argument(metavar="TICKET", help="A ticket's id, its beginning, or `last`.")
+    ] = "last",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one ticket: its steps and how long they took, its volumes, its errors.
+    """Show one ticket: its steps, how long they took, volumes, errors.
 
     Example: lurge ticket show last
     """
@@ -73,7 +79,7 @@ def show(
                 raise TicketError(f"there are no tickets in {tickets.base_directory}", "Run a job first.")
             document = newest[0]
         else:
-            document = tickets.get_tracker_file(ticket_id)
+            document = tickets.get_tracker_file(tickets.complete_id(ticket_id))
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
     if json:
@@ -91,7 +97,7 @@ def ticket_lines(document: dict[str, Any]) -> list[str]:
     ]
     process = context.get("process")
     if isinstance(process, dict):
-        lines.append(f"  process {process.get('pid')} on {process.get('host')}, {context.get('ranks', 1)} ranks")
+        lines.append(f"  process {process.get('pid')} on {process.get('host')}, {ranks_of(context)}")
     for name in ("config", "batch_job", "continues", "died"):
         if context.get(name):
             lines.append(f"  {name.replace('_', ' ')}: {context[name]}")
@@ -100,7 +106,9 @@ def ticket_lines(document: dict[str, Any]) -> list[str]:
         lines.append(f"  step {name:<16} {step.get('status', 'running'):<8} {took}".rstrip())
     for name, volume in objects(context, "volumes"):
         counts = volume.get("counts") or {}
-        read = f"{counts.get('records', 0):,} records, {counts.get('rejected', 0):,} rejected" if counts else ""
+        read = (
+            f"{counted(counts.get('records', 0), 'record')}, {counts.get('rejected', 0):,} rejected" if counts else ""
+        )
         day = volume.get("record_date") or ""
         lines.append(f"  {name:<12} {volume.get('state') or '':<15} {day:<10}  {read}".rstrip())
     errors = context.get("errors_encountered")
@@ -108,6 +116,12 @@ def ticket_lines(document: dict[str, Any]) -> list[str]:
         said = f"at {one.get('time')} ({one.get('step')}): {one.get('error')}" if isinstance(one, dict) else one
         lines.append(f"  error {said}")
     return lines
+
+
+def ranks_of(context: dict[str, Any]) -> str:
+    """The number of a job's ranks; other programs may hold anything there."""
+    ranks = context.get("ranks", 1)
+    return counted(ranks, "rank") if isinstance(ranks, int) else f"{ranks} ranks"
 
 
 def objects(context: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -118,10 +132,12 @@ def objects(context: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any
 
 def monitor(
     config: ConfigOption = None,
-    again: Annotated[bool, typer.Option("--queue-again", help="Queue what died again instead of failing it.")] = False,
+    requeue: Annotated[bool, typer.Option("--requeue", help="Queue what died again instead of failing it.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Mark tickets of jobs that died as failed, or queue them again; count the tickets of each status.
+    """Mark tickets of jobs that died; count those of each status.
+
+    They are marked as failed, or queued again.
 
     Example: lurge ticket monitor --json
     """
@@ -132,7 +148,7 @@ def monitor(
     settings = load_config(config)
     tickets = tracker_of(settings)
     try:
-        marked = tickets.monitor(settings.tickets.stale_seconds, queue_again=again)
+        marked = tickets.monitor(settings.tickets.stale_seconds, queue_again=requeue)
         counts = tickets.count_jobs()
     except JobTrackerError as error:
         raise TicketError(str(error)) from error

@@ -1,6 +1,7 @@
-"""lurge.toml as frozen dataclasses."""
+"""lurge.toml as frozen models, one module a section."""
 
-from lurge.config.load import DEFAULT_FILE, FILE_VARIABLE, TICKETS_VARIABLE, load_config
-from lurge.config.settings import BasedirsConfig, Config
+from lurge.config.document import DEFAULT_FILE, FILE_VARIABLE
+from lurge.config.load import load_config
+from lurge.config.settings import Config
 
-__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "TICKETS_VARIABLE", "BasedirsConfig", "Config", "load_config"]
+__all__ = ["DEFAULT_FILE", "FILE_VARIABLE", "Config", "load_config"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from lurge.config.settings import WarningLevel
+from lurge.config.warnings import WarningLevel
 from lurge.model.forecast import DATES_OF_A_TREND, OK, Forecast, History
 from lurge.model.stored import LARGEST
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from lurge.config.settings import IdentityConfig, LdapConfig
+from lurge.config.identity import IdentityConfig, LdapConfig
 from lurge.enrich.last_names import age, keep, recall
-from lurge.errors import IdentityError
+from lurge.errors import IdentityError, permission_advice
 from lurge.model.names import Group, storable_name
 from lurge.model.paths import shown
 from lurge.model.rules import PseudoGroup
@@ -124,7 +124,7 @@ def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
     try:
         text = shown(file.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
-        raise IdentityError(f"{file}: {error.strerror}") from error
+        raise IdentityError(f"{file}: {error.strerror}", permission_advice(error)) from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -143,8 +143,8 @@ def make_identity(config: IdentityConfig) -> Identity:
     """The configured provider. Raises IdentityError where its names cannot be read."""
     if config.provider == "ldap" and config.ldap:
         return ask_ldap(config, config.ldap)
-    if config.provider == "files" and config.groups and config.users:
-        return read_files(config.groups, config.users)
+    if config.provider == "files" and config.files.groups and config.files.users:
+        return read_files(config.files.groups, config.files.users)
     return NssIdentity()
 
 

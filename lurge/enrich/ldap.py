@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ldap3 import NONE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException
 
-from lurge.config.settings import LdapConfig
+from lurge.config.identity import LdapConfig
 from lurge.errors import IdentityError
 from lurge.model.names import Group
 from lurge.model.paths import shown
@@ -26,6 +26,7 @@ PAGES = "1.2.840.113556.1.4.319"
 """The control of paged results, RFC 2696."""
 
 ADVICE = "Try the same search with `ldapsearch`; the names of an earlier night can stand in (identity.on_failure)."
+HOST_ADVICE = "Correct the host in identity.ldap.url, or see why this machine cannot resolve it."
 SUCCESS, SIZE_LIMIT = 0, 4
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,8 @@ def read_ldap(config: LdapConfig) -> tuple[dict[int, Group], dict[int, str]]:
             wanted = ("cn", "gidNumber", config.pi_attribute)
             groups = list(search(connection, config, config.group_base, GROUPS, wanted))
     except (LDAPException, OSError, ssl.SSLError) as error:
-        raise IdentityError(f"{config.url}: {error}", ADVICE) from error
+        unknown = "invalid server address" in str(error)
+        raise IdentityError(f"{config.url}: {error}", HOST_ADVICE if unknown else ADVICE) from error
     for what, found, base in (("people", people, config.people_base), ("groups", groups, config.group_base)):
         if not found:
             # A server that may not tell says so by success without an entry.

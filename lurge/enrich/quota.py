@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from lurge.config.settings import QuotaConfig
-from lurge.errors import QuotaError
+from lurge.config.quota import QuotaConfig
+from lurge.errors import QuotaError, permission_advice
 from lurge.model.dump import Volume
 from lurge.model.stored import LARGEST
 
@@ -119,6 +119,13 @@ class LfsQuotas:
         return limit_of(done.stdout), ""
 
 
+def limits_file(directory: Path, volume: Volume) -> Path:
+    """The file with a volume's quotas: `<volume>.csv`, or, if only that is there, `<volume>`."""
+    named = directory / f"{volume.name}.csv"
+    bare = directory / volume.name
+    return bare if bare.is_file() and not named.exists() else named
+
+
 class CsvQuotas:
     """One file a volume, named as it: a header with `group` and `limit`, which is in KiB; `-` or nothing for none."""
 
@@ -126,7 +133,7 @@ class CsvQuotas:
         self._directory = directory
 
     def limits(self, volume: Volume, groups: Iterable[str]) -> Mapping[str, int]:
-        known = read_limits(self._directory / f"{volume.name}.csv")
+        known = read_limits(limits_file(self._directory, volume))
         return {group: known[group] for group in groups if group in known}
 
 
@@ -148,7 +155,7 @@ def read_limits(file: Path) -> dict[str, int]:
                 if limit is not None:
                     limits[group] = limit
     except OSError as error:
-        raise QuotaError(f"{file}: {error.strerror}") from error
+        raise QuotaError(f"{file}: {error.strerror}", permission_advice(error)) from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise QuotaError(f"{file}: {error}") from error
     return limits

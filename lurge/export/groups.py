@@ -27,9 +27,12 @@ LEFT = re.compile(r"\.(.+?)(?:\.[0-9a-f]{16})?(\.unfinished|\.replaced)", re.DOT
 
 NO_PRIMARY_GROUP = 65534
 COPY_BYTES = 1 << 22
+WARNED_OF = 5
 LONGEST_STEM = 240
 """Bytes; with what follows it, a file's name may have 255."""
 
+INDEX, GROUP_FILE, USER_FILE = "index.txt", "groupfile", "passwdfile"
+LINES = ".dat.gz"
 INDEX_HEADER = "Group\tBuild Time (sec)\tMemory Use(bytes)\n"
 BYTES_A_NODE = (
     (Fraction(8, 1000), 12000),
@@ -57,6 +60,11 @@ class SplitVolume:
 
     folder: Path
     groups: Sequence[GroupLines]
+
+
+def is_published_name(name: str) -> bool:
+    """Whether a file of this name is one that `publish` writes."""
+    return name.endswith(LINES) or name in (INDEX, GROUP_FILE, USER_FILE)
 
 
 def index_row(group: str, lines: int, directories: int) -> IndexRow:
@@ -142,11 +150,12 @@ def publish(
         unfinished.mkdir()
         parts = parts_by_group(volumes)
         rows = [write_group(unfinished, groups[gid], parts[gid]) for gid in sorted(parts, key=lambda gid: groups[gid])]
+        warn_of_spaces([row.group for row in rows])
         lines = (f"{row.group}\t{row.build_seconds}\t{row.memory_bytes}\n" for row in rows)
-        write_lines(unfinished / "index.txt", [INDEX_HEADER, *lines])
-        write_lines(unfinished / "groupfile", (f"{plain(name)}:x:{gid}:\n" for gid, name in sorted(groups.items())))
+        write_lines(unfinished / INDEX, [INDEX_HEADER, *lines])
+        write_lines(unfinished / GROUP_FILE, (f"{plain(name)}:x:{gid}:\n" for gid, name in sorted(groups.items())))
         write_lines(
-            unfinished / "passwdfile",
+            unfinished / USER_FILE,
             (f"{plain(name)}:x:{uid}:{NO_PRIMARY_GROUP}:::\n" for uid, name in sorted(users.items())),
         )
         sync_all(unfinished)
@@ -159,6 +168,13 @@ def publish(
         shutil.rmtree(unfinished, ignore_errors=True)
         raise OutputError.at(target, error) from error
     return target
+
+
+def warn_of_spaces(groups: Sequence[str]) -> None:
+    """Report groups in whose line of the index TreeServe's starter does not find the name."""
+    if spaced := [group for group in groups if re.search(r"\s", group)]:
+        shown = ", ".join(spaced[:WARNED_OF]) + (", ..." if len(spaced) > WARNED_OF else "")
+        log.warning("TreeServe's starter finds no group whose name holds a space: no server for %s", shown)
 
 
 def remove(path: Path) -> None:
@@ -188,7 +204,7 @@ def parts_by_group(volumes: Sequence[SplitVolume]) -> dict[int, list[Part]]:
 def write_group(folder: Path, name: str, parts: Sequence[Part]) -> IndexRow:
     """Write one group's file: a file of gzip members is what its parts are, one after another."""
     stem = file_stem(name)
-    with open_new(folder / f"{stem}.dat.gz") as whole:
+    with open_new(folder / f"{stem}{LINES}") as whole:
         for path, _ in parts:
             with path.open("rb") as part:
                 shutil.copyfileobj(part, whole, COPY_BYTES)

@@ -14,8 +14,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lurge.config.settings import S3Config
+from lurge.config.split import S3Config
 from lurge.errors import SplitError
+from lurge.export.groups import INDEX, is_published_name
 
 PART_BYTES = 64 << 20
 """Larger files travel in parts, each of which the server checks."""
@@ -29,16 +30,19 @@ log = logging.getLogger(__name__)
 def sync(folder: Path, config: S3Config) -> int:
     """Make `bucket/prefix/<name of the folder>/` equal to the folder; returns how many files had to be sent.
 
+    With config.dated off, make `bucket/prefix/` so, except that only files that a split publishes are removed there.
+    The index is sent after the files that it names, and before those that it does not name any more are removed.
     Credentials are boto3's: its environment variables or files. Raises SplitError.
     """
     retries = ClientConfig(retries={"max_attempts": MOST_TRIES, "mode": "standard"})
-    place = f"{config.prefix}/{folder.name}/".lstrip("/")
+    place = "".join(f"{part}/" for part in (config.prefix, folder.name if config.dated else "") if part)
     try:
         client = boto3.client("s3", endpoint_url=config.endpoint_url, config=retries)
-        there = {one["Key"]: one["Size"] for one in objects(client, config.bucket, place)}
+        there = {one["Key"]: one["Size"] for one in objects(client, config.bucket, place, deep=config.dated)}
         sent = 0
         keys = set()
-        for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        files = (path for path in folder.iterdir() if path.is_file())
+        for path in sorted(files, key=lambda path: (path.name == INDEX, path.name)):
             key = place + path.name
             keys.add(key)
             whole, parts = digests(path)
@@ -47,14 +51,17 @@ def sync(folder: Path, config: S3Config) -> int:
             send(client, config.bucket, key, path, whole, parts)
             sent += 1
         for key in sorted(there.keys() - keys):
-            client.delete_object(Bucket=config.bucket, Key=key)
+            if config.dated or is_published_name(key.removeprefix(place)):
+                client.delete_object(Bucket=config.bucket, Key=key)
     except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, OSError) as error:
         raise SplitError(f"cannot copy {folder} to s3://{config.bucket}/{place}: {error}") from error
     return sent
 
 
-def objects(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+def objects(client: Any, bucket: str, prefix: str, deep: bool) -> Iterator[dict[str, Any]]:
+    """The objects whose keys begin with `prefix`; deep: also those with a slash after it."""
+    delimiter = {} if deep else {"Delimiter": "/"}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **delimiter):
         yield from page.get("Contents", ())
 
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
-from lurge.atomic import whole_file
+from lurge.atomic import remove_abandoned, whole_file
 from lurge.errors import OutputError
 from lurge.kernels.places import CACHE
 
@@ -61,6 +61,7 @@ class KernelCache(FunctionCache):
             return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
+        remove_abandoned(Path(self._cache_path))
         try:
             super().save_overload(signature, data)  # type: ignore[no-untyped-call]
         except (OSError, OutputError) as error:

@@ -11,10 +11,11 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from lurge.atomic import remove_abandoned, unfinished_folder
+from lurge.errors import OutputError
 
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
 SOURCES = ("kernels/*.py", "model/*.py", "source/synth/lines.py")
@@ -22,6 +23,7 @@ PACKAGE = Path(__file__).parent.parent
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 PRIVATE = "kernels"
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - used only if nobody else can change what is made there
 UNTIL_THE_END = ExitStack()
 atexit.register(UNTIL_THE_END.close)
 
@@ -87,7 +89,7 @@ def cache_places() -> Iterator[Path]:
 def find_cache() -> Path:
     """The folder of the compiled kernels of these sources: numba compiles again what changed, not what calls it.
 
-    Where no place is safe, a new folder that is removed at the end. Raises OSError where there is no room for it.
+    If no place is safe, a new folder that is removed at the end. Raises OutputError if there can be none.
     """
     digest = hashlib.sha256()
     for path in sorted(path for pattern in SOURCES for path in PACKAGE.glob(pattern)):
@@ -96,9 +98,21 @@ def find_cache() -> Path:
     for place in cache_places():
         if folder := safe_folder(place if place.name == name else place / name):
             return folder
-    temporary = Path(tempfile.gettempdir())
-    remove_abandoned(temporary)
-    return UNTIL_THE_END.enter_context(unfinished_folder(temporary)) / PRIVATE
+    return private_folder()
+
+
+def private_folder() -> Path:
+    """A new folder for this process alone, removed at the end. Raises OutputError."""
+    for place in dict.fromkeys((tempfile.gettempdir(), *TEMPORARY)):
+        temporary = Path(os.path.realpath(place))
+        with suppress(OSError):
+            if not has_foreign_link(Path(place)) and is_fixed(temporary / PRIVATE):
+                remove_abandoned(temporary)
+                return UNTIL_THE_END.enter_context(unfinished_folder(temporary)) / PRIVATE
+    raise OutputError(
+        f"no folder for compiled kernels: others may exchange what is in {tempfile.gettempdir()}, or it is full",
+        f"Set ${CACHE_VARIABLE} to a folder of your own that nobody else may write to.",
+    )
 
 
 GIVEN = os.environ.get(CACHE_VARIABLE)

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+BEFORE, AFTER = "(?:", r")(?=/|\Z)"
+"""Around an expression, so that it ends where a component does."""
+
 
 def shown(path: bytes) -> str:
     r"""`path` as UTF-8 text, each invalid byte as `\xHH`."""
@@ -31,10 +34,17 @@ class PathAliases:
         """
         patterns = []
         for expression, replacement in aliases:
-            pattern = re.compile(f"(?:{expression})(?=/|\\Z)", re.DOTALL)
+            pattern = re.compile(f"{BEFORE}{expression}{AFTER}", re.DOTALL)
             re.compile("|" + pattern.pattern, re.DOTALL).sub(replacement, "")
             patterns.append((pattern, replacement))
         return cls(tuple(patterns))
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The (regular expression, replacement) pairs again."""
+        return [
+            (pattern.pattern.removeprefix(BEFORE).removesuffix(AFTER), replacement)
+            for pattern, replacement in self.patterns
+        ]
 
     def apply(self, path: bytes) -> bytes:
         """`path` under the name that people know it by."""

@@ -82,6 +82,14 @@ def human_size(size: int) -> str:
     return f"{decimal(found)} {UNITS[unit]}"
 
 
+def aligned_size(size: int, signed: bool = False) -> str:
+    """A size as by `human_size`, always as wide, so that points and units of a column align. signed: with its sign."""
+    number, unit = human_size(abs(size)).split(" ")
+    before, point, after = number.partition(".")
+    sign = "-" if size < 0 else "+" if signed and size else ""
+    return f"{sign + before:>{5 if signed else 4}}{point + after.ljust(2, '0') if point else '   '} {unit:<3}"
+
+
 def human_sizes(sizes: Whole) -> list[str]:
     """What `human_size` says of each; most of them may well be 0."""
     if not are_exact(sizes):

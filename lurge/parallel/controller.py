@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from lurge.logs import set_role
 from lurge.parallel.blocks import BUFFER_BYTES
 from lurge.parallel.comm import Comm, Received, ThreadComm, thread_comms
 from lurge.parallel.messages import ReadVolume, Stop, VolumeFailed, volume_error
@@ -43,6 +44,7 @@ class Controller:
 
     def _read_volume(self, orders: ReadVolume) -> None:
         dump = orders.task.dump
+        set_role(self._comm.name, "controller", dump.volume.name)
         log.info("reading %s", dump.path)
         reader: Reader | None = None
         memory: SharedMemory | None = None

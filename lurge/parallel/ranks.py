@@ -43,6 +43,17 @@ JOBS = frozenset({"report", "backfill", "split"})
 """The commands that run on several ranks; any other under mpiexec is one for itself."""
 
 
+class Interrupted(SystemExit):
+    """A signal ends this process, by way of everything that cleans up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self._name = signal.Signals(number).name
+
+    def __str__(self) -> str:
+        return f"interrupted by {self._name}"
+
+
 class World:
     """This process's part of MPI: not started, started, or finished together with all other ranks."""
 
@@ -193,7 +204,7 @@ def terminate(number: int, _: object) -> None:
     signal.alarm(END_SECONDS)
     if own_rank():
         return
-    sys.exit(128 + number)
+    raise Interrupted(number)
 
 
 def finished() -> None:
@@ -238,6 +249,9 @@ def together() -> Iterator[None]:
                     sys.stderr.write(display_error(error) + "\n")
                 sys.stderr.flush()
             number = status if isinstance(status, int) else 1
+            if isinstance(error, Interrupted):
+                # All is said. MPI would add that somebody aborted.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             WORLD.mpi.COMM_WORLD.Abort(number)
             # The launcher ends this process, too, but sometimes later.
             os._exit(number)

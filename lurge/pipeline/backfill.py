@@ -14,6 +14,7 @@ from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.report import is_stored, write_tables
 from lurge.pipeline.site import Site, open_site
@@ -34,6 +35,7 @@ def run_backfill(
     again. Quotas of those days are not known: today's take their place, marked as such. Raises LurgeError.
     """
     set_role("rank 0", "coordinator")
+    check_reports(config)
     with open_site(config, database, "backfill", comm.size if comm else 1, backfilled=True) as site:
         with site.ticket.step("find_dumps") as facts:
             missing = [dump for dump in older_dumps(config, since) if not is_stored(site, dump)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,14 +16,17 @@ from pathlib import Path
 
 from lurge.config import Config, load_config
 from lurge.enrich.identity import ldap_reader, make_identity
-from lurge.enrich.quota import limit_of, read_limits, run_briefly
-from lurge.errors import LurgeError, QuotaError
+from lurge.enrich.quota import limit_of, limits_file, read_limits, run_briefly
+from lurge.errors import BaseDirectoriesError, DumpNotFound, LurgeError, MpiError, QuotaError
 from lurge.kernels.cache import damaged_files
 from lurge.kernels.places import CACHE, CACHE_VARIABLE, GIVEN, IS_KEPT
+from lurge.model.dump import Volume
 from lurge.parallel.blocks import OpenDump
 from lurge.parallel.launch import ONE_MACHINE, find_mpiexec
+from lurge.parallel.threads import usable_cores
+from lurge.pipeline.outputs import REPORTS, nearest_existing, obstacle, output_directories
 from lurge.pipeline.work import task_of
-from lurge.source.finding import newest_dump, read_base_directories
+from lurge.source.finding import dump_of, newest_dump, read_base_directories
 
 MPI_SECONDS = 60
 LEAST_FREE_BYTES = 1 << 30
@@ -45,93 +49,123 @@ class Finding:
 
 
 def examine(file: Path | None) -> Iterator[Finding]:
-    """Run every check; where the configuration cannot be read, that is all that is found."""
+    """Run every check; where the configuration cannot be read, that is all that is found. Nothing is said twice."""
     try:
         config = load_config(file)
     except LurgeError as error:
-        yield failure("configuration", error)
+        yield Finding("configuration", Verdict.FAILURE, error.message, error.advice)
         return
     yield Finding("configuration", Verdict.OK, str(config.file))
-    for topic, look in (
-        ("reports", check_directories),
-        ("dumps", check_dumps),
-        ("database", check_database),
-        ("identity", check_identity),
-        ("quotas", check_quotas),
-        ("MPI", check_mpi),
-        ("kernels", check_cache),
-        ("tickets", check_tickets),
-        ("batch", check_batch),
+    said = set()
+    for topic, key, look in (
+        ("reports", REPORTS, check_directories),
+        ("dumps", "dumps.directory", check_dumps),
+        ("database", "database.url", check_database),
+        ("identity", "identity.provider", check_identity),
+        ("quotas", "quota.providers", check_quotas),
+        ("MPI", "", check_mpi),
+        ("kernels", "", check_cache),
+        ("tickets", "tickets.directory", check_tickets),
+        ("batch", "batch", check_batch),
     ):
-        yield from guarded(topic, look, config)
+        for finding in guarded(topic, key, look, config):
+            if finding not in said:
+                said.add(finding)
+                yield finding
 
 
-def guarded(topic: str, look: Callable[[Config], Iterator[Finding]], config: Config) -> Iterator[Finding]:
-    """The findings of one check, of which an error is one."""
+def guarded(topic: str, key: str, look: Callable[[Config], Iterator[Finding]], config: Config) -> Iterator[Finding]:
+    """The findings of one check, of which an error is one. key: of the configuration, that decides about its topic."""
     try:
         yield from look(config)
     except LurgeError as error:
-        yield failure(topic, error)
+        yield failure(topic, key, error)
     except OSError as error:
-        yield Finding(topic, Verdict.FAILURE, f"{error.filename}: {error.strerror}", "Correct its permissions.")
+        said = f"{key}: {error.filename}: {error.strerror}".removeprefix(": ")
+        yield Finding(topic, Verdict.FAILURE, said, "Correct its permissions.")
 
 
-def failure(topic: str, error: LurgeError) -> Finding:
-    return Finding(topic, Verdict.FAILURE, error.message, error.advice)
+def failure(topic: str, key: str, error: LurgeError) -> Finding:
+    """An error as a finding that names the key."""
+    return Finding(topic, Verdict.FAILURE, f"{key}: {error.message}" if key else error.message, error.advice)
 
 
 def check_directories(config: Config) -> Iterator[Finding]:
-    """Whether what the job writes can be written."""
-    for directory in dict.fromkeys((config.reports.directory, config.split.directory, config.batch.logs)):
-        above = directory
-        while not above.exists():
-            above = above.parent
-        free = shutil.disk_usage(above).free
-        if not os.access(above, os.W_OK | os.X_OK):
-            yield Finding("reports", Verdict.FAILURE, f"{above} cannot be written", "Correct its permissions.")
-        elif free < LEAST_FREE_BYTES:
-            yield Finding("reports", Verdict.WARNING, f"{above} has {free >> 20} MiB free", "Free space.")
+    """Check that every directory a job writes into can be written, and has room."""
+    problems: dict[str, list[str]] = {}
+    places: dict[int, tuple[Path, list[str]]] = {}
+    for key, directories in output_directories(config).items():
+        problem = next(filter(None, map(obstacle, directories)), None)
+        if problem:
+            problems.setdefault(problem, []).append(key)
         else:
-            yield Finding("reports", Verdict.OK, f"{directory}: {free >> 30} GiB free")
+            above = nearest_existing(directories[0])
+            places.setdefault(above.stat().st_dev, (above, []))[1].append(key)
+    for problem, keys in problems.items():
+        advice = "Correct its permissions, or set the keys to other directories."
+        yield Finding("reports", Verdict.FAILURE, f"{', '.join(keys)}: {problem}", advice)
+    for above, keys in places.values():
+        free = shutil.disk_usage(above).free
+        said = f"{', '.join(keys)}: can be written, {free >> 20:,} MiB free"
+        low = free < LEAST_FREE_BYTES
+        yield Finding("reports", Verdict.WARNING if low else Verdict.OK, said, "Free space." if low else "")
 
 
 def check_dumps(config: Config) -> Iterator[Finding]:
-    """Whether every volume has a dump that is new enough and looks like one, with base directories."""
-    today = datetime.now(UTC).date()
+    """Check that every volume has a dump that is new enough and looks like one, with base directories."""
+    if not config.dumps_table:
+        advice = "Write [dumps] with directory and volumes; `lurge config init` writes an example."
+        yield Finding("dumps", Verdict.WARNING, "there is no table [dumps]: no reports of dumps", advice)
+        return
+    directory = config.dumps.directory
+    if not any(map(dump_of, directory.iterdir())):
+        advice = f"Set it to where dumps such as 20240131_{config.dumps.volumes[0].name}.X.Y.stats.gz lie."
+        yield Finding("dumps", Verdict.FAILURE, f"dumps.directory: no dumps in {directory}", advice)
+        return
     for volume in config.dumps.volumes:
         try:
-            dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
-            with closing(OpenDump(dump.path)) as opened:
-                era = opened.era
-            chosen = task_of(config, dump).base_directories
-            mine = [
-                path
-                for _, path in read_base_directories(chosen)
-                if (path + b"/").startswith(volume.mount.encode().rstrip(b"/") + b"/")
-            ]
+            yield from check_dump(config, volume)
+        except BaseDirectoriesError as error:
+            yield failure("dumps", "dumps.base_directories", error)
+        except DumpNotFound as error:
+            yield failure("dumps", "dumps.volumes", error)
         except LurgeError as error:
-            yield failure("dumps", error)
-            continue
+            yield failure("dumps", "dumps.directory", error)
         except OSError as error:
-            yield Finding("dumps", Verdict.FAILURE, f"{error.filename}: {error.strerror}", "Correct its permissions.")
-            continue
-        age = (today - dump.record_date).days
-        said = f"{volume.name}: {dump.path}, {age} days old, {dump.size >> 20} MiB, {era}"
-        yield Finding("dumps", Verdict.OK, said)
-        if not mine:
-            yield Finding(
-                "dumps",
-                Verdict.WARNING,
-                f"{volume.name}: {chosen} names no directory below {volume.mount}, so nothing will be attributed",
-                "Name the volume's real mount point in dumps.volumes, or make base directories with `lurge basedirs`.",
-            )
+            said = f"dumps.directory: {error.filename}: {error.strerror}"
+            yield Finding("dumps", Verdict.FAILURE, said, "Correct its permissions.")
+
+
+def check_dump(config: Config, volume: Volume) -> Iterator[Finding]:
+    """Check the newest dump of one volume. Raises LurgeError, OSError."""
+    today = datetime.now(UTC).date()
+    dump = newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago)
+    with closing(OpenDump(dump.path)) as opened:
+        era = opened.era
+    age = (today - dump.record_date).days
+    said = f"{volume.name}: {dump.path}, {age} days old, {dump.size >> 20} MiB, {era}"
+    yield Finding("dumps", Verdict.OK, said)
+    chosen = task_of(config, dump).base_directories
+    below = volume.mount.encode().rstrip(b"/") + b"/"
+    if not any((path + b"/").startswith(below) for _, path in read_base_directories(chosen)):
+        yield Finding(
+            "dumps",
+            Verdict.WARNING,
+            f"{volume.name}: {chosen} names no directory below {volume.mount}, so nothing will be attributed",
+            "Name the volume's real mount point in dumps.volumes, or make base directories with `lurge basedirs`.",
+        )
 
 
 def check_database(config: Config) -> Iterator[Finding]:
     """Whether the database answers, may be written, and has our tables."""
     from lurge.store.check import look_at
     from lurge.store.database import Database
+    from lurge.store.privileges import missing_privileges
 
+    path = config.database.url.removeprefix("sqlite:///")
+    if path != config.database.url and obstacle(Path(path).parent):
+        # The check of directories says so.
+        return
     database = Database(config.database)
     if database.is_sqlite and not Path(str(database)).exists():
         yield Finding("database", Verdict.OK, f"{database} will be made")
@@ -142,20 +176,15 @@ def check_database(config: Config) -> Iterator[Finding]:
         yield Finding("database", Verdict.WARNING, note, "docs/security.md and docs/operations.md have more.")
     for problem in found.problems:
         yield Finding("database", Verdict.WARNING, problem, "Look with `lurge db check`.")
+    if database.is_sqlite and not os.access(str(database), os.W_OK):
+        said = f"database.url: {database} cannot be written by this user"
+        yield Finding("database", Verdict.FAILURE, said, "Correct its permissions.")
     if not database.is_sqlite:
-        missing = missing_privileges(database.grants())
-        if missing:
-            yield Finding("database", Verdict.FAILURE, f"the user lacks {', '.join(missing)}", "GRANT them.")
+        name = str(database.engine.url.database)
+        if missing := missing_privileges(database.grants(), name):
+            said = f"database.url: the user lacks {', '.join(missing)} on {name}"
+            yield Finding("database", Verdict.FAILURE, said, f"GRANT {', '.join(missing)} ON `{name}`.* TO this user.")
     database.close()
-
-
-def missing_privileges(grants: list[str]) -> list[str]:
-    """What the user of the database may not do but must, as far as its grants say."""
-    said = " ".join(grants).upper()
-    needed = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES")
-    if "ALL PRIVILEGES" in said or " TO " not in said:
-        return []
-    return [privilege for privilege in needed if privilege not in said]
 
 
 def check_identity(config: Config) -> Iterator[Finding]:
@@ -176,22 +205,33 @@ def check_identity(config: Config) -> Iterator[Finding]:
 def check_quotas(config: Config) -> Iterator[Finding]:
     """Whether some source of quotas answers for each volume."""
     if not config.quota.providers:
-        yield Finding("quotas", Verdict.WARNING, "no source of quotas: no warnings", "Set [quota] providers.")
+        yield Finding("quotas", Verdict.WARNING, "no source of quotas: no warnings", "Set quota.providers.")
         return
-    for volume in config.dumps.volumes:
-        problems = []
-        for provider in config.quota.providers:
-            try:
-                if provider == "csv":
-                    count = len(read_limits(config.quota.csv_directory / f"{volume.name}.csv"))
-                    yield Finding("quotas", Verdict.OK, f"{volume.name}: {count} groups in the CSV file")
-                else:
-                    yield ask_lfs(volume.mount, config.quota.timeout)
-                break
-            except QuotaError as error:
-                problems.append(error.message)
+    problems: dict[str, list[str]] = {}
+    for volume in config.dumps.volumes if config.dumps_table else ():
+        found, reasons = ask_providers(config, volume)
+        if found:
+            yield found
         else:
-            yield Finding("quotas", Verdict.WARNING, f"{volume.name}: {'; '.join(problems)}", QuotaError.advice)
+            # Volumes of which there is the same to say have one finding.
+            problems.setdefault(reasons.replace(volume.name, "<volume>"), []).append(volume.name)
+    for reasons, volumes in problems.items():
+        yield Finding("quotas", Verdict.WARNING, f"quota.providers: {', '.join(volumes)}: {reasons}", QuotaError.advice)
+
+
+def ask_providers(config: Config, volume: Volume) -> tuple[Finding | None, str]:
+    """The first answer about a volume, or why there is none."""
+    problems = []
+    for provider in config.quota.providers:
+        try:
+            if provider == "csv":
+                file = limits_file(config.quota.csv_directory, volume)
+                said = f"{volume.name}: {len(read_limits(file))} groups in {file}"
+                return Finding("quotas", Verdict.OK, said), ""
+            return ask_lfs(volume.mount, config.quota.timeout), ""
+        except QuotaError as error:
+            problems.append(error.message)
+    return None, "; ".join(problems)
 
 
 def ask_lfs(mount: str, timeout: int) -> Finding:
@@ -210,12 +250,21 @@ def ask_lfs(mount: str, timeout: int) -> Finding:
 
 
 def check_mpi(config: Config) -> Iterator[Finding]:
-    """Whether two ranks find each other."""
-    mpiexec = find_mpiexec()
+    """Check that two ranks find each other; without MPI reports run alone."""
+    if importlib.util.find_spec("mpi4py") is None:
+        said = f"not installed: `lurge report` runs alone, on {usable_cores()} cores; lurge[mpi] brings it"
+        yield Finding("MPI", Verdict.OK, said)
+        return
+    try:
+        mpiexec = find_mpiexec()
+    except MpiError as error:
+        said = f"{error.message}: `lurge report` runs alone, on {usable_cores()} cores"
+        yield Finding("MPI", Verdict.WARNING, said, error.advice)
+        return
     ask = "import os; from mpi4py import MPI; os.write(1, b'%d ranks\\n' % MPI.COMM_WORLD.size)"
     try:
         done = subprocess.run(
-            [mpiexec, "-n", "2", sys.executable, "-c", ask],
+            [mpiexec, "-n", "2", sys.executable, "-P", "-c", ask],
             capture_output=True,
             text=True,
             timeout=MPI_SECONDS,
@@ -223,14 +272,14 @@ def check_mpi(config: Config) -> Iterator[Finding]:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        said = done.stdout.split("\n")
+        answer = done.stdout.split("\n")
     except subprocess.TimeoutExpired:
-        said = [f"no answer within {MPI_SECONDS} s"]
-    if said.count("2 ranks") == 2:
+        answer = [f"no answer within {MPI_SECONDS} s"]
+    if answer.count("2 ranks") == 2:
         yield Finding("MPI", Verdict.OK, f"{mpiexec} starts ranks that find each other")
     else:
         advice = "Use the mpiexec of the MPI that mpi4py was built for; `pip install 'lurge[mpi]'` brings both."
-        yield Finding("MPI", Verdict.FAILURE, f"two ranks do not find each other: {' '.join(said).strip()}", advice)
+        yield Finding("MPI", Verdict.FAILURE, f"two ranks do not find each other: {' '.join(answer).strip()}", advice)
 
 
 def check_cache(config: Config) -> Iterator[Finding]:
@@ -268,7 +317,12 @@ def check_batch(config: Config) -> Iterator[Finding]:
     """Which scheduler there is."""
     found = [name for name in ("bsub", "sbatch") if shutil.which(name)]
     if not found:
-        yield Finding("batch", Verdict.WARNING, "neither bsub nor sbatch is on PATH", "Run `lurge report -n RANKS`.")
+        yield Finding(
+            "batch",
+            Verdict.WARNING,
+            "neither bsub nor sbatch is on PATH",
+            "Run `lurge report`, with MPI `lurge report -n RANKS`.",
+        )
     for name in found:
         yield Finding("batch", Verdict.OK, f"{name} is on PATH")
     if "bsub" in found and not config.batch.group:

@@ -86,10 +86,10 @@ class Outcome:
 
     @property
     def exit_status(self) -> int:
-        """0 everything is done; 3 some volumes failed or have no dump, or what came after them failed; 1 all failed."""
+        """0 everything is done; 3 some volumes failed or have no dump, or what came after failed; 1 nothing is done."""
         states = {volume.state for volume in self.volumes}
         if self.error and not self.groups and not states & {State.STORED, State.KNOWN}:
             return 1
         if not states & {State.MISSING, State.FAILED}:
             return 3 if self.error else 0
-        return 3 if states & DONE or State.FAILED not in states else 1
+        return 3 if states & DONE else 1

@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lurge.config import Config
-from lurge.errors import LurgeError, VolumeError
+from lurge.errors import LurgeError, UsageError, VolumeError
 from lurge.export.groups import sole_split
 from lurge.export.tsv import write_reports
 from lurge.logs import set_role
@@ -21,6 +22,7 @@ from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
+from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.split import publish_groups
@@ -34,25 +36,47 @@ from lurge.store.recover import recover
 log = logging.getLogger(__name__)
 
 
-def run_report(
-    config: Config, database: Database, comm: Comm | None, watcher: Watcher, force: bool, split: bool = False
-) -> Outcome:
+@dataclass(frozen=True)
+class Wanted:
+    """The part of the job that is asked for.
+
+    volumes: names of the volumes to read; empty for all of the configuration. force: replace what is stored of the same
+    dates. split: publish the lines of each group, too.
+    """
+
+    volumes: frozenset[str] = frozenset()
+    force: bool = False
+    split: bool = False
+
+    def check(self, config: Config) -> None:
+        """Raise UsageError for a volume that the configuration does not name."""
+        configured = [volume.name for volume in config.dumps.volumes]
+        unknown = sorted(self.volumes.difference(configured))
+        if unknown:
+            raise UsageError(
+                f"{', '.join(unknown)}: not in dumps.volumes of {config.file}",
+                f"The configured volumes are {', '.join(configured)}.",
+            )
+
+
+def run_report(config: Config, database: Database, comm: Comm | None, watcher: Watcher, wanted: Wanted) -> Outcome:
     """The coordinator's whole job. comm: this rank's end of MPI; None alone, where threads play the roles.
 
-    force: replace what is stored of the same dates. split: publish the lines of each group, too. A volume's error is in
-    its outcome; any other raises LurgeError.
+    A volume's error is in its outcome; any other raises LurgeError.
     """
     set_role("rank 0", "coordinator")
+    wanted.check(config)
+    check_reports(config)
+    split = wanted.split
     job = "report_and_split" if split else "report"
     with ExitStack() as stack:
         site = stack.enter_context(open_site(config, database, job, comm.size if comm else 1))
         parts, split_error = begin_split(config, stack) if split else (None, None)
         outcomes: dict[int, VolumeOutcome] = {}
         with site.ticket.step("find_dumps") as facts:
-            tasks = find_all(site, force, parts, outcomes)
-            only_split = {
-                number for number, task in tasks.items() if split and not force and is_stored(site, task.dump)
-            }
+            tasks = find_all(site, wanted, parts, outcomes)
+            is_split_alone = split and not wanted.force
+            only_split = {number for number, task in tasks.items() if is_split_alone and is_stored(site, task.dump)}
             facts["dumps"] = {task.dump.volume.name: str(task.dump.path) for task in tasks.values()}
             facts["inputs"] = {task.dump.volume.name: fingerprint(config, task) for task in tasks.values()}
 
@@ -83,12 +107,16 @@ def begin_split(config: Config, stack: ExitStack) -> tuple[Path | None, LurgeErr
         return None, error
 
 
-def find_all(site: Site, force: bool, parts: Path | None, outcomes: dict[int, VolumeOutcome]) -> dict[int, VolumeTask]:
+def find_all(
+    site: Site, wanted: Wanted, parts: Path | None, outcomes: dict[int, VolumeOutcome]
+) -> dict[int, VolumeTask]:
     """The dumps to read tonight, by the place of their volumes in the configuration; what becomes of the others."""
     tasks = {}
     for number, volume in enumerate(site.config.dumps.volumes):
+        if wanted.volumes and volume.name not in wanted.volumes:
+            continue
         split_into = parts / str(number) if parts else None
-        found = find_work(site, volume, force, split_into)
+        found = find_work(site, volume, wanted.force, split_into)
         if isinstance(found, VolumeTask):
             tasks[number] = found
         else:

@@ -20,7 +20,10 @@ from lurge.errors import LurgeError, TooManyRejected, VolumeError
 from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump
 from lurge.model.report import Counts, Sample, VolumeReport
+from lurge.model.rules import Rules
 from lurge.parallel.coordinator import Arrived, Result
+from lurge.pipeline.hints import hint_at_attribution, hint_at_names, hint_at_quotas
+from lurge.pipeline.interrupted import stored_so_far, told_if_interrupted
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
@@ -35,7 +38,7 @@ log = logging.getLogger(__name__)
 class Site:
     """One site while a job works on it.
 
-    backfilled: whether the quotas of today are put beside dumps of older days.
+    backfilled: whether the quotas of today are put beside dumps of older days. done: what became of volumes so far.
     """
 
     config: Config
@@ -45,12 +48,13 @@ class Site:
     quotas: list[Quotas]
     ticket: JobTicket
     backfilled: bool = False
+    done: list[VolumeOutcome] = field(default_factory=list)
     _asked: dict[str, dict[int, int | None]] = field(default_factory=dict)
 
     def store(self, dump: Dump, arrived: Result) -> VolumeOutcome:
         """Check and store what arrived of one volume."""
         outcome, results = check(self.config, dump, arrived)
-        if results:
+        if results and isinstance(arrived, Arrived):
             try:
                 started = time.monotonic()
                 report = volume_report(results)
@@ -58,6 +62,7 @@ class Site:
                 named = self._named(dump, report)
                 store_volume(self.database, named, self.lock.confirm)
                 outcome.warnings += larger_than_stored(named)
+                outcome.warnings += self._hints(named, arrived.report.rules)
                 outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED
@@ -69,6 +74,14 @@ class Site:
         self.note(outcome)
         return outcome
 
+    def _hints(self, named: NamedReport, rules: Rules) -> Iterator[str]:
+        """What the configuration lacks to say more of a volume; of older dumps only what matters to each."""
+        dump, report = named.dump, named.report
+        yield from hint_at_attribution(self.config, dump, report, rules)
+        if not self.backfilled:
+            yield from hint_at_names(self.config, self.names, dump, report)
+            yield from hint_at_quotas(self.config, dump, {row.gid for row in report.groups}, named.quotas)
+
     def read(self, dump: Dump, arrived: Result) -> VolumeOutcome:
         """Check what arrived of a volume that is stored already."""
         outcome, _ = check(self.config, dump, arrived)
@@ -77,6 +90,7 @@ class Site:
 
     def note(self, outcome: VolumeOutcome) -> None:
         """Put what became of a volume into the ticket."""
+        self.done.append(outcome)
         self.ticket.note_volume(outcome, dated=self.backfilled)
 
     def _named(self, dump: Dump, report: VolumeReport) -> NamedReport:
@@ -110,7 +124,9 @@ def open_site(config: Config, database: Database, job: str, ranks: int, backfill
         with ticket.step("prepare"):
             lock = stack.enter_context(sole_run(database, job))
             names = Names(make_identity(config.identity), config.pseudo_groups)
-        yield Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
+        site = Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
+        with told_if_interrupted(lambda: stored_so_far(site.done)):
+            yield site
 
 
 def check(config: Config, dump: Dump, arrived: Result) -> tuple[VolumeOutcome, Results | None]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lurge.config import Config
-from lurge.config.settings import S3Config
+from lurge.config.split import S3Config
 from lurge.enrich.identity import Names, make_identity
 from lurge.errors import LurgeError, SplitError
 from lurge.export.groups import SplitVolume, publish, sole_split
@@ -17,6 +17,7 @@ from lurge.logs import set_role
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.interrupted import told_if_interrupted
 from lurge.pipeline.outcome import Outcome, State, VolumeOutcome
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import check
@@ -33,6 +34,7 @@ def run_split(config: Config, comm: Comm | None, watcher: Watcher) -> Outcome:
     ticket = ticket_of(config, "split", comm.size if comm else 1)
     with ExitStack() as stack:
         stack.enter_context(ticket.closing())
+        stack.enter_context(told_if_interrupted(lambda: "Nothing was published by group: run the same command again"))
         with ticket.step("prepare"):
             parts = stack.enter_context(sole_split(config.split.directory))
             names = Names(make_identity(config.identity), config.pseudo_groups)

@@ -7,13 +7,15 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lurge.config import TICKETS_VARIABLE, Config
 from lurge.errors import LurgeError
 from lurge.logs import batch_job
 from lurge.pipeline.outcome import VolumeOutcome
-from lurge.tickets import JobTracker, JobTrackerError, this_process
+from lurge.tickets import DIRECTORY_VARIABLE, JobTracker, JobTrackerError, this_process
+
+if TYPE_CHECKING:
+    from lurge.config import Config
 
 SECONDS_BETWEEN_SIGNS = 60
 STALE_SECONDS = 3600
@@ -37,7 +39,7 @@ def tool_ticket(job: str, step: str, source: str) -> Iterator[dict[str, Any]]:
 
     What is put into the yielded dict becomes part of the step's entry.
     """
-    if not os.environ.get(TICKETS_VARIABLE):
+    if not os.environ.get(DIRECTORY_VARIABLE):
         yield {}
         return
     ticket = JobTicket(JobTracker(), job, source)
@@ -89,7 +91,8 @@ class JobTicket:
         try:
             yield facts
         except BaseException as error:
-            said = error.message if isinstance(error, LurgeError) else f"{type(error).__name__}: {error}"
+            expected = isinstance(error, LurgeError | SystemExit)
+            said = str(error) if expected else f"{type(error).__name__}: {error}"
             self._try("fail_step", said, **facts)
             raise
         if facts.get("failed"):

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from lurge.errors import BaseDirectoriesError, DumpNotFound, VolumeError
+from lurge.errors import BaseDirectoriesError, DumpNotFound, VolumeError, permission_advice
 from lurge.model.dump import Dump, Volume
+from lurge.source.naming import folder_mount, missing_dump
 
-FULLWIDTH_SOLIDUS = "\uff0f"
 FLAT_NAME = re.compile(r"(\d{8})_(.+)\.[^.]+\.[^.]+\.stats\.gz", re.ASCII | re.DOTALL)
 FOLDER_NAME = re.compile(r"(\d{8})-\d{6}_(.+)", re.ASCII | re.DOTALL)
 DATE_BEFORE = re.compile(r"(\d{8})(?!\d)", re.ASCII)
@@ -30,11 +30,6 @@ def parse_date(text: str) -> date | None:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
         return None
-
-
-def folder_mount(mount: str) -> str:
-    """A mount point as the name of a dump's folder has it."""
-    return mount.replace("/", FULLWIDTH_SOLIDUS)
 
 
 def dump_of(path: Path) -> tuple[str, date, Path] | None:
@@ -98,10 +93,13 @@ def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int)
     """The dump to read tonight. Raises DumpNotFound where there is none that is new enough."""
     newest = next((dump for dump in find_dumps(directory, volume) if not from_the_future(dump, today)), None)
     if newest is None:
-        raise DumpNotFound(f"{volume.name}: no dump in {directory}")
-    if (today - newest.record_date).days > max_days_ago:
+        names = [named[0] for path in directory.iterdir() if (named := dump_of(path))]
+        raise DumpNotFound(*missing_dump(directory, volume, names))
+    age = (today - newest.record_date).days
+    if age > max_days_ago:
         raise DumpNotFound(
-            f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days"
+            f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days",
+            f"See whether wrstat ran for the volume, or write in [dumps]: max_days_ago = {age}",
         )
     return newest
 
@@ -134,7 +132,7 @@ def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BaseDirectoriesError(f"{path}: {error.strerror}") from error
+        raise BaseDirectoriesError(f"{path}: {error.strerror}", permission_advice(error)) from error
     pairs = []
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():

@@ -15,7 +15,7 @@ from typing import Any
 
 from isal import isal_zlib
 
-from lurge.errors import StreamError
+from lurge.errors import StreamError, permission_advice
 from lurge.fallbacks import fall_back
 
 MAGIC = b"\x1f\x8b"
@@ -34,7 +34,7 @@ class DumpReader:
             begins = self._file.read(len(MAGIC))
             self._file.seek(0)
         except OSError as error:
-            raise self._error(problem_of(error)) from error
+            raise self._error(problem_of(error), permission_advice(error)) from error
         self._text: Any = inflating(self._file) if begins == MAGIC else self._file
         self._handed_out = 0
 
@@ -75,8 +75,8 @@ class DumpReader:
         """Read no more."""
         self._file.close()
 
-    def _error(self, problem: str) -> StreamError:
-        return StreamError(f"{self._path}: {problem}, at byte {self.position}")
+    def _error(self, problem: str, advice: str | None = None) -> StreamError:
+        return StreamError(f"{self._path}: {problem}, at byte {self.position}", advice)
 
 
 def inflating(file: io.FileIO) -> Any:

@@ -24,7 +24,7 @@ from isal import isal_zlib
 
 from lurge.atomic import open_new, remove_abandoned, sync_folder, unfinished_folder
 from lurge.errors import OutputError, ScanError
-from lurge.source.finding import folder_mount
+from lurge.source.naming import folder_mount
 from lurge.source.quote import quote_inside
 from lurge.source.walk import PROBLEMS_KEPT, Hole, Terms, Walked, Walker, format_line
 

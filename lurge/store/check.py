@@ -13,8 +13,8 @@ from lurge.store import adopt, schema
 from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
 from lurge.store.repair import complaints
+from lurge.store.revision import revisions
 from lurge.store.steps import TAGGED, takes_steps
-from lurge.store.upgrade import revisions
 
 
 @dataclass

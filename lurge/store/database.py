@@ -7,7 +7,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from lurge.config.settings import DatabaseConfig
+from lurge.atomic import refuse_foreign_link
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
 from lurge.store.journal import choose_journal, empty_log, keeper
 
@@ -41,7 +42,12 @@ TRANSIENT = frozenset(
 IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """SQLite's numbers of what may pass: another connection reads or writes."""
 
+UNKNOWN_HOST = 2005
+HOST_ADVICE = "Correct the host in database.url, or see why this machine cannot resolve it."
+
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
+NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` make it; or correct database.url."
+MYSQL_ADVICE = "Install lurge[mysql]; it is built with libmariadb-dev, gcc and pkg-config."
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
 
 T = TypeVar("T")
@@ -60,11 +66,10 @@ class Database:
         sqlite_path = config.url.removeprefix("sqlite:///")
         self.is_sqlite = sqlite_path != config.url
         self.engine = sqlite_engine(sqlite_path) if self.is_sqlite else mysql_engine(config)
+        self._reached = False
+        sa.event.listen(self.engine, "connect", partial(note_reached, weakref.ref(self)))
         self._keepers: list[sqlite3.Connection] = []
         self._close = weakref.finalize(self, close_all, self.engine, self._keepers)
-        if self.is_sqlite:
-            # Without a reference to this object, whose end closes them.
-            sa.event.listen(self.engine, "connect", partial(keep_log, sqlite_path, self._keepers))
 
     def __str__(self) -> str:
         url = self.engine.url
@@ -74,7 +79,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state and changes nothing."""
+        """A transaction that sees one state and changes nothing; where there is no SQLite database, none is made."""
+        if self.is_sqlite:
+            with suppress(PermissionError):
+                if not Path(str(self)).exists():
+                    raise StoreError(f"there is no database {self}", NO_DATABASE_ADVICE)
         with self._transaction(writing=False) as connection:
             yield connection
 
@@ -87,11 +96,13 @@ class Database:
     @contextmanager
     def stepping(self) -> Iterator[sa.Connection]:
         """A connection for several transactions, each of which ends with its `commit`."""
+        self._keep_log(writing=True)
         with self.translated(), self.engine.connect().execution_options(**{WRITING: True}) as connection:
             yield connection
 
     @contextmanager
     def _transaction(self, writing: bool) -> Iterator[sa.Connection]:
+        self._keep_log(writing)
         with (
             self.translated(),
             self.engine.connect().execution_options(**{WRITING: writing}) as connection,
@@ -107,6 +118,9 @@ class Database:
         except (SQLAlchemyError, OverflowError) as error:
             cause = getattr(error, "orig", None) or error
             message = f"database {self}: {cause}"
+            number = getattr(cause, "args", ())[:1]
+            if number == (UNKNOWN_HOST,) and not self._reached:
+                raise StoreError(message, HOST_ADVICE) from error
             if ACCESS_DENIED & {*getattr(cause, "args", ())[:1]}:
                 raise StoreError(message, PASSWORD_ADVICE) from error
             raise (StoreUnavailable if may_pass(error) else StoreError)(message) from error
@@ -132,10 +146,23 @@ class Database:
         with self.reading() as connection:
             return [str(grant) for grant in connection.exec_driver_sql("SHOW GRANTS").scalars()]
 
+    def make_file(self) -> None:
+        """On SQLite: make an empty database, and its directory, if they are missing."""
+        if not self.is_sqlite:
+            return
+        path = Path(str(self))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch(mode=0o644)
+        except OSError as error:
+            raise StoreError(f"cannot make the database {path}: {error.strerror}") from error
+
     def prepare_journal(self) -> None:
         """On SQLite: let readers and the writer not wait for each other, where that can be."""
         if self.is_sqlite:
             choose_journal(Path(str(self)))
+            self._keep_log(writing=True)
 
     def tidy_journal(self) -> None:
         """On SQLite: move what the journal holds into the database."""
@@ -143,15 +170,26 @@ class Database:
             self.engine.dispose()
             empty_log(Path(str(self)))
 
+    def _keep_log(self, writing: bool) -> None:
+        """On SQLite: let the log's files outlive our connections; without writing, only if they are there already."""
+        path = str(self)
+        if (
+            self.is_sqlite
+            and not self._keepers
+            and (writing or Path(f"{path}-wal").exists())
+            and (last := keeper(path))
+        ):
+            self._keepers.append(last)
+
     def close(self) -> None:
         """Close every connection; the next use opens new ones."""
         close_all(self.engine, self._keepers)
 
 
-def keep_log(path: str, keepers: list[sqlite3.Connection], *_: object) -> None:
-    """Let a keeper outlive the connection that is being made."""
-    if not keepers and (found := keeper(path)):
-        keepers.append(found)
+def note_reached(database: weakref.ref[Database], *_: object) -> None:
+    """Remember that the server was there, so that its name is right: if it cannot be resolved later, that may pass."""
+    if alive := database():
+        alive._reached = True
 
 
 def close_all(engine: sa.Engine, keepers: list[sqlite3.Connection]) -> None:
@@ -174,9 +212,9 @@ def may_pass(error: BaseException) -> bool:
 def sqlite_engine(path: str) -> sa.Engine:
     """An engine for a file, whose path is taken as it is, whatever is in it. Raises StoreError."""
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        refuse_foreign_link(Path(path))
     except OSError as error:
-        raise StoreError(f"cannot make the directory of {path}: {error.strerror}") from error
+        raise StoreError(f"cannot open {path}: {error.strerror}") from error
     engine = sa.create_engine(sa.URL.create("sqlite", database=path), connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _no_implicit_transactions)
     sa.event.listen(engine, "begin", _begin)
@@ -199,7 +237,7 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
 
         engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
     except ImportError as error:
-        raise StoreError(f"database.url needs mysqlclient: {error}", "Install lurge[mysql].") from error
+        raise StoreError(f"database.url needs mysqlclient: {error}", MYSQL_ADVICE) from error
     except (ArgumentError, ValueError):
         # The error would show the URL, and whatever secret stands in it at the wrong place.
         raise StoreError("database.url is not a URL of a database") from None

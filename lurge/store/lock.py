@@ -18,6 +18,7 @@ from typing import IO
 import sqlalchemy as sa
 
 from lurge.atomic import open_lock
+from lurge.display import display
 from lurge.errors import LockHeld, StoreError
 from lurge.logs import batch_job
 from lurge.model.names import storable_name
@@ -169,7 +170,7 @@ def holder(job: str) -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{job}, process {os.getpid()} of {user} on {socket.gethostname()}{batch}"
+    return f"{job}, process {os.getpid()} of {display(user)} on {socket.gethostname()}{batch}"
 
 
 @contextmanager
@@ -178,6 +179,7 @@ def sole_run(database: Database, job: str) -> Iterator[RunLock]:
     from lurge.store.upgrade import upgrade
 
     lock = RunLock(database)
+    database.make_file()
     lock.take(job)
     try:
         database.prepare_journal()

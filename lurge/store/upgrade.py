@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
-
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
 from lurge.store import adopt
 from lurge.store.database import Database
-
-VERSION_TABLE = "alembic_version"
-MIGRATIONS = Path(__file__).parent / "migrations"
+from lurge.store.revision import MIGRATIONS, VERSION_TABLE, revisions
 
 
 def upgrade(database: Database) -> None:
@@ -20,6 +15,7 @@ def upgrade(database: Database) -> None:
 
     On MySQL, where a change of tables cannot be taken back, every step can be repeated.
     """
+    database.make_file()
     with database.reading() as connection:
         if is_current(connection):
             return
@@ -53,15 +49,6 @@ def migrate(database: Database, connection: sa.Connection) -> None:
         alembic.command.upgrade(config, "head")
     except alembic.util.CommandError as error:
         raise StoreError(f"database {database}: {error}", "A newer lurge made it: use that, or a new one.") from error
-
-
-def revisions(connection: sa.Connection, tables: Collection[str]) -> tuple[str | None, str]:
-    """The schema's revision in a database of these tables, and the newest there is: the first word of a file's name."""
-    newest = max(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
-    if VERSION_TABLE not in tables:
-        return None, newest
-    version = sa.table(VERSION_TABLE, sa.column("version_num"))
-    return connection.execute(sa.select(version.c.version_num)).scalar(), newest
 
 
 def is_current(connection: sa.Connection) -> bool:

@@ -10,9 +10,10 @@ A package of its own: it needs nothing else of lurge, and any program may use it
 
 from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
 from lurge.tickets.process import this_process
-from lurge.tickets.tracker import STATUSES, JobTracker, state_of
+from lurge.tickets.tracker import DIRECTORY_VARIABLE, STATUSES, JobTracker, state_of
 
 __all__ = [
+    "DIRECTORY_VARIABLE",
     "STATUSES",
     "InvalidDocument",
     "InvalidTicketId",

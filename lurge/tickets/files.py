@@ -28,6 +28,12 @@ def is_ticket_id(text: object) -> bool:
     return isinstance(text, str) and TICKET_ID.fullmatch(text) is not None
 
 
+def refuse_foreign_link(directory: Path) -> None:
+    """Raise OSError if another user, but not root, put a link in the place of a directory."""
+    if directory.is_symlink() and directory.lstat().st_uid not in (0, os.geteuid()):
+        raise OSError(errno.ELOOP, "it is a link that another user made", str(directory))
+
+
 class TicketFiles:
     """The files of a ticket in `directory`/<ticket>. Raises InvalidTicketId before an id touches a path."""
 
@@ -43,6 +49,7 @@ class TicketFiles:
     def locked(self) -> Iterator[None]:
         """Nobody else changes the ticket meanwhile; the lock ends with its process."""
         try:
+            refuse_foreign_link(self.folder.parent)
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
             with os.fdopen(descriptor) as lock:
@@ -51,7 +58,7 @@ class TicketFiles:
                     left.unlink(missing_ok=True)
                 yield
         except OSError as error:
-            raise JobTrackerError(f"{self.folder}: {error.strerror or error}") from error
+            raise JobTrackerError(f"{error.filename or self.folder}: {error.strerror or error}") from error
 
     def read(self, path: Path) -> Document:
         """What a file holds. Raises TicketNotFound or, where it is damaged, JobTrackerError."""

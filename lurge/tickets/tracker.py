@@ -276,6 +276,25 @@ class JobTracker:
 
     # Many tickets
 
+    def complete_id(self, beginning: str) -> str:
+        """The id of the only ticket that begins so. Raises TicketNotFound for none, InvalidTicketId for several."""
+        begin_so = sorted(name for name in self._ids() if name.startswith(beginning or " "))
+        if not begin_so:
+            raise TicketNotFound(f"no ticket's id begins with {beginning!r} in {self.base_directory}")
+        if len(begin_so) > 1 and beginning not in begin_so:
+            raise InvalidTicketId(
+                f"{len(begin_so)} ids of tickets begin with {beginning!r}, the first is {begin_so[0]}"
+            )
+        return begin_so[0]
+
+    def _ids(self) -> list[str]:
+        """The ids of all tickets."""
+        try:
+            names = [path.name for path in self.base_directory.iterdir()] if self.base_directory.is_dir() else []
+        except OSError as error:
+            raise JobTrackerError(f"{self.base_directory}: {error.strerror}") from error
+        return list(filter(is_ticket_id, names))
+
     def list_jobs(self, status: str | None = None, job_name: str | None = None) -> list[Document]:
         """Every ticket, newest first; of one status or job where they are given. Damaged ones are left out."""
         return list(self.newest_jobs(status, job_name))
@@ -283,15 +302,9 @@ class JobTracker:
     def newest_jobs(self, status: str | None = None, job_name: str | None = None) -> Iterator[Document]:
         """As `list_jobs`, one after another: whether a ticket is a proper one takes longest to see."""
         found = []
-        try:
-            entries = list(self.base_directory.iterdir()) if self.base_directory.is_dir() else []
-        except OSError as error:
-            raise JobTrackerError(f"{self.base_directory}: {error.strerror}") from error
-        for path in entries:
-            if not is_ticket_id(path.name):
-                continue
+        for name in self._ids():
             try:
-                document = self.get_tracker_file(path.name)
+                document = self.get_tracker_file(name)
             except JobTrackerError:
                 continue
             management = document.get("job_management") if isinstance(document, dict) else None

@@ -55,7 +55,7 @@ def exchange(comm: Comm, large: int) -> None:
     started = time.monotonic()
     assert comm.receive(0) is None
     assert comm.receive(0.05) is None
-    assert 0.04 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.04
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
 from lurge.store import adopt, schema, upgrade
 from lurge.store.check import look_at

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
 from lurge.store import schema
 from lurge.store.bulk import insert_rows, takes_files
@@ -26,7 +26,7 @@ MANY = 3000
 
 @pytest.fixture
 def mariadb(server: MariaDb) -> Iterator[Database]:
-    database = Database(DatabaseConfig(server.new_database("lurge_test")))
+    database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
     upgrade(database)
     yield database
     database.close()
@@ -42,7 +42,7 @@ def rogue(tmp_path: Path) -> Iterator[RogueServer]:
 
 
 def config_of(rogue: RogueServer, **options: object) -> DatabaseConfig:
-    return DatabaseConfig(f"mysql+mysqldb://lurge@127.0.0.1:{rogue.port}/x", retry_seconds=0, **options)  # type: ignore[arg-type]
+    return DatabaseConfig(url=f"mysql+mysqldb://lurge@127.0.0.1:{rogue.port}/x", retry_seconds=0, **options)  # type: ignore[arg-type]
 
 
 def test_a_server_gets_no_file_that_it_asks_for(rogue: RogueServer) -> None:
@@ -96,7 +96,7 @@ def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: p
     from lurge.store import guarded
 
     monkeypatch.setattr(guarded, "LIBRARY", None)
-    database = Database(DatabaseConfig(server.new_database("lurge_test")))
+    database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
     upgrade(database)
     rows = [(number, f"u{number}") for number in range(1, MANY)]
     with database.writing() as connection:
@@ -152,7 +152,7 @@ def test_what_travels_is_encrypted_where_the_server_can(
     networked: tuple[MariaDb, int, Path], tls: str, encrypted: bool
 ) -> None:
     url = f"mysql+mysqldb://lurge@127.0.0.1:{networked[1]}/x"
-    assert bool(cipher(DatabaseConfig(url, tls=tls))) is encrypted
+    assert bool(cipher(DatabaseConfig(url=url, tls=tls))) is encrypted
 
 
 def test_a_server_proves_who_it_is(networked: tuple[MariaDb, int, Path], tmp_path: Path) -> None:
@@ -160,11 +160,11 @@ def test_a_server_proves_who_it_is(networked: tuple[MariaDb, int, Path], tmp_pat
     other = tmp_path / "other.pem"
     command = "req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 2 -subj /CN=other -out"
     subprocess.run(["openssl", *command.split(), str(other)], check=True, capture_output=True)
-    assert cipher(DatabaseConfig(f"mysql+mysqldb://lurge@127.0.0.1:{port}/x", tls="verify", ca_file=authority))
+    assert cipher(DatabaseConfig(url=f"mysql+mysqldb://lurge@127.0.0.1:{port}/x", tls="verify", ca_file=authority))
     for host, wrong in (("127.0.0.1", other), ("127.0.0.1", None), ("127.0.0.2", authority)):
         url = f"mysql+mysqldb://lurge@{host}:{port}/x"
         with pytest.raises(StoreError, match=r"(?i)tls|ssl|certificate"):
-            cipher(DatabaseConfig(url, tls="verify", ca_file=wrong, retry_seconds=0))
+            cipher(DatabaseConfig(url=url, tls="verify", ca_file=wrong, retry_seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -184,14 +184,14 @@ def test_a_server_that_cannot_encrypt_is_refused_where_that_is_required(
     unencrypted: str, tls: str, options: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
-        cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
+        cipher(DatabaseConfig(url=unencrypted + options, tls=tls, retry_seconds=0))
     monkeypatch.setattr("lurge.store.guarded.LIBRARY", None)
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
-        cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
+        cipher(DatabaseConfig(url=unencrypted + options, tls=tls, retry_seconds=0))
 
 
 def test_a_server_that_cannot_encrypt_is_used_and_named_otherwise(unencrypted: str) -> None:
-    database = Database(DatabaseConfig(unencrypted))
+    database = Database(DatabaseConfig(url=unencrypted))
     upgrade(database)
     assert any("not encrypted" in note for note in look_at(database).notes)
     database.close()
@@ -201,7 +201,7 @@ def test_a_host_in_an_option_file_is_not_taken_for_this_machine(
     networked: tuple[MariaDb, int, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "my.cnf").write_text(f"[client]\nhost=127.0.0.1\nport={networked[1]}\nuser=lurge\n")
-    assert cipher(DatabaseConfig("mysql+mysqldb:///x", option_file=tmp_path / "my.cnf"))
+    assert cipher(DatabaseConfig(url="mysql+mysqldb:///x", option_file=tmp_path / "my.cnf"))
 
 
 def test_nothing_is_sent_to_a_server_that_does_not_encrypt(rogue: RogueServer) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lurge.config.settings import IdentityConfig
+from lurge.config.identity import IdentityConfig
 from lurge.enrich.identity import Identity, Names, NssIdentity, TableIdentity, make_identity, read_files
 from lurge.errors import IdentityError
 from lurge.model.names import Group
@@ -29,7 +31,9 @@ def identity(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Identit
         yield NssIdentity()
     elif request.param == "ldap":
         server = Slapd([slapd.group(group.gr_name, group.gr_gid), slapd.person(user.pw_name, user.pw_uid, "Me")])
-        yield make_identity(IdentityConfig("ldap", None, None, server.config(), "fail", tmp_path / "cache"))
+        yield make_identity(
+            IdentityConfig(provider="ldap", ldap=server.config(), on_failure="fail", cache=tmp_path / "cache")
+        )
         server.remove()
     else:
         yield files(tmp_path, f"{group.gr_gid}\t{group.gr_name}\t\n", f"{user.pw_uid}\t{user.pw_name}\n")
@@ -152,3 +156,10 @@ def test_names_are_distinct_whatever_is_known(
     assert len(set(found)) == 12
     assert max(map(len, found)) <= 255
     assert found == [names.group(gid).name for gid in range(12)]
+
+
+def test_the_user_who_runs_a_job_may_have_a_name_that_is_not_utf8() -> None:
+    environment = {**os.environb, b"LOGNAME": b"caf\xe9\x1b[31m"}
+    code = "from lurge.store.lock import holder; print(holder('report').encode().decode())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "of caf\\xe9\\x1b[31m on" in done.stdout, done.stderr

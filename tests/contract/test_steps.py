@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 import sqlalchemy as sa
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import ReconciliationError, StoreError
 from lurge.store import schema, steps
 from lurge.store.check import look_at
@@ -42,16 +42,16 @@ def give_up_transactions(database: Database) -> None:
 def stepping(request: pytest.FixtureRequest) -> Iterator[tuple[Database, DatabaseConfig]]:
     """A database that is swapped in steps; MyISAM need not be told."""
     if request.param == "sqlite":
-        config = DatabaseConfig(f"sqlite:///{request.getfixturevalue('tmp_path')}/lurge.db", swap="tagged")
+        config = DatabaseConfig(url=f"sqlite:///{request.getfixturevalue('tmp_path')}/lurge.db", swap="tagged")
     else:
         server: MariaDb = request.getfixturevalue("server")
-        config = DatabaseConfig(server.new_database("steps"), swap="tagged")
+        config = DatabaseConfig(url=server.new_database("steps"), swap="tagged")
     database = Database(config)
     upgrade(database)
     if request.param == "myisam":
         give_up_transactions(database)
         database.close()
-        config = replace(config, swap="transaction")
+        config = config.model_copy(update={"swap": "transaction"})
         database = Database(config)
     yield database, config
     database.close()

@@ -18,7 +18,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
+from lurge.config.database import DatabaseConfig
+from lurge.config.warnings import BUILT_IN_LEVELS
 from lurge.enrich.forecast import forecast
 from lurge.errors import ReconciliationError, StoreError
 from lurge.model.directories import Directories, DirectoryUsage
@@ -30,9 +31,10 @@ from lurge.store.database import Database
 from lurge.store.dates import stored_dates
 from lurge.store.newest import newest_reports
 from lurge.store.recover import recover
+from lurge.store.revision import MIGRATIONS, revisions
 from lurge.store.sums import larger_than_stored
 from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
+from lurge.store.upgrade import upgrade
 
 DAY = date(2024, 1, 31)
 
@@ -296,7 +298,7 @@ def test_a_size_that_does_not_fit_is_capped_and_marked(database: Database) -> No
 
 
 def sqlite(path: Path) -> Database:
-    return Database(DatabaseConfig(f"sqlite:///{path}"))
+    return Database(DatabaseConfig(url=f"sqlite:///{path}"))
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -320,7 +322,7 @@ def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="file"):
         upgrade(sqlite(tmp_path / "file"))
     with pytest.raises(StoreError, match="file"):
-        sqlite(tmp_path / "file" / "x" / "lurge.db")
+        upgrade(sqlite(tmp_path / "file" / "x" / "lurge.db"))
 
 
 def test_a_full_disk(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from MySQLdb.constants import FLAG
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
 from lurge.store import schema
 from lurge.store.check import look_at
@@ -57,7 +57,7 @@ def switching(site: Site, server: MariaDb) -> Iterator[tuple[Site, Database]]:
     url = server.new_database("switching")
     site.configure(f'[database]\nurl = "{url}"\n')
     site.base_directories((10, BASE))
-    database = Database(DatabaseConfig(url))
+    database = Database(DatabaseConfig(url=url))
     old_tool.make_tables(database)
     for i in range(NIGHTS):
         named = FIRST + timedelta(i)
@@ -166,7 +166,7 @@ def ours(site: Site, server: MariaDb) -> Iterator[tuple[Site, Database]]:
     site.base_directories((10, BASE))
     file_of(site, FIRST, 100, FIRST)
     site.run()
-    database = Database(DatabaseConfig(url))
+    database = Database(DatabaseConfig(url=url))
     yield site, database
     database.close()
 

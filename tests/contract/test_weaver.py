@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lurge.config.settings import BUILT_IN_LEVELS, DatabaseConfig
+from lurge.config.database import DatabaseConfig
+from lurge.config.warnings import BUILT_IN_LEVELS
 from lurge.enrich.forecast import forecast
 from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
@@ -94,7 +95,7 @@ def report(volume: str, day: date, age: int) -> NamedReport:
 @pytest.fixture(scope="module")
 def viewed(server: MariaDb) -> Iterator[Database]:
     """Eight months of three volumes; the newest date of one is older than of the others."""
-    database = Database(DatabaseConfig(server.new_database("weaver")))
+    database = Database(DatabaseConfig(url=server.new_database("weaver")))
     upgrade(database)
     for number, volume in enumerate(("scratch101", "scratch102", "scratch123")):
         for age in (*range(DAYS, 10, -7), *range(5, -1, -1)):

@@ -46,7 +46,8 @@ def test_wrong_usage(good: Site) -> None:
     assert run_lurge("nonsense").returncode == 2
     check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
     check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
-    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no dump by its name")
+    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no record of a file")
+    check(run_lurge("basedirs", str(good.folder / "nothing")), 2, "nothing", "No such file")
 
 
 def test_wrong_base_directories(good: Site) -> None:
@@ -70,8 +71,9 @@ def test_a_database_that_is_none(good: Site) -> None:
 def test_a_report_directory_that_cannot_be_written(good: Site) -> None:
     (good.folder / "file").touch()
     good.configure('[reports]\ndirectory = "file"\n')
-    check(good.run(status=1), 1, "file", "cannot write")
-    assert good.rows("select used from lustre_usage") == [(5,)]
+    check(good.run(status=1), 1, "reports.directory", f"{good.folder}/file is not a directory")
+    assert "reading" not in good.run(status=1).stderr
+    assert "reports.directory" in run_lurge("backfill", "-c", str(good.config)).stderr
 
 
 def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,6 +109,15 @@ def test_output_that_nobody_reads_or_that_has_no_room(good: Site) -> None:
         assert done.returncode == 1
         assert "cannot write standard output" in done.stderr
         assert "Traceback" not in done.stderr
+    assert good.rows("select used from lustre_usage") == [(5,)]
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("ranks", ["1", "2"])
+def test_streams_that_are_closed_are_no_reason_to_fail(good: Site, closed: str, ranks: str) -> None:
+    command = f"{sys.executable} -m lurge report --config {good.config} -n {ranks} {closed}"
+    done = subprocess.run(["sh", "-c", command], check=False)
+    assert done.returncode == 0
     assert good.rows("select used from lustre_usage") == [(5,)]
 
 
@@ -165,3 +176,46 @@ def test_a_full_disk_under_a_world(tmp_path: Path) -> None:
 
 def test_a_tree_that_is_not_there(tmp_path: Path) -> None:
     check(run_lurge("scan", str(tmp_path / "none"), "-o", str(tmp_path)), 1, "none", "No such file")
+
+
+def test_a_world_is_not_made_where_something_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    command = ("synth", "-o", str(tmp_path), "--records", "100", "--volumes", "1")
+    check(run_lurge(*command), 2, str(tmp_path), "is not empty", "--force")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert run_lurge(*command, "--force").returncode == 0
+    assert (tmp_path / "lurge.toml").exists()
+    assert (tmp_path / "mine").read_text() == "x"
+    check(run_lurge("synth", "-o", str(tmp_path / "mine")), 1, "mine", "Not a directory")
+
+
+@pytest.mark.parametrize("command", [("db", "check"), ("doctor",), ("plan",), ("plan", "--backfill")])
+def test_what_only_looks_makes_nothing(site: Site, command: tuple[str, ...]) -> None:
+    """No database, no directory; beside a database no files of its log."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x"))
+    before = set(site.folder.rglob("*"))
+    done = run_lurge(*command, "--config", str(site.config))
+    assert set(site.folder.rglob("*")) == before
+    if command == ("db", "check"):
+        check(done, 1, f"there is no database {site.database}", "lurge db upgrade")
+    site.run()
+    for suffix in ("-wal", "-shm"):
+        site.database.with_name(f"lurge.db{suffix}").unlink()
+    before = set(site.folder.rglob("*"))
+    assert run_lurge(*command, "--config", str(site.config)).returncode == 0
+    assert set(site.folder.rglob("*")) == before
+
+
+def test_the_files_of_a_log_that_are_there_stay(site: Site) -> None:
+    """A viewer who may not write needs them."""
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x"))
+    site.run()
+    log = [site.database.with_name(f"lurge.db{suffix}") for suffix in ("-wal", "-shm")]
+    assert run_lurge("db", "check", "--config", str(site.config)).returncode == 0
+    assert all(path.exists() for path in log)
+    for path in log:
+        path.unlink()
+    assert run_lurge("db", "upgrade", "--config", str(site.config)).returncode == 0
+    assert all(path.exists() for path in log)

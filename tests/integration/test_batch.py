@@ -18,7 +18,7 @@ from tests.services import bsub, need
 from tests.services.slurm import Slurm
 from tests.site import Entry, Site, run_lurge
 
-SCRIPTS = Path(lurge.__file__).parent.parent / "scripts"
+SCRIPTS = Path(lurge.__file__).parent / "scripts"
 BATCH = '[batch]\nqueue = "normal"\ngroup = "{group}"\nmemory_mb = 300\nranks = 3\n'
 
 
@@ -101,7 +101,7 @@ def test_a_backfill_is_an_array(history: Site, lsf: tuple[Path, str]) -> None:
 def test_what_is_stored_is_not_submitted_again(history: Site, lsf: tuple[Path, str]) -> None:
     """And what stands in an option reaches the job as it is."""
     jobs, path = lsf
-    run_lurge("backfill", "-c", str(history.config), "--most", "1")
+    run_lurge("backfill", "-c", str(history.config), "--limit", "1")
     done = submit(history, "bsub_submit.sh", "backfill", "--since", "2024-01-30", PATH=path)
     assert done.returncode == 0, done.stderr
     (job,) = bsub.recorded(jobs)
@@ -142,6 +142,45 @@ def test_what_is_wrong_is_said(history: Site, lsf: tuple[Path, str]) -> None:
     assert bsub.recorded(jobs) == []
     done = submit(history, "cron.sh", PATH=path, LURGE_CONFIG="")
     assert "LURGE_CONFIG" in done.stderr
+    done = submit(history, "cron.sh", PATH=path, LURGE="/none/lurge")
+    assert done.returncode == 1
+    assert "/none/lurge is not on PATH\n  -> Set LURGE" in done.stderr
+
+
+@pytest.fixture
+def no_scheduler(tmp_path: Path) -> str:
+    """A PATH with what scripts call, but neither bsub nor sbatch."""
+    for program in ("bash", "sh", "env", "dirname", "date", "mkdir", "sed"):
+        (tmp_path / program).symlink_to(shutil.which(program) or "")
+    return str(tmp_path)
+
+
+def test_without_a_scheduler_what_to_set_is_said(history: Site, no_scheduler: str) -> None:
+    done = submit(history, "cron.sh", PATH=no_scheduler)
+    assert done.returncode == 1
+    assert "neither bsub nor sbatch is on PATH" in done.stderr
+    assert f"LURGE_SUBMIT={SCRIPTS}/local_submit.sh" in done.stderr
+    for program in ("bsub", "sbatch"):
+        done = submit(history, f"{program}_submit.sh", "report", PATH=no_scheduler)
+        assert done.returncode == 1
+        assert f"{program} is not on PATH" in done.stderr
+        assert "local_submit.sh" in done.stderr
+    assert not history.database.exists()
+
+
+def test_on_this_machine(history: Site, no_scheduler: str) -> None:
+    more = {"PATH": no_scheduler, "LURGE_SUBMIT": str(SCRIPTS / "local_submit.sh")}
+    done = submit(history, "cron.sh", **more)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (log,) = history.folder.glob("out/logs/20??-??-??/lurge_report.*.out")
+    assert "adds up" in log.read_text()
+    assert days(history) == [("2024-01-31",)]
+    assert (history.folder / "out/groups/20240131/ten.dat.gz").exists()
+    assert submit(history, "local_submit.sh", "backfill", "-n", "2", **more).returncode == 0
+    assert days(history) == [("2024-01-29",), ("2024-01-30",), ("2024-01-31",)]
+    for dump in history.dumps.glob("*.gz"):
+        dump.write_bytes(b"")
+    assert submit(history, "local_submit.sh", "report", "--force", **more).returncode == 1
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +193,7 @@ def slurm() -> Iterator[Slurm]:
 def test_slurm(history: Site, slurm: Slurm) -> None:
     history.configure(history.extra + BATCH.format(group=""))
     more = {"SLURM_CONF": str(slurm.configuration), "PATH": slurm.environment["PATH"]}
-    done = submit(history, "cron.sh", "--verbose", LURGE_SUBMIT=str(SCRIPTS / "sbatch_submit.sh"), **more)
+    done = submit(history, "cron.sh", "--verbose", **more)
     assert done.returncode == 0, done.stderr
     slurm.wait_until_idle()
     assert days(history) == [("2024-01-31",)]
@@ -177,7 +216,7 @@ def test_slurm_passes_the_exit_status(history: Site, slurm: Slurm) -> None:
 
 def test_shellcheck_is_clean() -> None:
     need(None if shutil.which("shellcheck") else "shellcheck is not installed (Debian: shellcheck)")
-    scripts = sorted(SCRIPTS.glob("*.sh"))
+    scripts = [*sorted(SCRIPTS.glob("*.sh")), SCRIPTS.parent.parent / "scripts" / "demo.sh"]
     done = subprocess.run(
         ["shellcheck", "-x", *scripts], capture_output=True, text=True, check=False, cwd=SCRIPTS.parent
     )

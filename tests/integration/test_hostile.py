@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.atomic import is_abandoned, remove_abandoned, unfinished_folder, unfinished_name, whole_file
+from lurge.cli.progress import LogWatcher
+from lurge.config import BasedirsConfig
 from lurge.errors import OutputError
 from lurge.parallel.launch import find_mpiexec
 from lurge.pipeline import basedirs
@@ -54,15 +56,15 @@ paths = st.binary(max_size=12).map(lambda text: b"/" + text.replace(b"\0", b"/")
 ).map(lambda text: b"/" + text.encode())
 
 
-@given(st.lists(paths, max_size=8), st.integers(0, 3))
+@given(st.lists(paths, max_size=8), st.integers(0, 3) | st.none())
 def test_what_basedirs_writes_report_reads(
-    tmp_path_factory: pytest.TempPathFactory, found: list[bytes], depth: int
+    tmp_path_factory: pytest.TempPathFactory, found: list[bytes], depth: int | None
 ) -> None:
     folder = tmp_path_factory.mktemp("basedirs")
     text = b"".join(Entry(path, gid=gid).line() for gid, path in enumerate(found))
     dump = folder / "20240131_v.a.b.stats.gz"
     dump.write_bytes(text or b"\n")
-    target, count = basedirs.make_base_directories([dump], depth, {}, None)
+    target, count = basedirs.make_base_directories([dump], BasedirsConfig(depth), (), None, LogWatcher())
     read = read_base_directories(target)
     assert len(read) == count
     assert all(path.startswith(b"/") and not path.endswith((b"\r", b"\n")) for _, path in read)
@@ -152,6 +154,22 @@ def test_a_link_of_another_user_in_the_place_of_a_folder_is_refused(tmp_path: Pa
         pass
     remove_abandoned(tmp_path / "reports", fresh_seconds=0)
     assert sorted(path.name for path in (tmp_path / "private").iterdir()) == [".x.0123.unfinished", "own"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("lurge.db", 1), ("tickets", 0)])
+def test_a_link_of_another_user_to_a_database_or_to_tickets_is_refused(site: Site, name: str, status: int) -> None:
+    need(None if os.getuid() == 0 else "only root can give a link away")
+    site.base_directories((10, "/p"))
+    site.dump(Entry("/p/x", 1))
+    elsewhere = site.folder / "elsewhere"
+    elsewhere.mkdir()
+    link = site.folder / "out" / name
+    link.parent.mkdir()
+    link.symlink_to(elsewhere / "new.db" if name == "lurge.db" else elsewhere)
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    done = site.run(status=status)
+    assert "link that another user made" in done.stderr
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_an_unfinished_file_has_a_name_that_nobody_can_guess(tmp_path: Path) -> None:

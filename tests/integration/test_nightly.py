@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lurge.config.settings import DatabaseConfig
+from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
 from lurge.tickets import JobTracker
 from tests.facts import facts
@@ -58,8 +58,8 @@ def test_quotas_and_warnings(quotas: Site) -> None:
     assert ("2024-01-31", "eleven", 7, 0, 1, 7, 7, None, 0) in quotas.rows(QUOTAS)
     day_of(quotas, "20240201", 60, 65)
     done = quotas.run()
-    assert "Close to their quotas: 1 groups" in done.stdout
-    assert "Not OK    ten              scratch101  125.0 KiB of 100.0 KiB" in done.stdout
+    assert "Quotas: 1 over" in done.stdout
+    assert "OVER ten on scratch101: 125.0 KiB of 100.0 KiB (125.0%), Not OK" in done.stdout
     assert quotas.rows("select distinct warning_id from lustre_usage where record_date = '2024-02-01'") == [(1,), (3,)]
     newest = (quotas.folder / "out/report-output-files/report-20240201.tsv").read_text().split("\n")
     assert "/p\tDr Ten\tten\t61440\t102400\t2" in newest
@@ -67,6 +67,42 @@ def test_quotas_and_warnings(quotas: Site) -> None:
     expected = [int(size * KIB) for size in (125 + 3 * 12.5, 125 + 7 * 12.5)]
     known = f"{125 * KIB}\t{100 * KIB}\tof the day\tNot OK\t{expected[0]}\t{expected[1]}\t2024-02-01"
     assert f"scratch101\tDr Ten\tten\t{known}" in shown
+
+
+def test_a_warning_counts_groups_without_a_quota(quotas: Site) -> None:
+    quotas.dump(Entry("/p/x"), Entry("/q/x", gid=11), Entry("/z", gid=12))
+    found = json.loads(quotas.run("--json").stdout)["volumes"][0]["warnings"]
+    assert found == ["scratch101: 1 of 2 groups without a quota, and so without a forecast of it"]
+    quotas.configure("")
+    assert json.loads(quotas.run("--json", "--force").stdout)["volumes"][0]["warnings"] == []
+
+
+def test_one_warning_of_numbers_without_names(site: Site) -> None:
+    site.base_directories((4242, "/p"))
+    site.dump(Entry("/p/x", uid=0, gid=4242), Entry("/p/y", uid=4343, gid=4242))
+    site.config.write_text(site.config.read_text().partition("[identity]")[0])
+    done = site.run("--quiet")
+    assert done.stderr.count("identity.provider") == 1
+    assert "scratch101: 1 of 1 groups and 1 of 2 users without a name here" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_run_limited_to_volumes(site: Site, ranks: int) -> None:
+    site.volumes = ["v1", "v2", "v3"]
+    site.configure()
+    site.base_directories((10, "/p"))
+    for volume in site.volumes:
+        site.dump(Entry("/p/x", 5), volume=volume)
+    site.run("v1", "v3", "-n", str(ranks))
+    assert site.rows("select scratch_disk from volume") == [("v1",), ("v3",)]
+    done = site.run("v2", "--json")
+    assert [volume["volume"] for volume in json.loads(done.stdout)["volumes"]] == ["v2"]
+    assert site.tsv("user-reports")[0] == ["username", "data", "group", "v1", "v2", "v3"]
+    assert site.tsv("user-reports")[1][3:] == ["2024-01-30"] * 3
+    refused = site.run("v1", "v4", status=2)
+    assert "v4" in refused.stderr
+    assert "v1, v2, v3" in refused.stderr
+    assert "--split needs all volumes" in site.run("v1", "--split", status=2).stderr
 
 
 def test_backfilled_history_changes_what_is_expected(quotas: Site) -> None:
@@ -108,7 +144,7 @@ def test_a_bad_dump_does_not_stop_a_backfill(site: Site) -> None:
         site.dump(Entry("/p/x", 5), day=day)
     (site.dumps / "20240101_scratch101.aaa.bbb.stats.gz").write_bytes(b"\x1f\x8b cut")
     for expected in (["2024-01-02"], ["2024-01-02", "2024-01-03"]):
-        done = run_lurge("backfill", "-c", str(site.config), "--most", "1", "-n", "4")
+        done = run_lurge("backfill", "-c", str(site.config), "--limit", "1", "-n", "4")
         assert done.returncode == 3, done.stderr
         assert [row[0] for row in site.rows("select record_date from volume_summary")] == expected
     ticket = tickets(site)[0]["context"]["volumes"]
@@ -123,7 +159,7 @@ def test_a_quiet_volume_is_backfilled(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5), day="20200101")
     site.config.write_text(site.config.read_text().replace("max_days_ago = 100000", "max_days_ago = 10"))
-    site.run(status=3)
+    site.run(status=1)
     assert run_lurge("backfill", "-c", str(site.config)).returncode == 0
     assert site.rows("select record_date from volume_summary") == [("2020-01-01",)]
 
@@ -157,9 +193,9 @@ def test_a_backfill_goes_on(site: Site) -> None:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
-    found = [(one["volume"], one["record_date"]) for one in backfill("--most", "1", "-n", "3")["volumes"]]
+    found = [(one["volume"], one["record_date"]) for one in backfill("--limit", "1", "-n", "3")["volumes"]]
     assert found == [("scratch101", "2024-01-01"), ("scratch102", "2024-01-01")]
-    found = [(one["volume"], one["record_date"]) for one in backfill("--most", "2", "-n", "3")["volumes"]]
+    found = [(one["volume"], one["record_date"]) for one in backfill("--limit", "2", "-n", "3")["volumes"]]
     assert found == [(volume, f"2024-01-0{day}") for day in (2, 3) for volume in ("scratch101", "scratch102")]
     assert backfill("-n", "4")["volumes"] == backfill()["volumes"] == []
     assert site.rows("select record_date, used from lustre_usage order by 1") == [
@@ -280,6 +316,10 @@ def test_a_ticket_tells_the_whole_job(site: Site) -> None:
     assert volume["samples"][0]["text"] == "rubbish"
     shown = run_lurge("ticket", "show", ticket["job_ticket_id"], "-c", str(site.config)).stdout
     assert "201 records, 1 rejected" in shown
+    assert run_lurge("ticket", "show", ticket["job_ticket_id"][:8], "-c", str(site.config)).stdout == shown
+    listed = run_lurge("ticket", "list", "-c", str(site.config)).stdout
+    assert listed.startswith(ticket["job_ticket_id"][:8] + "  ")
+    assert len(listed.rstrip("\n")) <= 80
     refused = run_lurge("ticket", "show", "../../x", "-c", str(site.config))
     assert refused.returncode == 1
     assert "no ticket's id" in refused.stderr
@@ -349,7 +389,7 @@ def test_two_runs_at_once(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5))
     site.run()
-    code = "import time\nfrom lurge.pipeline import report\nreport.write_tables = lambda *_: time.sleep(60)\n"
+    code = "import time\nfrom lurge.pipeline import report\nreport.write_tables = lambda *_: time.sleep(3600)\n"
     code += "from lurge.__main__ import main\nmain()\n"
     command = [sys.executable, "-c", code, "report", "-q", "-c", str(site.config)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
@@ -377,7 +417,7 @@ def test_equal_to_a_database_built_without_a_backfill(site: Site, tmp_path: Path
     assert run_lurge("backfill", "-c", str(other.config)).returncode == 0
 
     def stored(one: Site) -> str:
-        database = Database(DatabaseConfig(f"sqlite:///{one.database}"))
+        database = Database(DatabaseConfig(url=f"sqlite:///{one.database}"))
         found = repr(facts(database)).replace("True", "False")
         database.close()
         return found

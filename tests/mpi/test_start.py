@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -108,6 +109,20 @@ def test_a_signal_that_is_to_be_ignored_is_ignored(small: Site, number: signal.S
             time.sleep(0.1)
         assert process.returncode == 0
     assert small.rows("select used from lustre_usage") == [(30,)]
+
+
+@pytest.mark.parametrize("command", [["report", "-n", "2"], ["doctor"]])
+def test_code_in_the_current_folder_is_not_run(small: Site, command: list[str]) -> None:
+    """Others may write there; `lurge` itself, as a script, does not look there either."""
+    here = small.folder / "here"
+    here.mkdir()
+    for name in ("mpi4py", "numpy", "typer"):
+        (here / f"{name}.py").write_text(f"open({str(small.folder / 'planted')!r}, 'w')\n")
+    arguments = [sys.executable, "-P", "-m", "lurge", *command, "--config", str(small.config)]
+    done = subprocess.run(arguments, cwd=here, capture_output=True, text=True, check=False)
+    assert not (small.folder / "planted").exists()
+    assert "Traceback" not in done.stderr
+    assert command == ["doctor"] or done.returncode == 0, done.stderr
 
 
 def test_other_commands_under_mpiexec_are_each_for_themselves(small: Site) -> None:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lurge.config.settings import LdapConfig, Secret
+from lurge.config.identity import LdapConfig
+from lurge.config.secret import Secret
 from tests.services import need
 
 ROOT = "dc=example,dc=org"
 GROUPS, PEOPLE = f"ou=group,{ROOT}", f"ou=people,{ROOT}"
 BIND_DN, PASSWORD = f"cn=reader,{ROOT}", "n0t secret: ü"
-SECONDS_TO_START = 20
+SECONDS_TO_START = 60
 
 CONFIGURATION = """
 include /etc/ldap/schema/core.schema

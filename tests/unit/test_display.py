@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.display import display, display_error
+from lurge.display import counted, display, display_error
 from lurge.logs import set_up_logs
 from tests.site import Entry, Site, run_lurge
 
@@ -24,6 +24,11 @@ def test_each_character_that_cannot_be_seen_is_escaped() -> None:
     assert display("caf\u00e9 \U0001f600 \u4e2d") == "caf\u00e9 \U0001f600 \u4e2d"
     assert display("\udcff\u2028\U000e0001") == "\\xff\\u2028\\U000e0001"
     assert display(Path("/a b")) == "/a b"
+
+
+def test_singular_and_plural() -> None:
+    assert [counted(number, "day") for number in (0, 1, 2, 2000)] == ["0 days", "1 day", "2 days", "2,000 days"]
+    assert [counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
 
 
 @given(st.one_of(st.binary(), st.text(st.characters())))

@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from lurge.kernels.cache import damaged_files
+from lurge.atomic import unfinished_name
+from lurge.kernels.cache import KernelCache, damaged_files
+from lurge.kernels.newlines import count_newlines
 from lurge.kernels.places import CACHE, safe_folder
 from tests.services import need
 from tests.site import Entry, Site, run_lurge
@@ -109,6 +112,42 @@ def test_without_a_safe_place_there_is_a_private_one_until_the_end(tmp_path: Pat
     assert [path.name for path in (tmp_path / "tmp").iterdir()] == [f"lurge-{os.getuid()}"]
 
 
+UNSAFE = """
+import sys
+import time
+import lurge.errors
+import lurge.kernels.places as c
+c.cache_places = lambda: iter(())
+c.TEMPORARY = tuple(sys.argv[1:])
+try:
+    print(c.find_cache())
+except lurge.errors.OutputError as error:
+    print(error.message)
+"""
+
+
+def private(tmp_path: Path, *others: Path) -> str:
+    """The private folder if $TMPDIR is one that everybody may write to, or what is said without one."""
+    shared = tmp_path / "everybody"
+    shared.mkdir(exist_ok=True)
+    shared.chmod(0o777)
+    command = [sys.executable, "-c", UNSAFE, *map(str, others)]
+    done = subprocess.run(
+        command, env={**os.environ, "TMPDIR": str(shared)}, capture_output=True, text=True, check=True
+    )
+    assert list(shared.iterdir()) == []
+    return done.stdout.strip()
+
+
+def test_a_private_place_is_not_where_others_can_exchange_it(tmp_path: Path) -> None:
+    other = tmp_path / "sticky"
+    other.mkdir()
+    other.chmod(0o1777)
+    assert private(tmp_path, other).startswith(str(other))
+    assert "others may exchange" in private(tmp_path)
+    assert "others may exchange" in private(tmp_path, tmp_path / "missing")
+
+
 def damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     path.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "zeros": b"\0" * len(content)}[how])
@@ -133,3 +172,15 @@ def test_a_damaged_kernel_is_compiled_again(copied: Path, site: Site, how: str, 
 
 def test_what_is_kept_here_is_whole() -> None:
     assert damaged_files() == []
+
+
+def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / unfinished_name("kernel.nbc")
+    left.touch()
+    now = time.time
+    monkeypatch.setattr("lurge.atomic.time.time", lambda: now() + 3600)
+    monkeypatch.setattr("lurge.kernels.cache.FunctionCache.save_overload", lambda *_: None)
+    cache = KernelCache(count_newlines.py_func)
+    monkeypatch.setattr(cache, "_cache_path", str(tmp_path))
+    cache.save_overload(None, None)
+    assert not left.exists()

@@ -25,7 +25,7 @@ from lurge.model.era import (
     Encoding,
     Era,
 )
-from lurge.source.finding import folder_mount
+from lurge.source.naming import folder_mount
 from lurge.source.quote import quote_inside
 from lurge.source.synth.lines import Words, write_lines
 from lurge.source.synth.people import SUFFIXES, Person, Team, make_people

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lurge.config.settings import BUILT_IN_LEVELS, WarningLevel
+from lurge.config.warnings import BUILT_IN_LEVELS, WarningLevel
 from lurge.enrich.forecast import forecast
 from lurge.model.forecast import History
 
@@ -49,8 +49,8 @@ def test_exact_fractions() -> None:
     """A float would say that 0.85 of this quota is exceeded."""
     quota = 2**62 * 20 // 20
     limit = quota * 85 // 100
-    assert forecast(days((0, limit)), quota, [WarningLevel(3, 3, Fraction("0.85"))]).level == 1
-    assert forecast(days((0, limit + 1)), quota, [WarningLevel(3, 3, Fraction("0.85"))]).level == 3
+    assert forecast(days((0, limit)), quota, [WarningLevel(level=3, days=3, fraction=Fraction("0.85"))]).level == 1
+    assert forecast(days((0, limit + 1)), quota, [WarningLevel(level=3, days=3, fraction=Fraction("0.85"))]).level == 3
 
 
 def test_what_is_expected() -> None:

@@ -45,7 +45,7 @@ def parts(folder: Path, **by_gid: bytes) -> SplitVolume:
     found = []
     for name, text in by_gid.items():
         gid = int(name[1:])
-        (folder / f"{gid}.gz").write_bytes(gzip.compress(text))
+        (folder / f"{gid}.gz").write_bytes(gzip.compress(text, mtime=0))
         found.append(GroupLines(gid, text.count(b"\n"), 0))
     return SplitVolume(folder, found)
 
@@ -64,7 +64,7 @@ def test_all_volumes_together(tmp_path: Path) -> None:
     with sole_split(tmp_path / "groups") as folder:
         first = parts(folder / "0", g1=b"1\n2\n", g2=b"x\n")
         second = parts(folder / "1", g1=b"3\n", g3=b"y\n")
-        (second.folder / "-1.gz").write_bytes(gzip.compress(b"p\n"))
+        (second.folder / "-1.gz").write_bytes(gzip.compress(b"p\n", mtime=0))
         second = SplitVolume(second.folder, [GroupLines(-1, 1, 1), *second.groups])
         target = publish(tmp_path / "groups", DAY, [first, second], NAMES, {5: "uno", 7: "7:x"})
     assert target == tmp_path / "groups" / "20240131"
@@ -87,6 +87,15 @@ def test_no_two_groups_share_a_file(names: list[str]) -> None:
     assert len(set(stems)) == len(names)
     assert all(len(f"{stem}.dat.gz".encode("utf-8", "surrogatepass")) <= 255 for stem in stems)
     assert not any("/" in stem or "\t" in stem or "\n" in stem or stem.startswith(".") for stem in stems)
+
+
+def test_groups_that_the_starter_of_servers_does_not_find(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It splits the lines of the index at white space, of any kind."""
+    names = {1: "plain", 2: "two words", 3: "em\u2003space"}
+    with sole_split(tmp_path) as folder:
+        publish(tmp_path, DAY, [parts(folder / "0", g1=b"1\n", g2=b"2\n", g3=b"3\n")], names, {})
+    (warning,) = caplog.messages
+    assert warning.endswith("no server for em\u2003space, two words")
 
 
 def publish_one(directory: Path, text: bytes) -> Path:

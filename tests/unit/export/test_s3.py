@@ -13,7 +13,7 @@ import pytest
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed (lurge[s3])")
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed (lurge[services])")
 
-from lurge.config.settings import S3Config
+from lurge.config.split import S3Config
 from lurge.errors import SplitError
 from lurge.export import s3
 
@@ -61,7 +61,7 @@ def there(client: Any) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("prefix", ["", "mpistat/new"])
 def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
-    config = S3Config(BUCKET, prefix, endpoint)
+    config = S3Config(bucket=BUCKET, prefix=prefix, endpoint_url=endpoint)
     client.put_object(Bucket=BUCKET, Key="else/x", Body=b"stays")
     assert s3.sync(folder, config) == 3
     place = f"{prefix}/20240131/".lstrip("/")
@@ -75,19 +75,46 @@ def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path,
     assert place + "index.txt" not in there(client)
 
 
+@pytest.mark.parametrize("prefix", ["", "mpistat/new"])
+def test_without_a_date_it_is_the_prefix_itself(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
+    """Where other things lie, too: only what a split publishes is removed."""
+    config = S3Config(BUCKET, prefix, endpoint, dated=False)
+    place = f"{prefix}/".lstrip("/")
+    others = {f"{place}notes.txt": b"n", f"{place}20240130/team.1.dat.gz": b"o", "mpistats.dat.gz": b"p", "m/x": b"q"}
+    if not prefix:
+        del others["mpistats.dat.gz"]
+    gone = {f"{place}gone.dat.gz": b"g", f"{place}passwdfile": b"g"}
+    for key, body in {**others, **gone}.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    assert s3.sync(folder, config) == 3
+    assert there(client) == {**{place + path.name: path.read_bytes() for path in folder.iterdir()}, **others}
+    (folder / "team.1.dat.gz").unlink()
+    assert s3.sync(folder, config) == 0
+    assert there(client).keys() == {*others, f"{place}%2Eé x.dat.gz", f"{place}index.txt"}
+
+
+def test_the_index_never_names_a_file_that_is_not_there(
+    client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    monkeypatch.setattr(s3, "send", lambda client, bucket, key, *_: sent.append(key))
+    s3.sync(folder, S3Config(BUCKET, "", endpoint, dated=False))
+    assert sent == ["%2Eé x.dat.gz", "team.1.dat.gz", "index.txt"]
+
+
 def test_files_in_parts(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
     for name, size in (("whole", (5 << 20) - 1), ("exact", 5 << 20), ("parts", (11 << 20) + 1)):
         (folder / name).write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
-    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 6
+    assert s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint)) == 6
     assert there(client)["20240131/parts"] == (folder / "parts").read_bytes()
-    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 0
+    assert s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint)) == 0
 
 
 def test_a_checksum_that_differs(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "digests", lambda path: ("0" * 64, "AAAA"))
     with pytest.raises(SplitError, match="checksum differs"):
-        s3.sync(folder, S3Config(BUCKET, "", endpoint))
+        s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint))
 
 
 def test_what_fails_is_tried_again(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,15 +133,15 @@ def test_what_fails_is_tried_again(client: Any, endpoint: str, folder: Path, mon
         return response
 
     monkeypatch.setattr(URLLib3Session, "send", send)
-    assert s3.sync(folder, S3Config(BUCKET, "", endpoint)) == 3
+    assert s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint)) == 3
     assert failures == 0
     assert len(there(client)) == 3
 
 
 def test_what_cannot_be_reached(folder: Path, client: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SplitError, match="NoSuchBucket") as caught:
-        s3.sync(folder, S3Config("nowhere", "", endpoint))
+        s3.sync(folder, S3Config(bucket="nowhere", endpoint_url=endpoint))
     assert "hush" not in str(caught.value)
     monkeypatch.setattr(s3, "MOST_TRIES", 1)
     with pytest.raises(SplitError, match="127.0.0.1:1"):
-        s3.sync(folder, S3Config(BUCKET, "", "http://127.0.0.1:1"))
+        s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url="http://127.0.0.1:1"))

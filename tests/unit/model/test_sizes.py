@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lurge.model.sizes import GIB, MIB, human_size, human_sizes, to_gib, to_mib, whole
+from lurge.model.sizes import GIB, MIB, aligned_size, human_size, human_sizes, to_gib, to_mib, whole
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,23 @@ from lurge.model.sizes import GIB, MIB, human_size, human_sizes, to_gib, to_mib,
 )
 def test_human_sizes(size: int, shown: str) -> None:
     assert human_size(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown", "signed"),
+    [
+        (0, "   0    B  ", "    0    B  "),
+        (5, "   5    B  ", "   +5    B  "),
+        (1023, "1023    B  ", "+1023    B  "),
+        (1024, "   1.00 KiB", "   +1.00 KiB"),
+        (1610612736, "   1.50 GiB", "   +1.50 GiB"),
+        (1000 * 2**40 + 2**36, "1000.06 TiB", "+1000.06 TiB"),
+        (-1536, "  -1.50 KiB", "   -1.50 KiB"),
+    ],
+)
+def test_points_and_units_align(size: int, shown: str, signed: str) -> None:
+    assert aligned_size(size) == shown
+    assert aligned_size(size, signed=True) == signed
 
 
 @given(sizes=st.lists(st.integers(0, 2**60) | st.integers(0, 2**40).map(lambda number: number * GIB // 200)))

@@ -49,7 +49,7 @@ def test_both_namings_newest_first(tmp_path: Path) -> None:
 def test_days_ago_are_counted_from_the_name(tmp_path: Path) -> None:
     touch(tmp_path / "20240101_scratch119.a.b.stats.gz")
     touch(tmp_path / "20240114_scratch119.a.b.stats.gz")
-    assert newest_dump(tmp_path, VOLUME, date(2024, 1, 11), 10)
+    assert newest_dump(tmp_path, VOLUME, date(2024, 1, 11), 10).record_date == date(2024, 1, 1)
     with pytest.raises(DumpNotFound, match="older than 10 days"):
         newest_dump(tmp_path, VOLUME, date(2024, 1, 12), 10)
     with pytest.raises(DumpNotFound, match="no dump"):

@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from lurge.errors import StreamError
 from lurge.source.inflate import DumpReader
+
+compress = partial(gzip.compress, mtime=0)
 
 TEXT = b"".join(b"%d\tsome text that repeats %d\n" % (i, i % 7) for i in range(20_000))
 
@@ -38,11 +41,11 @@ def sync_flushed(text: bytes) -> bytes:
     body = b"".join(
         packer.compress(text[i : i + 5000]) + packer.flush(zlib.Z_SYNC_FLUSH) for i in range(0, len(text), 5000)
     )
-    return gzip.compress(b"")[:10] + body + packer.flush() + struct.pack("<II", zlib.crc32(text), len(text))
+    return compress(b"")[:10] + body + packer.flush() + struct.pack("<II", zlib.crc32(text), len(text))
 
 
 def with_header(flags: int, extra: bytes) -> bytes:
-    plain = gzip.compress(TEXT)
+    plain = compress(TEXT)
     return plain[:3] + bytes([flags]) + plain[4:10] + extra + plain[10:]
 
 
@@ -51,7 +54,7 @@ LONG_NAME = b"n" * 700_000 + b"\0"
 
 
 def long_named(text: bytes) -> bytes:
-    plain = gzip.compress(text)
+    plain = compress(text)
     return plain[:3] + b"\x08" + plain[4:10] + LONG_NAME + plain[10:]
 
 
@@ -59,20 +62,18 @@ def long_named(text: bytes) -> bytes:
     "content",
     [
         TEXT,
-        gzip.compress(TEXT),
+        compress(TEXT),
         sync_flushed(TEXT),
-        b"".join(gzip.compress(TEXT[i : i + 999]) for i in range(0, len(TEXT), 999)),
-        gzip.compress(b"") + gzip.compress(TEXT) + gzip.compress(b""),
-        gzip.compress(TEXT) + b"\0" * 700_000,
+        b"".join(compress(TEXT[i : i + 999]) for i in range(0, len(TEXT), 999)),
+        compress(b"") + compress(TEXT) + compress(b""),
+        compress(TEXT) + b"\0" * 700_000,
         with_header(4, b"\x06\x00abcdef"),
         with_header(8, b"a name\0"),
         with_header(16 | 8, b"name\0comment\0"),
-        with_header(
-            2, struct.pack("<H", zlib.crc32(gzip.compress(TEXT)[:3] + b"\x02" + gzip.compress(TEXT)[4:10]) & 0xFFFF)
-        ),
+        with_header(2, struct.pack("<H", zlib.crc32(compress(TEXT)[:3] + b"\x02" + compress(TEXT)[4:10]) & 0xFFFF)),
         with_header(4 | 8, b"\x01\x00x" + b"n" * 70_000 + b"\0"),
         with_header(8, LONG_NAME),
-        gzip.compress(TEXT[:300_000]) + long_named(TEXT[300_000:]) + gzip.compress(b""),
+        compress(TEXT[:300_000]) + long_named(TEXT[300_000:]) + compress(b""),
     ],
     ids=[
         "plain",
@@ -96,7 +97,7 @@ def test_reads_every_shape(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [1, 9, 300, 200_000, 700_100])
 def test_a_cut_stream_with_a_very_long_header_fails(tmp_path: Path, cut: int) -> None:
-    content = gzip.compress(TEXT[:300_000]) + long_named(TEXT[300_000:310_000])
+    content = compress(TEXT[:300_000]) + long_named(TEXT[300_000:310_000])
     with pytest.raises(StreamError, match="cut short|corrupt"):
         read(tmp_path / "dump", content[:-cut])
 
@@ -104,15 +105,15 @@ def test_a_cut_stream_with_a_very_long_header_fails(tmp_path: Path, cut: int) ->
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.integers(1, 2000))
 def test_a_cut_stream_fails(tmp_path: Path, cut: int) -> None:
-    content = gzip.compress(TEXT)
+    content = compress(TEXT)
     with pytest.raises(StreamError, match=r"at byte \d+"):
         read(tmp_path / "dump", content[: max(3, len(content) - cut)])
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(10, len(gzip.compress(TEXT)) - 1), bit=st.integers(0, 7))
+@given(place=st.integers(10, len(compress(TEXT)) - 1), bit=st.integers(0, 7))
 def test_a_flipped_bit_fails(tmp_path: Path, place: int, bit: int) -> None:
-    content = bytearray(gzip.compress(TEXT))
+    content = bytearray(compress(TEXT))
     content[place] ^= 1 << bit
     with pytest.raises(StreamError, match=r"at byte \d+"):
         read(tmp_path / "dump", bytes(content))
@@ -121,13 +122,13 @@ def test_a_flipped_bit_fails(tmp_path: Path, place: int, bit: int) -> None:
 @pytest.mark.parametrize("rest", [b"x", b"garbage", b"\x1f\x8b", b"\x1f\x8b\x08\xff" + b"0" * 20, b"\0\0x"])
 def test_what_follows_must_be_a_member(tmp_path: Path, rest: bytes) -> None:
     with pytest.raises(StreamError):
-        read(tmp_path / "dump", gzip.compress(TEXT) + rest)
+        read(tmp_path / "dump", compress(TEXT) + rest)
 
 
 def test_an_empty_file_was_cut(tmp_path: Path) -> None:
     with pytest.raises(StreamError, match="empty"):
         read(tmp_path / "dump", b"")
-    assert read(tmp_path / "dump", gzip.compress(b"")) == b""
+    assert read(tmp_path / "dump", compress(b"")) == b""
 
 
 def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=1, max_size=300))
 def test_anything_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
-    for start in (b"", b"\x1f\x8b", b"\x1f\x8b\x08\x00", gzip.compress(b"x")[:10]):
+    for start in (b"", b"\x1f\x8b", b"\x1f\x8b\x08\x00", compress(b"x")[:10]):
         try:
             assert read(tmp_path / "dump", start + content) is not None
         except StreamError:
@@ -149,7 +150,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "dump"
     peaks = []
     for times in (20, 200):
-        path.write_bytes(gzip.compress(TEXT * times, 1))
+        path.write_bytes(compress(TEXT * times, 1))
         tracemalloc.start()
         for _ in pieces(path, 1 << 19):
             pass

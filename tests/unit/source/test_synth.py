@@ -81,15 +81,23 @@ def test_several_dates_grow(tmp_path: Path) -> None:
     assert sizes[0] < sizes[-1] == 5000
 
 
-def test_hard_links_share_an_inode(tmp_path: Path) -> None:
-    (dump,) = make(tmp_path, "6.4", records=20_000)
-    linked: dict[bytes, list[bytes]] = {}
-    for line in gzip.decompress(dump.read_bytes()).splitlines():
-        fields = line.split(b"\t")
-        if fields[7] == b"f" and fields[9] == b"2":
-            linked.setdefault(fields[8], []).append(fields[1])
-    assert len(linked) > 50
-    assert all(len(sizes) == 2 and len(set(sizes)) == 1 for sizes in linked.values())
+@pytest.mark.parametrize("seed", range(3))
+def test_an_inode_is_one_entry_or_its_hard_links(tmp_path: Path, seed: int) -> None:
+    """Also that of a file in a vault, whose other link is its key."""
+    dumps = make(tmp_path, "6.4", seed, records=20_000, dates=2)
+    for dump in dumps:
+        by_inode: dict[bytes, list[list[bytes]]] = {}
+        for line in gzip.decompress(dump.read_bytes()).splitlines():
+            fields = line.split(b"\t")
+            by_inode.setdefault(fields[8], []).append(fields)
+        linked = [entries for entries in by_inode.values() if len(entries) > 1]
+        assert len(linked) > 50
+        assert any(b"/.vault/" in fields[0] for entries in linked for fields in entries)
+        for entries in linked:
+            assert len({tuple(fields[1:]) for fields in entries}) == 1
+            assert (entries[0][7], int(entries[0][9])) == (b"f", len(entries))
+        alone = [entries[0] for entries in by_inode.values() if len(entries) == 1]
+        assert {int(fields[9]) for fields in alone if fields[7] != b"d"} <= {0, 1}
 
 
 @pytest.mark.parametrize(

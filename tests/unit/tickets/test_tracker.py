@@ -68,6 +68,22 @@ def test_where_it_lies(tracker: JobTracker, ticket: str, tmp_path: Path) -> None
     assert abs(stamp["timestamp"] - time.time()) < 60
 
 
+def test_the_beginning_of_an_id(tracker: JobTracker) -> None:
+    """A whole id counts, even if another begins with it."""
+    longer = f"{SPEC_ID}-x"
+    for name in (SPEC_ID, longer):
+        tracker.write_tracker_file({**SPEC, "job_ticket_id": name})
+    other = tracker.init_tracker_file("create_asset")["job_ticket_id"]
+    assert tracker.complete_id(other[:20]) == other
+    assert tracker.complete_id(SPEC_ID) == SPEC_ID
+    assert tracker.complete_id(longer) == longer
+    with pytest.raises(InvalidTicketId, match=f"2 ids of tickets begin with '39aa', the first is {SPEC_ID}"):
+        tracker.complete_id("39aa")
+    for text in ("", "..", "../" + SPEC_ID, "zz", SPEC_ID + "/"):
+        with pytest.raises(TicketNotFound):
+            tracker.complete_id(text)
+
+
 def test_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JOB_DATA_BASEDIR", str(tmp_path / "x"))
     ticket = JobTracker().init_tracker_file("update_asset")["job_ticket_id"]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lurge.config import load_config
-from lurge.config.settings import BUILT_IN_FILETYPES
+from lurge.config.filetypes import BUILT_IN_FILETYPES
 from lurge.errors import ConfigError
 from lurge.model.dump import Volume
 from lurge.model.paths import PathAliases
@@ -189,6 +189,7 @@ def test_where_it_is_found(
         (("fraction = 0.85", "fraction = nan"), "warnings.levels[0].fraction"),
         (("[mpi]", '[tickets]\njobs = "none"\n[mpi]'), "tickets.jobs"),
         (("[mpi]", '[split.s3]\nprefix = "x"\n[mpi]'), "split.s3.bucket"),
+        (("[mpi]", '[split.s3]\nbucket = "b"\ndated = "no"\n[mpi]'), "split.s3.dated"),
         (("[mpi]", "[batch]\nranks = -1\n[mpi]"), "batch.ranks"),
     ],
 )
@@ -286,3 +287,17 @@ def test_how_a_connection_is_encrypted(folder: Path) -> None:
     config = load_config(write(folder, MINIMAL + url + 'ca_file = "ca.pem"\n'))
     assert (config.database.tls, config.database.ca_file) == ("verify", folder / "ca.pem")
     assert config.database.url == "mysql+mysqldb://me%40corp@h/d"
+
+
+def test_the_home_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, no directory gets the name `~`."""
+    text = FULL.replace('"reports"', '"~/reports"').replace("sqlite:///db/x.db", "sqlite:///~/x.db")
+    path = write(folder, text)
+    monkeypatch.setenv("HOME", "/home/me")
+    config = load_config(path)
+    assert config.reports.directory == Path("/home/me/reports")
+    assert config.database.url == "sqlite:////home/me/x.db"
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 2)
+    with pytest.raises(ConfigError, match=r"reports.directory: .*HOME is not set"):
+        load_config(path)

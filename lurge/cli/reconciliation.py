@@ -1,0 +1,70 @@
+"""What became of each volume, and that its numbers add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lurge.cli.table import rows_aligned
+from lurge.display import counted
+from lurge.model.report import VAULT_KEY, Counts
+from lurge.model.stored import SummaryRow
+from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
+
+SAMPLES = 8
+
+
+def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[str]:
+    """What became of one volume, and what is stored of its newest date."""
+    yield f"{volume.volume}  {volume.state.value}" + (f", {volume.record_date}" if volume.record_date else "")
+    if volume.error:
+        yield f"  {volume.error.message}"
+        yield f"  -> {volume.error.advice}"
+    counts = volume.counts
+    if counts:
+        rate = counts.lines / max(volume.seconds, 0.001)
+        yield f"  {counted(counts.records, 'record')} in {volume.seconds:.1f} s, {rate:,.0f} lines/s"
+        if counts.bad_vault_keys:
+            yield f"  {counted(counts.bad_vault_keys, 'vault key')} not decoded"
+    for sample in volume.samples[:SAMPLES]:
+        reason = sample.reason if sample.reason == VAULT_KEY else f"rejected ({sample.reason})"
+        yield f"  line {sample.line}: {reason}: {sample.text[:100]!r}"
+    for warning in volume.warnings:
+        yield f"  warning: {warning}"
+    figures: Counts | SummaryRow | None = counts
+    if volume.state is State.KNOWN and stored and volume.record_date == stored.record_date:
+        figures = stored
+    if figures and volume.state in DONE:
+        yield from adding_up(figures)
+
+
+def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
+    """That a volume reconciles: its lines and records, beside them the bytes."""
+    reasons = figures.rejected_by_reason if isinstance(figures, Counts) else {}
+    why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+    both = figures.attributed_bytes + figures.unattributed_bytes
+    yield "  adds up:"
+    yield from rows_aligned(
+        [
+            ("", f"{figures.attributed:,}", "", f"{figures.attributed_bytes:,} B", "in base directories"),
+            ("+", f"{figures.unattributed:,}", "+", f"{figures.unattributed_bytes:,} B", "unattributed"),
+            ("+", f"{figures.vanished:,}", "", "", "vanished"),
+            ("=", f"{figures.records:,}", "=", f"{both:,} B", "records, of all users"),
+            ("+", f"{figures.rejected:,}", "", "", "rejected" + (f" ({why})" if why else "")),
+            ("=", f"{figures.records + figures.rejected:,}", "", "", "lines"),
+        ]
+    )
+
+
+def split_lines(outcome: Outcome) -> list[str]:
+    """Per volume what was read, and where the lines of each group lie."""
+    lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
+    return [*lines, *ending_lines(outcome)]
+
+
+def ending_lines(outcome: Outcome) -> Iterator[str]:
+    """Where the groups' files lie, or why they do not."""
+    if outcome.groups:
+        yield f"Groups    {outcome.groups}"
+    if outcome.error:
+        yield f"  {outcome.error.message}"
+        yield f"  -> {outcome.error.advice}"

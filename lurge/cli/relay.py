@@ -1,0 +1,128 @@
+"""The progress of ranks on a terminal: only the process that started them writes to it.
+
+What ranks write comes through one pipe, a line at a time. Rank 0 puts lines of its own among the lines of the logs,
+which say how far each volume is; the starter makes bars of them, and shows all other lines above the bars.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO
+
+from lurge.display import display
+from lurge.parallel.coordinator import Watcher
+
+MARK = b"\x1e"
+"""What a line about progress begins with. No line of a log does: they show control characters as escapes."""
+
+DONE = b"done"
+SECONDS_TO_DRAIN = 5
+"""Time for the last lines to arrive, should a process that has outlived its job keep a pipe open."""
+
+
+class RelayWatcher:
+    """Tells the starter how far each volume is."""
+
+    def started(self, volume: str, size: int) -> None:
+        self._tell("started", volume, size)
+
+    def advanced(self, volume: str, position: int, lines: int) -> None:
+        self._tell("advanced", volume, position, lines)
+
+    def ended(self, volume: str, problem: str | None) -> None:
+        self._tell("ended", volume, problem)
+
+    @staticmethod
+    def _tell(*event: object) -> None:
+        write_mark(json.dumps(event).encode())
+
+
+def write_mark(text: bytes) -> None:
+    """Write a line for the starter at once, so that no other line comes into it."""
+    # The starter may be gone.
+    with suppress(OSError):
+        sys.stderr.flush()
+        sys.stderr.buffer.write(MARK + text + b"\n")
+        sys.stderr.buffer.flush()
+
+
+@contextmanager
+def tell_starter() -> Iterator[Watcher]:
+    """A watcher that tells the starter what it sees, and at the end that the bars can stop."""
+    try:
+        yield RelayWatcher()
+    finally:
+        write_mark(DONE)
+
+
+@contextmanager
+def show_ranks(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Show on the terminal what ranks write, until they end."""
+    done = threading.Event()
+    threads = []
+    if process.stderr:
+        threads.append(threading.Thread(target=show_lines, args=(process.stderr, done), daemon=True))
+    if process.stdout:
+        threads.append(threading.Thread(target=show_result, args=(process.stdout, done), daemon=True))
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join(SECONDS_TO_DRAIN)
+
+
+def show_lines(stream: IO[bytes], done: threading.Event) -> None:
+    """Show bars, and above them the lines of all ranks. done: set after the last change of a bar."""
+    from rich.text import Text
+
+    from lurge.cli.progress import BarWatcher, bars
+
+    progress = bars()
+    watcher = BarWatcher(progress)
+    try:
+        for line in stream:
+            if line.rstrip() == MARK + DONE:
+                progress.stop()
+                done.set()
+            elif not (line.startswith(MARK) and show_event(watcher, line)):
+                text = display(line.rstrip(b"\r\n").expandtabs())
+                progress.console.print(Text(text), soft_wrap=True)
+            elif not progress.live.is_started:
+                progress.start()
+    finally:
+        progress.stop()
+        done.set()
+
+
+def show_event(watcher: Watcher, line: bytes) -> bool:
+    """Show what a line says about progress; False if it says nothing, because it arrived cut."""
+    try:
+        name, *arguments = json.loads(line.removeprefix(MARK))
+        getattr(watcher, name)(*arguments)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return False
+    return True
+
+
+def show_result(stream: IO[bytes], done: threading.Event) -> None:
+    """Show the standard output of ranks, below the bars."""
+    held = b""
+    while part := stream.read1(65536):  # type: ignore[attr-defined]  # a pipe has a buffer
+        held += part
+        if done.is_set():
+            show_bytes(held)
+            held = b""
+    done.wait(SECONDS_TO_DRAIN)
+    show_bytes(held)
+
+
+def show_bytes(text: bytes) -> None:
+    # Nobody may read it any more.
+    with suppress(OSError):
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,34 @@
+"""[basedirs]: how deep base directories lie."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lurge.config.fields import Text, Whole, written_as
+from lurge.config.section import Section, problem
+
+
+def from_table(table: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    for path in table:
+        if not path.startswith("/"):
+            raise problem("must be an absolute path", path)
+    return tuple(table.items())
+
+
+class BasedirsConfig(Section):
+    """Base directories that `lurge basedirs` works out."""
+
+    depth: Whole | None = Field(
+        None,
+        description="Components of a base directory below the root.",
+        examples=[5],
+        json_schema_extra={"x-default": "chosen from each tree"},
+    )
+    prefixes: Annotated[tuple[tuple[str, int], ...], written_as(tuple, dict[Text, Whole], from_table, dict)] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Path = depth below that path; the longest path counts.",
+        examples=[{"/usr": 2}],
+    )

@@ -1,0 +1,24 @@
+"""[batch]: what a scheduler is asked for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lurge.config.fields import Positive, RelativePath, in_reports
+from lurge.config.section import Section
+
+
+class BatchConfig(Section):
+    """The job that `scripts/cron.sh` submits."""
+
+    queue: str = Field(
+        "", description="`-q` of bsub, `--partition` of sbatch. Empty: the scheduler's.", examples=["normal"]
+    )
+    group: str = Field("", description="`-G` of bsub, `--account` of sbatch. Empty: the scheduler's.", examples=["hgi"])
+    ranks: int = Field(0, ge=0, le=100_000, description="Number of ranks. 0: derived from the dumps.")
+    memory_mb: Positive = Field(
+        1000,
+        description="Memory of each rank. `lurge plan` asks for more if the stored reports have so many directories"
+        " that more is needed.",
+    )
+    logs: RelativePath = in_reports("logs", "Directory of the logs, with a folder for each day.")

@@ -1,0 +1,88 @@
+"""[dumps]: the volumes, and where their dumps are."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+
+from lurge.config.fields import AbsolutePath, ExistingDirectory, ExistingFile, Name, Share, Whole, written_as
+from lurge.config.section import Section, problem
+from lurge.model.dump import Volume
+
+MOUNTS = "/lustre"
+
+
+def volume_name(name: str) -> str:
+    if re.search(r"[/\0]", name):
+        raise ValueError(f"{name!r} is not a name of a volume: it must hold no slash")
+    return name
+
+
+class VolumeTable(Section):
+    """A volume that is mounted elsewhere than below /lustre."""
+
+    name: Annotated[Name, AfterValidator(volume_name)] = Field(description="Name in the database.", examples=["usr"])
+    path: AbsolutePath = Field(description="Mount point.", examples=["/usr"])
+
+
+def as_table(value: Any) -> Any:
+    """A bare name as the table that it stands for."""
+    if isinstance(value, str):
+        return {"name": value, "path": f"{MOUNTS}/{value}"}
+    if not isinstance(value, dict):
+        raise ValueError("must be a name or a table of name and path")
+    return value
+
+
+def as_written(volume: Volume) -> Any:
+    bare = volume.mount == f"{MOUNTS}/{volume.name}"
+    return volume.name if bare else {"name": volume.name, "path": volume.mount}
+
+
+VolumeEntry = Annotated[
+    Volume,
+    written_as(
+        Volume,
+        Annotated[VolumeTable, BeforeValidator(as_table, json_schema_input_type=str | VolumeTable)],
+        lambda table: Volume(table.name, table.path),
+        as_written,
+    ),
+]
+
+
+def distinct(volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    """`volumes`, if there are any and no two have one name."""
+    if not volumes:
+        raise ValueError('names no volume; write for instance ["scratch119"]')
+    names = [volume.name for volume in volumes]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise problem(f"{name} is named twice", number)
+    return volumes
+
+
+class DumpsConfig(Section):
+    """Dumps to read. Needed by commands that read dumps, and only by them."""
+
+    directory: ExistingDirectory = Field(
+        description="Directory in which wrstat publishes dumps.", examples=["/where/wrstat/publishes"]
+    )
+    volumes: Annotated[tuple[VolumeEntry, ...], Strict(False), AfterValidator(distinct)] = Field(
+        description="Volumes to report on: names, mounted at `/lustre/<name>`, or tables of a name and a path.",
+        examples=[["scratch119", {"name": "usr", "path": "/usr"}]],
+    )
+    max_days_ago: Whole = Field(
+        10,
+        description="Maximum age of a volume's newest dump, in days by the date in its name (UTC). A dump of exactly"
+        " this age is read.",
+    )
+    max_rejected_fraction: Share = Field(
+        0.01, description="A volume fails if its rejected lines exceed this share of its records."
+    )
+    base_directories: ExistingFile | None = Field(
+        None,
+        description="A .basedirs file. Without it, the file is searched for beside the dumps.",
+        examples=["some.basedirs"],
+    )

@@ -1,0 +1,36 @@
+"""[quota]: where quotas come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict, model_validator
+
+from lurge.config.fields import Positive, RelativePath, directory_at
+from lurge.config.section import Section, problem
+
+
+class QuotaConfig(Section):
+    """Quotas of groups. Without this table there are none."""
+
+    providers: Annotated[tuple[Literal["lfs", "csv"], ...], Strict(False)] = Field(
+        ("lfs", "csv"), description="Sources to ask, in this order; the first that answers counts."
+    )
+    csv_directory: RelativePath = Field(
+        Path("quotas"),
+        validate_default=True,
+        description="Directory with a file for each volume, `<volume>.csv`: a header with `group,limit` (KiB; `-` or"
+        " empty: none).",
+    )
+    timeout: Positive = Field(30, description="Maximum time for an answer of `lfs`, in seconds.")
+    at_once: int = Field(8, ge=1, le=256, description="Maximum number of questions to `lfs` at a time.")
+
+    @model_validator(mode="after")
+    def _check_directory(self) -> QuotaConfig:
+        if "csv" in self.providers and "csv_directory" in self.model_fields_set:
+            try:
+                directory_at(self.csv_directory)
+            except ValueError as error:
+                raise problem(str(error), "csv_directory") from error
+        return self

@@ -1,0 +1,166 @@
+"""Totals of what is stored: who uses how much, of what kind, how old, and what changed between two dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+MONTH, YEAR = 30, 365
+AGES = (
+    ("under 1 month", MONTH),
+    ("1 to 6 months", 6 * MONTH),
+    ("6 to 12 months", YEAR),
+    ("1 to 2 years", 2 * YEAR),
+    ("2 to 5 years", 5 * YEAR),
+)
+"""Ages of directories, each with the days that it is below; months of 30 days, years of 365."""
+
+OLDEST, UNKNOWN = "5 years and more", "unknown"
+AGE_NAMES = (*(name for name, _ in AGES), OLDEST, UNKNOWN)
+
+
+class BaseUse(NamedTuple):
+    """A group's use of a base directory at its volume's newest date; quota and warning are those of the volume.
+
+    last_modified: days before the record date. What the older tool left out is None.
+    """
+
+    volume: str
+    record_date: date
+    base: str
+    group: str | None
+    pi: str | None
+    used: int
+    last_modified: int | None
+    quota: int | None
+    warning_id: int | None
+    warning: str | None
+    in_3_days: int | None
+    in_7_days: int | None
+    quota_reached: date | None
+
+
+class OutsideUse(NamedTuple):
+    """A group's use of a volume outside its base directories."""
+
+    volume: str
+    record_date: date
+    group: str | None
+    used: int
+
+
+class PersonUse(NamedTuple):
+    """A person's use of a volume as a member of a group."""
+
+    volume: str
+    record_date: date
+    user: str | None
+    group: str | None
+    size: int
+    files: int | None
+    last_modified: date | None
+
+
+class KindUse(NamedTuple):
+    """Bytes of files of one filetype, or of one age, and in how many directories they lie."""
+
+    name: str
+    size: int
+    directories: int
+
+
+@dataclass
+class VolumeUse:
+    """A group's use of a volume: `used` in its base directories, `unattributed` outside them."""
+
+    volume: str
+    record_date: date
+    used: int = 0
+    unattributed: int = 0
+    quota: int | None = None
+    warning_id: int | None = None
+    warning: str | None = None
+    in_3_days: int | None = None
+    in_7_days: int | None = None
+    quota_reached: date | None = None
+    bases: list[BaseUse] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the group uses more than its quota."""
+        return bool(self.quota) and self.used > (self.quota or 0)
+
+
+@dataclass
+class GroupTotal:
+    """A group's use of some volumes."""
+
+    group: str | None
+    pi: str | None = None
+    volumes: dict[str, VolumeUse] = field(default_factory=dict)
+
+    @property
+    def used(self) -> int:
+        return sum(use.used for use in self.volumes.values())
+
+    @property
+    def unattributed(self) -> int:
+        return sum(use.unattributed for use in self.volumes.values())
+
+    @property
+    def last_modified(self) -> int | None:
+        """Days since the newest change in a base directory."""
+        days = (base.last_modified for use in self.volumes.values() for base in use.bases)
+        return min((day for day in days if day is not None), default=None)
+
+    def on(self, volume: str, record_date: date) -> VolumeUse:
+        return self.volumes.setdefault(volume, VolumeUse(volume, record_date))
+
+
+@dataclass
+class PersonTotal:
+    """A person's use of some volumes, in some groups."""
+
+    user: str | None
+    uses: list[PersonUse] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(use.size for use in self.uses)
+
+    @property
+    def files(self) -> int | None:
+        """Number of files; None where the older tool did not count them."""
+        counts = [use.files for use in self.uses]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def last_modified(self) -> date | None:
+        return max((use.last_modified for use in self.uses if use.last_modified), default=None)
+
+
+def group_totals(bases: Iterable[BaseUse], outside: Iterable[OutsideUse]) -> list[GroupTotal]:
+    """Totals by group, the largest first."""
+    found: dict[str | None, GroupTotal] = {}
+    for base in bases:
+        total = found.setdefault(base.group, GroupTotal(base.group))
+        total.pi = total.pi or base.pi
+        use = total.on(base.volume, base.record_date)
+        use.used += base.used
+        use.quota = base.quota if use.quota is None else max(use.quota, base.quota or 0)
+        use.warning_id, use.warning = base.warning_id, base.warning
+        use.in_3_days, use.in_7_days, use.quota_reached = base.in_3_days, base.in_7_days, base.quota_reached
+        use.bases.append(base)
+    for row in outside:
+        found.setdefault(row.group, GroupTotal(row.group)).on(row.volume, row.record_date).unattributed += row.used
+    return sorted(found.values(), key=lambda total: (-total.used, -total.unattributed, total.group or ""))
+
+
+def person_totals(uses: Iterable[PersonUse]) -> list[PersonTotal]:
+    """Totals by person, the largest first."""
+    found: dict[str | None, PersonTotal] = {}
+    for use in uses:
+        found.setdefault(use.user, PersonTotal(use.user)).uses.append(use)
+    return sorted(found.values(), key=lambda total: (-total.size, total.user or ""))

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Submit a lurge job to LSF: bsub_submit.sh report|split|backfill [OPTION]...
+#
+# The options are passed on to the job. The number of ranks, memory, queue, group and logs come from the configuration
+# ($LURGE_CONFIG), as `lurge plan` works them out. A backfill is an array of which one element runs at a time, each
+# reading one date. $LURGE is the lurge to run, $MPIRUN the mpirun that belongs to its mpi4py.
+
+set -euo pipefail
+# shellcheck source=scripts/submit.sh
+. "$(dirname "$0")/submit.sh"
+need bsub "Source the profile of LSF, or use local_submit.sh."
+
+log=$logs/$name.%J
+command=("${MPIRUN:-mpirun}" -n "$ranks" "$lurge" "$job")
+if [ "$job" = backfill ]; then
+    [ "$dates" -gt 0 ] || exit 0
+    name="${name}[1-$dates]%1"
+    log=$log.%I
+    command+=(--limit 1)
+fi
+options=(-J "$name" -n "$ranks" -o "$log.out" -e "$log.err" -M "$memory_mb_a_rank"
+    -R "select[mem>$memory_mb_a_rank] rusage[mem=$memory_mb_a_rank]")
+[ -z "$queue" ] || options+=(-q "$queue")
+[ -z "$group" ] || options+=(-G "$group")
+# bsub gives the words to a shell again.
+printf -v line '%q ' "${command[@]}" "$@"
+exec bsub "${options[@]}" "$line"

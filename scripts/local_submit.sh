@@ -1,0 +1,1 @@
+../lurge/scripts/local_submit.sh
