@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import Field, Strict
 
 from lurge.config.fields import Name, written_as
 from lurge.model.rules import FileType
+
+log = logging.getLogger(__name__)
 
 BUILT_IN_FILETYPES = (
     FileType("SAM", (".sam", ".sam.gz")),
@@ -22,20 +25,17 @@ BUILT_IN_FILETYPES = (
 )
 
 
-def suffix(text: str) -> str:
-    """`text`, if it begins with a dot and more follows."""
-    if not text.strip(". "):
-        raise ValueError(f'{text!r} is not a suffix; write for instance ".bam"')
-    if not text.startswith("."):
-        raise ValueError(f'{text!r} must begin with a dot: ".{text}"')
-    return text
-
-
-Suffixes = Annotated[tuple[Annotated[str, AfterValidator(suffix)], ...], Strict(False), Field(min_length=1)]
+Suffixes = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False), Field(min_length=1)]
 
 
 def from_table(table: Mapping[str, tuple[str, ...]]) -> tuple[FileType, ...]:
     """The filetypes of a table; those that are built in if it is empty."""
+    for name, suffixes in table.items():
+        for suffix in suffixes:
+            if suffix.isalnum():
+                log.warning(
+                    'filetypes.%s: "%s" also matches names that merely end so; ".%s" is a suffix', name, suffix, suffix
+                )
     return tuple(FileType(name, suffixes) for name, suffixes in table.items()) or BUILT_IN_FILETYPES
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lurge.atomic import is_abandoned, remove_abandoned, unfinished_folder, unfinished_name, whole_file
 from lurge.cli.progress import LogWatcher
-from lurge.config import BasedirsConfig
+from lurge.config.basedirs import BasedirsConfig
 from lurge.errors import OutputError
 from lurge.parallel.launch import find_mpiexec
 from lurge.pipeline import basedirs
@@ -64,7 +64,7 @@ def test_what_basedirs_writes_report_reads(
     text = b"".join(Entry(path, gid=gid).line() for gid, path in enumerate(found))
     dump = folder / "20240131_v.a.b.stats.gz"
     dump.write_bytes(text or b"\n")
-    target, count = basedirs.make_base_directories([dump], BasedirsConfig(depth), (), None, LogWatcher())
+    target, count = basedirs.make_base_directories([dump], BasedirsConfig(depth=depth), (), None, LogWatcher())
     read = read_base_directories(target)
     assert len(read) == count
     assert all(path.startswith(b"/") and not path.endswith((b"\r", b"\n")) for _, path in read)

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from lurge.config.lines import line_of
 
 from lurge.config import load_config
 from lurge.errors import ConfigError
@@ -57,33 +56,6 @@ def test_a_typo_names_the_nearest_key_and_its_line(site: Site) -> None:
     site.config.write_text(text + "[mpi]\nxyz = 3\n")
     with pytest.raises(ConfigError, match="the keys here are block_records, workers_per_volume"):
         load_config(site.config)
-
-
-@pytest.mark.parametrize(
-    ("key", "line"),
-    [
-        ("dumps.volumes[1].path", 2),
-        ("pseudo_groups[1].gid", 8),
-        ("pseudo_groups[1].name", 7),
-        ('basedirs.prefixes."/a.b"', 10),
-        ("identity.ldap.url", 11),
-        ("filetypes", None),
-    ],
-)
-def test_lines_of_keys(key: str, line: int | None) -> None:
-    text = """[dumps]
-volumes = [
-  "a", { name = "b", path = 3 },
-]
-[[pseudo_groups]]
-gid = 1
-[[ pseudo_groups ]]
-gid = "x"  # wrong
-[basedirs.prefixes]
-"/a.b" = 3
-[identity]
-"""
-    assert line_of(text, key) == line
 
 
 def test_a_suffix_without_its_dot(site: Site) -> None:

@@ -46,8 +46,6 @@ def error_of(folder: Path, text: str, needs: tuple[str, ...] = ()) -> ConfigErro
         ("[split.s3]\nbucket = 'b'\ndated = 1\n", "3: split.s3.dated: must be true or false"),
         ("[database]\nswap = 'fast'\n", "2: database.swap: must be one of transaction, tagged"),
         ("[quota]\nproviders = ['lfs', 'tea']\n", "2: quota.providers[1]: must be one of lfs, csv"),
-        ("[filetypes]\nBAM = ['.bam', 'bai']\n", "2: filetypes.BAM[1]: 'bai' must begin with a dot: \".bai\""),
-        ("[filetypes]\nBAM = ['.']\n", "2: filetypes.BAM[0]: '.' is not a suffix; write for instance \".bam\""),
         ("[filetypes]\nBAM = []\n", "2: filetypes.BAM: must not be empty"),
         (
             "[warnings]\nlevels = [{level=2, days=1, fraction=inf}]\n",
