@@ -37,7 +37,7 @@ from lurge.model.report import LONGEST_LINE, VolumeReport
 from lurge.model.rules import Rules
 from lurge.model.stored import LARGEST
 from lurge.parallel.blocks import Buffers, OpenDump, cut
-from lurge.parallel.controller import rules_of
+from lurge.parallel.reader import rules_of
 from lurge.pipeline.work import task_of
 from lurge.source.finding import newest_dump
 from lurge.source.inflate import DumpReader
