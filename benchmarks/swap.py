@@ -30,11 +30,11 @@ from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, UserUsage, VolumeReport
-from lurge.store import schema
-from lurge.store.bulk import field
 from lurge.store.database import Database
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.bulk import field
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
 
 FILETYPES = ("BAM", "CRAM", "FASTQ", "VCF")

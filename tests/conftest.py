@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from lurge.config.settings import DatabaseConfig
 from lurge.store.database import Database
-from lurge.store.upgrade import upgrade
+from lurge.store.database.upgrade import upgrade
 from tests.services.mariadb import MariaDb, started
 from tests.site import Site
 

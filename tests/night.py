@@ -24,8 +24,8 @@ from pathlib import Path
 from lurge.config.settings import DatabaseConfig
 from lurge.source.finding import dump_of
 from lurge.source.synth.write import World, make_world
-from lurge.store.check import look_at
 from lurge.store.database import Database
+from lurge.store.usage.read.check import look_at
 from lurge.stream.launch import find_mpiexec
 from tests.facts import facts
 from tests.services import bsub, old_tool

@@ -42,7 +42,7 @@ from lurge.pipeline.work import job_of
 from lurge.source.finding import folder_mount, newest_dump
 from lurge.source.inflate import DumpReader
 from lurge.source.synth.world import vault_key
-from lurge.store.steps import stored_path
+from lurge.store.usage.steps import stored_path
 from lurge.stream.blocks import Buffers, OpenDump, cut
 from lurge.stream.controller import rules_of
 from tests.site import DIRECTORIES, GROUPS, SUMMARY, TODAY, UNATTRIBUTED, USERS, VAULT, Entry, Site

@@ -22,9 +22,9 @@ def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: Ve
     """
     set_verbosity(quiet, verbose)
     from lurge.config import load_config
-    from lurge.store.check import look_at
     from lurge.store.database import Database
-    from lurge.store.lock import sole_run
+    from lurge.store.database.lock import sole_run
+    from lurge.store.usage.read.check import look_at
 
     database = Database(load_config(config).database)
     with sole_run(database, "db upgrade"):
@@ -50,10 +50,10 @@ def check(
     """
     set_verbosity(quiet, verbose)
     from lurge.config import load_config
-    from lurge.store.check import look_at
     from lurge.store.database import Database
-    from lurge.store.lock import sole_run
-    from lurge.store.repair import repair_database
+    from lurge.store.database.lock import sole_run
+    from lurge.store.usage.read.check import look_at
+    from lurge.store.usage.repair import repair_database
 
     database = Database(load_config(config).database)
     done = []

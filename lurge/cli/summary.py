@@ -13,7 +13,7 @@ from lurge.model.sizes import human_size
 from lurge.model.stored import DirectoryRow, GroupRow, QuotaRow, SummaryRow
 from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
 from lurge.store.database import Database
-from lurge.store.newest import largest_directories, newest_reports
+from lurge.store.usage.read.newest import largest_directories, newest_reports
 
 LARGEST = 8
 

@@ -17,7 +17,7 @@ from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.work import job_of, problem_with
 from lurge.source.finding import find_dumps, from_the_future
 from lurge.store.database import Database
-from lurge.store.recover import recover
+from lurge.store.usage.recover import recover
 from lurge.stream.comm import Comm
 from lurge.stream.coordinator import Result, Watcher
 from lurge.stream.protocol import Job

@@ -128,8 +128,8 @@ def check_dumps(config: Config) -> Iterator[Finding]:
 
 def check_database(config: Config) -> Iterator[Finding]:
     """Whether the database answers, may be written, and has our tables."""
-    from lurge.store.check import look_at
     from lurge.store.database import Database
+    from lurge.store.usage.read.check import look_at
 
     database = Database(config.database)
     if database.is_sqlite and not Path(str(database)).exists():

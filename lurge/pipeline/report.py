@@ -24,9 +24,9 @@ from lurge.pipeline.split import publish_groups
 from lurge.pipeline.work import job_of, problem_with
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
-from lurge.store.dates import is_outdated, stored_dates
-from lurge.store.newest import newest_reports
-from lurge.store.recover import recover
+from lurge.store.usage.read.dates import is_outdated, stored_dates
+from lurge.store.usage.read.newest import newest_reports
+from lurge.store.usage.recover import recover
 from lurge.stream.comm import Comm
 from lurge.stream.coordinator import Result, Watcher
 from lurge.stream.protocol import Job

@@ -22,9 +22,9 @@ from lurge.model.split import GroupLines
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
-from lurge.store.lock import RunLock, sole_run
-from lurge.store.sums import larger_than_stored
-from lurge.store.swap import NamedReport, store_volume
+from lurge.store.database.lock import RunLock, sole_run
+from lurge.store.usage.sums import larger_than_stored
+from lurge.store.usage.swap import NamedReport, store_volume
 from lurge.stream.protocol import Arrived, unpack_object
 from lurge.stream.stages import STAGES
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StoreError
-from lurge.store import adopt, schema, upgrade
-from lurge.store.check import look_at
-from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.recover import recover
-from lurge.store.swap import store_volume
+from lurge.store.database import Database, upgrade
+from lurge.store.usage import adopt, schema
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.recover import recover
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import named
 from tests.services import old_tool as old
 

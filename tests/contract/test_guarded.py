@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StoreError
-from lurge.store import schema
-from lurge.store.bulk import insert_rows, takes_files
-from lurge.store.check import cipher_of, look_at
 from lurge.store.database import Database
-from lurge.store.upgrade import upgrade
+from lurge.store.database.bulk import insert_rows, takes_files
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.read.check import cipher_of, look_at
 from tests.services.mariadb import MariaDb, started
 from tests.services.rogue_mysql import RogueServer
 
@@ -93,7 +93,7 @@ def test_what_goes_wrong_with_a_row_is_said(mariadb: Database) -> None:
 
 
 def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lurge.store import guarded
+    from lurge.store.database import guarded
 
     monkeypatch.setattr(guarded, "LIBRARY", None)
     database = Database(DatabaseConfig(server.new_database("lurge_test")))
@@ -185,7 +185,7 @@ def test_a_server_that_cannot_encrypt_is_refused_where_that_is_required(
 ) -> None:
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
         cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
-    monkeypatch.setattr("lurge.store.guarded.LIBRARY", None)
+    monkeypatch.setattr("lurge.store.database.guarded.LIBRARY", None)
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
         cipher(DatabaseConfig(unencrypted + options, tls=tls, retry_seconds=0))
 

@@ -20,11 +20,10 @@ from hypothesis import strategies as st
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StoreUnavailable
-from lurge.store import journal
-from lurge.store.database import Database
-from lurge.store.journal import file_system
-from lurge.store.lock import sole_run
-from lurge.store.swap import store_volume
+from lurge.store.database import Database, journal
+from lurge.store.database.journal import file_system
+from lurge.store.database.lock import sole_run
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import named, paths
 from tests.services import need
 
@@ -110,7 +109,7 @@ import os, signal, sys
 import sqlalchemy as sa
 from lurge.config.settings import DatabaseConfig
 from lurge.store.database import Database
-from lurge.store.swap import Swap, store_volume
+from lurge.store.usage.swap import Swap, store_volume
 from tests.contract.test_store import named
 database = Database(DatabaseConfig("sqlite:///" + sys.argv[1]))
 sa.event.listen(database.engine, "connect", lambda c, _: c.execute("pragma cache_size = 1"))
@@ -142,7 +141,7 @@ def test_a_network_file_system_keeps_the_usual_journal(place: Path, monkeypatch:
     """There a reader and a swap wait for each other, as long as database.retry_seconds says."""
     make(place).close()
     monkeypatch.setattr(journal, "LOCAL", frozenset())
-    monkeypatch.setattr("lurge.store.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("lurge.store.database.engine.BUSY_SECONDS", 0.1)
     database = make(place, retry_seconds=1)
     assert not place.with_name("lurge.db-wal").exists()
     viewer = sqlite3.connect(place, isolation_level=None)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import ReconciliationError, StoreError
-from lurge.store import schema, steps
-from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.recover import recover
-from lurge.store.swap import store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema, steps
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.recover import recover
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import DAY, named, paths, tag
 from tests.services.mariadb import MariaDb
 
@@ -105,7 +105,7 @@ def test_killed_at_every_statement(
 ) -> None:
     """The same date again, or the next; after recovery everything is old, or everything is new."""
     monkeypatch.setattr(steps, "ROWS_A_STEP", 2)
-    monkeypatch.setattr("lurge.store.swap.ROWS_A_STEP", 2)
+    monkeypatch.setattr("lurge.store.usage.swap.ROWS_A_STEP", 2)
     database, config = stepping
     store_volume(database, named("scratch102"))
     store_volume(database, named(subdirectory="n0-"))

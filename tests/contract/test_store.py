@@ -25,14 +25,14 @@ from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
-from lurge.store import schema
 from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.newest import newest_reports
-from lurge.store.recover import recover
-from lurge.store.sums import larger_than_stored
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import MIGRATIONS, revisions, upgrade
+from lurge.store.database.upgrade import MIGRATIONS, revisions, upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.read.newest import newest_reports
+from lurge.store.usage.recover import recover
+from lurge.store.usage.sums import larger_than_stored
+from lurge.store.usage.swap import NamedReport, store_volume
 
 DAY = date(2024, 1, 31)
 

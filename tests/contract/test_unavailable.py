@@ -19,12 +19,12 @@ import sqlalchemy as sa
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import LockHeld, StoreError, StoreUnavailable
 from lurge.model.directories import Directories
-from lurge.store import schema
-from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.lock import RunLock, sole_run
-from lurge.store.swap import store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.lock import RunLock, sole_run
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import contents, named, paths
 from tests.services.mariadb import MariaDb
 
@@ -194,7 +194,7 @@ def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> Non
 
 
 def test_a_row_that_the_server_would_change(mariadb: Database) -> None:
-    from lurge.store.bulk import insert_rows
+    from lurge.store.database.bulk import insert_rows
 
     rows = [(number, "x" * 300) for number in range(2000, 4000)]
     with pytest.raises(StoreError, match="truncated|too long"), mariadb.writing() as connection:

@@ -16,8 +16,8 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, UserUsage, VaultFile, VolumeReport
 from lurge.store.database import Database
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
 
 TODAY = date(2024, 8, 31)

@@ -17,7 +17,7 @@ from typing import Any
 
 from lurge.__main__ import main
 from lurge.aggregate import aggregator
-from lurge.store import swap
+from lurge.store.usage import swap
 from lurge.stream import controller, coordinator, member
 from lurge.stream.protocol import Tag
 

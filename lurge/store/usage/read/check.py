@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.store import adopt, schema
-from lurge.store.bulk import guard_of, takes_files
 from lurge.store.database import Database
-from lurge.store.repair import complaints
-from lurge.store.steps import TAGGED, takes_steps
-from lurge.store.upgrade import revisions
+from lurge.store.database.bulk import guard_of, takes_files
+from lurge.store.database.upgrade import revisions
+from lurge.store.usage import adopt, schema
+from lurge.store.usage.repair import complaints
+from lurge.store.usage.steps import TAGGED, takes_steps
 
 
 @dataclass

@@ -21,8 +21,8 @@ from lurge.atomic import open_lock
 from lurge.errors import LockHeld, StoreError
 from lurge.logs import batch_job
 from lurge.model.names import storable_name
-from lurge.store import schema
 from lurge.store.database import Database
+from lurge.store.usage import schema
 
 NAME = "lurge"
 SECONDS_TO_DIE = 10
@@ -175,7 +175,7 @@ def holder(job: str) -> str:
 @contextmanager
 def sole_run(database: Database, job: str) -> Iterator[RunLock]:
     """Hold the lock, with the schema up to date. Raises LockHeld where another run has it."""
-    from lurge.store.upgrade import upgrade
+    from lurge.store.database.upgrade import upgrade
 
     lock = RunLock(database)
     lock.take(job)

@@ -8,11 +8,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
-from lurge.store import adopt
 from lurge.store.database import Database
+from lurge.store.usage import adopt
 
 VERSION_TABLE = "alembic_version"
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "usage" / "migrations"
 
 
 def upgrade(database: Database) -> None:

@@ -12,7 +12,7 @@ from lurge.model.stored import LARGEST
 
 if TYPE_CHECKING:
     from lurge.model.sizes import Whole
-    from lurge.store.swap import NamedReport
+    from lurge.store.usage.swap import NamedReport
 
 HALF_BITS = 32
 MOST_NAMED = 8

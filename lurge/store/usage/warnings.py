@@ -8,9 +8,9 @@ from datetime import date
 import sqlalchemy as sa
 
 from lurge.model.forecast import DATES_OF_A_TREND, Forecaster
-from lurge.store import schema
-from lurge.store.sums import halves, joined
-from lurge.store.volumes import usage_of
+from lurge.store.usage import schema
+from lurge.store.usage.read.volumes import usage_of
+from lurge.store.usage.sums import halves, joined
 
 
 def warn_after(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:

@@ -18,9 +18,9 @@ from lurge.model.stored import (
     UserRow,
     VaultRow,
 )
-from lurge.store import schema
-from lurge.store.dates import newest_of_all
-from lurge.store.sums import halves, joined
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import newest_of_all
+from lurge.store.usage.sums import halves, joined
 
 DIRECTORIES_AT_ONCE = 20_000
 

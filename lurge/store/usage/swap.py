@@ -23,12 +23,12 @@ from lurge.model.names import Group
 from lurge.model.report import GroupUsage, Unattributed, UserUsage, VolumeReport
 from lurge.model.sizes import to_gib
 from lurge.model.stored import LARGEST
-from lurge.store import schema
-from lurge.store.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
 from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.recover import recover_swap
-from lurge.store.steps import (
+from lurge.store.database.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.recover import recover_swap
+from lurge.store.usage.steps import (
     ROWS_A_STEP,
     Change,
     Commit,
@@ -39,8 +39,8 @@ from lurge.store.steps import (
     stored_path,
     takes_steps,
 )  # fmt: skip
-from lurge.store.sums import capped, capped_sizes, excess, halves, joined
-from lurge.store.warnings import warn_after, warn_of
+from lurge.store.usage.sums import capped, capped_sizes, excess, halves, joined
+from lurge.store.usage.warnings import warn_after, warn_of
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lurge.config.settings import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
-from lurge.store.journal import choose_journal, empty_log, keeper
+from lurge.store.database.journal import choose_journal, empty_log, keeper
 
 BUSY_SECONDS = 5
 CONNECT_SECONDS = 10
@@ -195,7 +195,7 @@ def mysql_engine(config: DatabaseConfig) -> sa.Engine:
     if config.password:
         arguments["password"] = config.password.reveal()
     try:
-        from lurge.store.guarded import Connector
+        from lurge.store.database.guarded import Connector
 
         engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
     except ImportError as error:

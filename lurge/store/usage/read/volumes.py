@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from lurge.store import schema
+from lurge.store.usage import schema
 
 
 def bases_of(volume_id: int) -> sa.Select[tuple[int]]:

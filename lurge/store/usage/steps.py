@@ -15,10 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.store import schema
-from lurge.store.bulk import next_id
 from lurge.store.database import Database
-from lurge.store.volumes import directories_of, usage_of
+from lurge.store.database.bulk import next_id
+from lurge.store.usage import schema
+from lurge.store.usage.read.volumes import directories_of, usage_of
 
 OLD = ".hgi.old."
 """What the rows are tagged with that are about to be replaced."""

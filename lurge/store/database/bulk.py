@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lurge.errors import StoreError
 
 if TYPE_CHECKING:
-    from lurge.store.guarded import Guard
+    from lurge.store.database.guarded import Guard
 
 PARAMETERS_A_STATEMENT = 999
 """As many as any SQLite takes; it inserts the rows of one statement twice as fast as one after another."""

@@ -13,8 +13,8 @@ from datetime import date
 import sqlalchemy as sa
 
 from lurge.model.dump import Dump
-from lurge.store import schema
-from lurge.store.volumes import usage_of
+from lurge.store.usage import schema
+from lurge.store.usage.read.volumes import usage_of
 
 
 def key_of(connection: sa.Connection, volume_name: str) -> int | None:

@@ -6,11 +6,11 @@ import logging
 
 import sqlalchemy as sa
 
-from lurge.store import schema
 from lurge.store.database import Database
-from lurge.store.dates import key_of
-from lurge.store.steps import TAGGED, finish, purge_directories, restore, undo, unfinished
-from lurge.store.volumes import directories_of
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import key_of
+from lurge.store.usage.read.volumes import directories_of
+from lurge.store.usage.steps import TAGGED, finish, purge_directories, restore, undo, unfinished
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from lurge.errors import StoreError
 from lurge.model.names import storable_name
-from lurge.store import schema
-from lurge.store.bulk import insert_rows, next_id, unchecked_keys
+from lurge.store.database.bulk import insert_rows, next_id, unchecked_keys
+from lurge.store.usage import schema
 
 ASIDE = "adopted_"
 KEPT = "older_"

@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from lurge.store import schema
 from lurge.store.database import Database
-from lurge.store.dates import dates_of
-from lurge.store.volumes import usage_of
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import dates_of
+from lurge.store.usage.read.volumes import usage_of
 
 MOST_DAYS_LATE = 14
 """How long after the date in its name a dump's file may have been changed."""
