@@ -31,9 +31,10 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, UserUsage, VolumeReport
 from lurge.store.database import Database
-from lurge.store.database.bulk import field
+from lurge.store.database.row_text import field
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
 from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
 
@@ -117,8 +118,8 @@ def execute_many(database: Database, folder: Path) -> float:
 def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
     """Print how long the swap takes, and the loader, in turn."""
     database = Database(DatabaseConfig(url))
-    database.prepare_journal()
-    upgrade(database)
+    database.dialect.prepare()
+    upgrade(database, USAGE)
     day = date(2024, 1, 1)
     store_volume(database, make_report(directories, sizes, day))
     ratios = []

@@ -24,10 +24,11 @@ def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: Ve
     from lurge.config import load_config
     from lurge.store.database import Database
     from lurge.store.database.lock import sole_run
+    from lurge.store.usage.area import USAGE
     from lurge.store.usage.read.check import look_at
 
     database = Database(load_config(config).database)
-    with sole_run(database, "db upgrade"):
+    with sole_run(database, USAGE, "db upgrade"):
         found = look_at(database)
     if not quiet:
         say(f"{database}: schema {found.revision}, up to date")
@@ -52,13 +53,14 @@ def check(
     from lurge.config import load_config
     from lurge.store.database import Database
     from lurge.store.database.lock import sole_run
+    from lurge.store.usage.area import USAGE
     from lurge.store.usage.read.check import look_at
     from lurge.store.usage.repair import repair_database
 
     database = Database(load_config(config).database)
     done = []
     if repair:
-        with sole_run(database, "db check"):
+        with sole_run(database, USAGE, "db check"):
             done = repair_database(database)
         if not (quiet or json):
             say(*done)

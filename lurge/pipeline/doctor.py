@@ -129,10 +129,11 @@ def check_dumps(config: Config) -> Iterator[Finding]:
 def check_database(config: Config) -> Iterator[Finding]:
     """Whether the database answers, may be written, and has our tables."""
     from lurge.store.database import Database
+    from lurge.store.usage import schema
     from lurge.store.usage.read.check import look_at
 
     database = Database(config.database)
-    if database.is_sqlite and not Path(str(database)).exists():
+    if not database.dialect.exists():
         yield Finding("database", Verdict.OK, f"{database} will be made")
         return
     found = look_at(database)
@@ -141,20 +142,10 @@ def check_database(config: Config) -> Iterator[Finding]:
         yield Finding("database", Verdict.WARNING, note, "docs/security.md and docs/operations.md have more.")
     for problem in found.problems:
         yield Finding("database", Verdict.WARNING, problem, "Look with `lurge db check`.")
-    if not database.is_sqlite:
-        missing = missing_privileges(database.grants())
-        if missing:
-            yield Finding("database", Verdict.FAILURE, f"the user lacks {', '.join(missing)}", "GRANT them.")
+    missing = database.missing_privileges(schema.metadata.tables)
+    if missing:
+        yield Finding("database", Verdict.FAILURE, f"the user lacks {', '.join(missing)}", "GRANT them.")
     database.close()
-
-
-def missing_privileges(grants: list[str]) -> list[str]:
-    """What the user of the database may not do but must, as far as its grants say."""
-    said = " ".join(grants).upper()
-    needed = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES")
-    if "ALL PRIVILEGES" in said or " TO " not in said:
-        return []
-    return [privilege for privilege in needed if privilege not in said]
 
 
 def check_identity(config: Config) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
 from lurge.store.database.lock import RunLock, sole_run
+from lurge.store.usage.area import USAGE
 from lurge.store.usage.sums import larger_than_stored
 from lurge.store.usage.swap import NamedReport, store_volume
 from lurge.stream.protocol import Arrived, unpack_object
@@ -106,7 +107,7 @@ def open_site(config: Config, database: Database, job: str, ranks: int, backfill
     ticket = ticket_of(config, job, ranks)
     with ExitStack() as stack, ticket.closing():
         with ticket.step("prepare"):
-            lock = stack.enter_context(sole_run(database, job))
+            lock = stack.enter_context(sole_run(database, USAGE, job))
             names = Names(make_identity(config.identity), config.pseudo_groups)
         yield Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
 

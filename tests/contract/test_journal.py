@@ -23,6 +23,7 @@ from lurge.errors import StoreUnavailable
 from lurge.store.database import Database, journal
 from lurge.store.database.journal import file_system
 from lurge.store.database.lock import sole_run
+from lurge.store.usage.area import USAGE
 from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import named, paths
 from tests.services import need
@@ -43,7 +44,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 def make(path: Path, retry_seconds: int = 5) -> Database:
     database = Database(DatabaseConfig(f"sqlite:///{path}", retry_seconds=retry_seconds))
-    with sole_run(database, "report"):
+    with sole_run(database, USAGE, "report"):
         store_volume(database, named())
     return database
 
@@ -71,7 +72,7 @@ def test_an_open_transaction_of_a_viewer_does_not_stop_the_job(place: Path) -> N
     viewer.execute("begin")
     assert [row[0] for row in viewer.execute(QUERY)] == OLD
     started = time.monotonic()
-    with sole_run(database, "report"):
+    with sole_run(database, USAGE, "report"):
         store_volume(database, named(size=20, subdirectory="new"))
     assert time.monotonic() - started < 30
     assert [row[0] for row in viewer.execute(QUERY)] == OLD
@@ -141,7 +142,7 @@ def test_a_network_file_system_keeps_the_usual_journal(place: Path, monkeypatch:
     """There a reader and a swap wait for each other, as long as database.retry_seconds says."""
     make(place).close()
     monkeypatch.setattr(journal, "LOCAL", frozenset())
-    monkeypatch.setattr("lurge.store.database.engine.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("lurge.store.database.sqlite.BUSY_SECONDS", 0.1)
     database = make(place, retry_seconds=1)
     assert not place.with_name("lurge.db-wal").exists()
     viewer = sqlite3.connect(place, isolation_level=None)

@@ -18,14 +18,16 @@ from lurge.errors import ReconciliationError, StoreError
 from lurge.store.database import Database
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage import schema, steps
+from lurge.store.usage.area import USAGE
 from lurge.store.usage.read.check import look_at
+from lurge.store.usage.read.swaps import OLD, SWAPPED
 from lurge.store.usage.recover import recover
 from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import DAY, named, paths, tag
 from tests.services.mariadb import MariaDb
 
 VOLUME = "scratch101"
-WITHOUT_TRANSACTIONS = (*steps.SWAPPED, schema.unfinished_swap)
+WITHOUT_TRANSACTIONS = (*SWAPPED, schema.unfinished_swap)
 
 
 def give_up_transactions(database: Database) -> None:
@@ -47,7 +49,7 @@ def stepping(request: pytest.FixtureRequest) -> Iterator[tuple[Database, Databas
         server: MariaDb = request.getfixturevalue("server")
         config = DatabaseConfig(server.new_database("steps"), swap="tagged")
     database = Database(config)
-    upgrade(database)
+    upgrade(database, USAGE)
     if request.param == "myisam":
         give_up_transactions(database)
         database.close()
@@ -112,7 +114,7 @@ def test_killed_at_every_statement(
     other = state(database, "scratch102")
     context = multiprocessing.get_context("fork")
     day, finished, went_on = DAY, 0, 0
-    for at in count(1, 3 if database.is_sqlite else 1):
+    for at in count(1, 3 if database.engine.dialect.name == "sqlite" else 1):
         old = state(database)
         day += timedelta(days)
         names = (old["directories"], [f"n{at}-{i}" for i in range(3)])
@@ -120,7 +122,7 @@ def test_killed_at_every_statement(
         process = context.Process(target=die, args=(config, at, 20 + at, f"n{at}-", day))
         process.start()
         process.join()
-        standing = {path.removeprefix(steps.OLD) for path in paths(database, VOLUME)}
+        standing = {path.removeprefix(OLD) for path in paths(database, VOLUME)}
         assert any(standing >= set(whole) for whole in names)  # type: ignore[call-overload]
         recover(database, VOLUME)
         found = state(database)
@@ -188,7 +190,7 @@ def test_old_rows_are_tagged_while_new_ones_come(stepping: tuple[Database, Datab
     other.close()
     both = [one for one in seen if any(path.startswith("new") for path in one) and len(one) > 3]
     assert both
-    assert all(path.startswith(("new", steps.OLD)) for one in both for path in one)
+    assert all(path.startswith(("new", OLD)) for one in both for path in one)
 
 
 def test_an_older_dump_leaves_directories_alone(stepping: tuple[Database, DatabaseConfig]) -> None:

@@ -23,6 +23,7 @@ from lurge.store.database import Database
 from lurge.store.database.lock import RunLock, sole_run
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
 from lurge.store.usage.read.check import look_at
 from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import contents, named, paths
@@ -35,7 +36,7 @@ NEW = ["new0", "new1", "new2"]
 def mariadb(server: MariaDb) -> Iterator[Database]:
     """A database on the server with a state in it."""
     database = Database(DatabaseConfig(server.new_database("lurge_test")))
-    upgrade(database)
+    upgrade(database, USAGE)
     store_volume(database, named())
     yield database
     database.close()
@@ -204,7 +205,7 @@ def test_a_row_that_the_server_would_change(mariadb: Database) -> None:
 
 
 def hold_lock(config: DatabaseConfig, taken: object, may_end: object) -> None:
-    with sole_run(Database(config), "report"):
+    with sole_run(Database(config), USAGE, "report"):
         taken.set()  # type: ignore[attr-defined]
         may_end.wait(60)  # type: ignore[attr-defined]
 
@@ -216,10 +217,10 @@ def test_one_run_at_a_time(database: Database, database_config: DatabaseConfig) 
     first.start()
     taken.wait(60)
     with pytest.raises(LockHeld, match=rf"report, process {first.pid} of \w+ on .* since \d{{4}}-\d\d-\d\d \d\d:\d\d"):
-        sole_run(database, "backfill").__enter__()
+        sole_run(database, USAGE, "backfill").__enter__()
     may_end.set()
     first.join()
-    with sole_run(database, "backfill"):
+    with sole_run(database, USAGE, "backfill"):
         pass
     assert contents(database)["job_lock"] == []
 
@@ -236,7 +237,7 @@ def test_a_killed_run_holds_nothing(database: Database, database_config: Databas
     ends = time.monotonic() + 10
     while True:
         try:
-            with sole_run(database, "backfill"):
+            with sole_run(database, USAGE, "backfill"):
                 break
         except LockHeld:
             assert time.monotonic() < ends
@@ -245,17 +246,17 @@ def test_a_killed_run_holds_nothing(database: Database, database_config: Databas
 
 def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
     """A server that was started again has forgotten who held it."""
-    with sole_run(mariadb, "report") as lock:
+    with sole_run(mariadb, USAGE, "report") as lock:
         lock.confirm()
         server.kill()
         server.start()
         lock.confirm()
         other = Database(DatabaseConfig(server.url("lurge_test")))
         with pytest.raises(LockHeld):
-            RunLock(other).take("backfill")
+            RunLock(other, USAGE).take("backfill")
         server.kill()
         server.start()
-        thief = RunLock(other)
+        thief = RunLock(other, USAGE)
         thief.take("backfill")
         with pytest.raises(LockHeld):
             lock.confirm()
@@ -265,7 +266,7 @@ def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
 
 def test_a_lock_whose_connection_was_lost_on_the_way(mariadb: Database) -> None:
     """The server still holds the lock for a connection that this run cannot use any more."""
-    lock = RunLock(mariadb)
+    lock = RunLock(mariadb, USAGE)
     lock.take("report")
     lock.announce()
     lost = lock._connection
@@ -276,17 +277,17 @@ def test_a_lock_whose_connection_was_lost_on_the_way(mariadb: Database) -> None:
     assert lost
     lost.invalidate()
     lost.close()
-    with sole_run(mariadb, "report"):
+    with sole_run(mariadb, USAGE, "report"):
         pass
 
 
 def test_who_does_not_have_the_lock_says_nothing_of_it(server: MariaDb, mariadb: Database) -> None:
-    other = RunLock(Database(DatabaseConfig(server.url("lurge_test"))))
+    other = RunLock(Database(DatabaseConfig(server.url("lurge_test"))), USAGE)
     other.take("backfill")
     other.announce()
     with pytest.raises(LockHeld, match="backfill"):
-        sole_run(mariadb, "report").__enter__()
-    second = RunLock(mariadb)
+        sole_run(mariadb, USAGE, "report").__enter__()
+    second = RunLock(mariadb, USAGE)
     with pytest.raises(LockHeld, match="backfill"):
         second.confirm()
     second.release()
@@ -302,10 +303,10 @@ def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Databa
     def crash() -> None:
         server.kill()
         server.start()
-        others.append(RunLock(Database(DatabaseConfig(server.url("lurge_test")))))
+        others.append(RunLock(Database(DatabaseConfig(server.url("lurge_test"))), USAGE))
         others[0].take("backfill")
 
-    with sole_run(mariadb, "report") as lock:
+    with sole_run(mariadb, USAGE, "report") as lock:
         once_at(mariadb, "INSERT INTO lustre_usage", crash)
         with pytest.raises(LockHeld):
             store_volume(mariadb, named(size=20, subdirectory="new"), lock.confirm)
@@ -319,7 +320,7 @@ def test_secrets_stay_secret(server: MariaDb, tmp_path: object) -> None:
     config = DatabaseConfig(server.url("lurge_test").replace("root@", "nobody@"), Secret("hush-hush"))
     assert "hush" not in repr(config)
     with pytest.raises(StoreError, match="Access denied") as caught:
-        upgrade(Database(config))
+        upgrade(Database(config), USAGE)
     assert "hush" not in str(caught.value)
 
 

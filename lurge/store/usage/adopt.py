@@ -15,55 +15,23 @@ import sqlalchemy as sa
 from lurge.errors import StoreError
 from lurge.model.names import storable_name
 from lurge.store.database.bulk import insert_rows, next_id, unchecked_keys
+from lurge.store.database.dialect import dialect_of
 from lurge.store.usage import schema
+from lurge.store.usage.read.older import ASIDE, LOOKUPS, OTHERS, begun, recognises
 
-ASIDE = "adopted_"
+__all__ = ["begun", "bring_over", "clear_away", "recognises", "set_aside"]
+
 KEPT = "older_"
 
-LOOKUPS = (
-    schema.pi, schema.unix_group, schema.user, schema.volume, schema.filetype, schema.vault_actions, schema.warning,
-)  # fmt: skip
-OTHERS = (
-    schema.base_directory, schema.lustre_usage, schema.directory, schema.file_size, schema.user_usage, schema.vault,
-)  # fmt: skip
-MARKS = {
-    "volume": {"volume_id", "scratch_disk"},
-    "unix_group": {"group_id", "group_name"},
-    "base_directory": {"base_directory_id", "directory_path", "volume_id"},
-    "lustre_usage": {"record_id", "used", "quota", "record_date", "unix_id", "base_directory_id"},
-}
-"""By these tables and columns the older tool's database is known."""
-
 log = logging.getLogger(__name__)
-
-
-def recognises(connection: sa.Connection) -> bool:
-    """Whether the older tool made the tables."""
-    inspector = sa.inspect(connection)
-    tables = set(inspector.get_table_names())
-    return all(
-        table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}
-        for table, columns in MARKS.items()
-    )
-
-
-def begun(tables: Collection[str]) -> bool:
-    """Whether some tables are set aside."""
-    return not {ASIDE + table.name for table in (*LOOKUPS, *OTHERS)}.isdisjoint(tables)
 
 
 def set_aside(connection: sa.Connection) -> None:
     """Rename the older tool's tables: on MySQL in one statement, which is whole or not at all."""
     present = set(sa.inspect(connection).get_table_names())
     names = [table.name for table in (*LOOKUPS, *OTHERS) if table.name in present]
-    quote = connection.dialect.identifier_preparer.quote
     log.info("adopting the older tool's tables: %s", ", ".join(names))
-    if connection.dialect.name == "sqlite":
-        for name in names:
-            connection.exec_driver_sql(f"ALTER TABLE {quote(name)} RENAME TO {quote(ASIDE + name)}")
-    else:
-        pairs = ", ".join(f"{quote(name)} TO {quote(ASIDE + name)}" for name in names)
-        connection.exec_driver_sql(f"RENAME TABLE {pairs}")
+    dialect_of(connection).set_aside(connection, {name: ASIDE + name for name in names})
 
 
 def bring_over(connection: sa.Connection) -> None:
@@ -102,9 +70,7 @@ def clear_away(connection: sa.Connection) -> None:
             kept = KEPT + table.name
             log.warning("%s is kept as %s: its columns %s have no place here", table.name, kept, sorted(strange))
             connection.exec_driver_sql(f"ALTER TABLE {quote(ASIDE + table.name)} RENAME TO {quote(kept)}")
-    with unchecked_keys(connection):
-        for name in tables_aside(connection):
-            connection.exec_driver_sql(f"DROP TABLE {quote(ASIDE + name)}")
+    dialect_of(connection).drop_tables(connection, [ASIDE + name for name in tables_aside(connection)])
 
 
 def tables_aside(connection: sa.Connection) -> dict[str, sa.Table]:
@@ -215,6 +181,7 @@ def copy_rows(connection: sa.Connection, old: sa.Table, table: sa.Table) -> None
     """Bring over all rows, and the columns that both have."""
     names = [name for name in table.c.keys() if name in old.c]  # noqa: SIM118 - keys are names, columns are not
     connection.execute(sa.insert(table).from_select(names, sa.select(*(old.c[name] for name in names))))
+    dialect_of(connection).count_on(connection, table)
     log.info("%s: %d rows brought over", table.name, check_copied(connection, old, table))
 
 

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from lurge.store.database import Database
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import key_of
+from lurge.store.usage.read.swaps import TAGGED
 from lurge.store.usage.read.volumes import directories_of
-from lurge.store.usage.steps import TAGGED, finish, purge_directories, restore, undo, unfinished
+from lurge.store.usage.steps import finish, purge_directories, restore, undo, unfinished
 
 log = logging.getLogger(__name__)
 

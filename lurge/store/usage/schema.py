@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from lurge.store.database.named_lock import holder_table
+
 
 def is_capped() -> sa.Column[bool]:
     """Whether a size of the row is more than the database holds: then the largest that it holds stands there."""
@@ -207,11 +209,5 @@ unfinished_swap = sa.Table(
 )
 """How far a swap in steps has come."""
 
-job_lock = sa.Table(
-    "job_lock",
-    metadata,
-    sa.Column("lock_name", sa.String(64), primary_key=True),
-    sa.Column("holder", sa.String(255), nullable=False),
-    **OPTIONS,
-)
-"""Who changes the database now; SQLite needs no row, because its lock is a file."""
+job_lock = holder_table(metadata)
+"""Who changes an area of the database now; SQLite needs no row, because its lock is a file."""

@@ -15,23 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.store.database import Database
 from lurge.store.database.bulk import next_id
 from lurge.store.usage import schema
+from lurge.store.usage.read.swaps import NUMBERED, OLD, TAGGED
 from lurge.store.usage.read.volumes import directories_of, usage_of
 
-OLD = ".hgi.old."
-"""What the rows are tagged with that are about to be replaced."""
-
 ROWS_A_STEP = 10_000
-
-TAGGED = sa.func.hex(sa.func.substr(schema.directory.c.directory_path, 1, len(OLD))) == OLD.encode().hex().upper()
-"""By its bytes: text compares without case."""
-
-NUMBERED = (schema.directory, schema.lustre_usage, schema.user_usage, schema.vault)
-"""The tables of which the new rows are those from a key on."""
-
-SWAPPED = (*NUMBERED, schema.file_size, schema.unattributed_usage, schema.volume_summary)
 
 Commit = Callable[[], None]
 
@@ -78,34 +67,6 @@ def key_of(table: sa.Table) -> sa.Column[int]:
 def first_keys(connection: sa.Connection) -> dict[str, int]:
     """The keys from which on rows will be new."""
     return {table.name: next_id(connection, table) for table in NUMBERED}
-
-
-def takes_steps(database: Database, connection: sa.Connection) -> str | None:
-    """Why the rows of a database are swapped in steps; None where a transaction swaps them."""
-    if database.swap == "tagged":
-        return "database.swap is tagged"
-    found = without_transactions(connection)
-    return f"tables without transactions: {', '.join(found)}" if found else None
-
-
-def without_transactions(connection: sa.Connection) -> list[str]:
-    """The tables of a swap that know no transactions, each with its engine."""
-    if connection.dialect.name == "sqlite":
-        return []
-    information = "information_schema"
-    tables = sa.table("TABLES", *map(sa.column, ("TABLE_NAME", "TABLE_SCHEMA", "ENGINE")), schema=information)
-    engines = sa.table("ENGINES", *map(sa.column, ("ENGINE", "TRANSACTIONS")), schema=information)
-    query = (
-        sa.select(tables.c.TABLE_NAME, tables.c.ENGINE)
-        .join_from(tables, engines, tables.c.ENGINE == engines.c.ENGINE, isouter=True)
-        .where(
-            sa.func.database() == tables.c.TABLE_SCHEMA,
-            tables.c.TABLE_NAME.in_([table.name for table in SWAPPED]),
-            sa.func.coalesce(engines.c.TRANSACTIONS, "NO") != "YES",
-        )
-        .order_by(tables.c.TABLE_NAME)
-    )
-    return [f"{name} ({engine})" for name, engine in connection.execute(query)]
 
 
 def begin(connection: sa.Connection, change: Change, commit: Commit) -> None:

@@ -36,7 +36,7 @@ def excess(sizes: Iterator[int]) -> int:
 def halves(column: sa.ColumnElement[Any]) -> Sequence[sa.ColumnElement[int]]:
     """The sums of the high and the low halves of whole numbers, for `joined`: SQLite refuses sums of 2^63 and more."""
     low = 2**HALF_BITS - 1
-    parts = (column.bitwise_rshift(HALF_BITS), column.bitwise_and(low))
+    parts = (column.bitwise_rshift(sa.literal(HALF_BITS, sa.Integer)), column.bitwise_and(low))
     return [sa.func.coalesce(sa.func.sum(part), 0) for part in parts]
 
 

@@ -24,9 +24,11 @@ from lurge.model.report import GroupUsage, Unattributed, UserUsage, VolumeReport
 from lurge.model.sizes import to_gib
 from lurge.model.stored import LARGEST
 from lurge.store.database import Database
-from lurge.store.database.bulk import Row, ids_of, insert_rows, next_id, unchecked_keys
+from lurge.store.database.bulk import ids_of, insert_rows, next_id, storable, unchecked_keys
+from lurge.store.database.dialect import Row
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.read.swaps import takes_steps
 from lurge.store.usage.recover import recover_swap
 from lurge.store.usage.steps import (
     ROWS_A_STEP,
@@ -37,7 +39,6 @@ from lurge.store.usage.steps import (
     first_keys,
     note,
     stored_path,
-    takes_steps,
 )  # fmt: skip
 from lurge.store.usage.sums import capped, capped_sizes, excess, halves, joined
 from lurge.store.usage.warnings import warn_after, warn_of
@@ -167,12 +168,14 @@ class Swap:
                 sa.select(table.c.base_directory_id, table.c.directory_path).where(table.c.volume_id == self._volume)
             )
         }
-        missing = sorted({row.base for row in self._report.groups} - known.keys())
+        stored = {row.base: storable(self._connection, row.base) for row in self._report.groups}
+        missing = sorted(set(stored.values()) - known.keys())
         first = next_id(self._connection, table)
         added = dict(zip(missing, range(first, first + len(missing)), strict=True))
         rows = ((number, path, self._volume) for path, number in added.items())
         insert_rows(self._connection, table, ("base_directory_id", "directory_path", "volume_id"), rows)
-        return known | added
+        every = known | added
+        return {base: every[path] for base, path in stored.items()}
 
     def _insert_directories(self) -> None:
         table, first = schema.directory, self._change.first[schema.directory.name]

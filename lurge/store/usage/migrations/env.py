@@ -1,10 +1,5 @@
-"""Runs migrations on the connection that store.database hands over."""
+"""Run by Alembic."""
 
-from __future__ import annotations
+from lurge.store.database.upgrade import run_migrations
 
-from alembic import context
-
-from lurge.store.usage.schema import metadata
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
-context.run_migrations()
+run_migrations()

@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.store.database import Database
-from lurge.store.database.bulk import guard_of, takes_files
-from lurge.store.database.upgrade import revisions
-from lurge.store.usage import adopt, schema
-from lurge.store.usage.repair import complaints
-from lurge.store.usage.steps import TAGGED, takes_steps
+from lurge.store.database.area import revisions
+from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read import older
+from lurge.store.usage.read.leftovers import complaints
+from lurge.store.usage.read.swaps import TAGGED, takes_steps
 
 
 @dataclass
@@ -55,12 +56,12 @@ def look_at(database: Database) -> Findings:
     """Look at a database in one transaction. Raises StoreError where it cannot be read."""
     with database.reading() as connection:
         tables = set(sa.inspect(connection).get_table_names())
-        here, newest = revisions(connection, tables)
-        found = Findings(str(database), server_of(connection), here, newest)
-        if adopt.begun(tables):
+        here, newest = revisions(connection, USAGE, tables)
+        found = Findings(str(database), database.dialect.server(connection), here, newest)
+        if older.begun(tables):
             found.problems.append("an adoption was interrupted: run `lurge db upgrade`, which goes on with it")
         elif here != newest:
-            what = "it is the older tool's" if here is None and adopt.recognises(connection) else "it is not up to date"
+            what = "it is the older tool's" if here is None and older.recognises(connection) else "it is not up to date"
             found.problems.append(f"{what}: run `lurge db upgrade`")
         if found.problems:
             return found
@@ -72,32 +73,8 @@ def look_at(database: Database) -> Findings:
         found.problems += complaints(connection)
         if why := takes_steps(database, connection):
             found.notes.append(f"rows are replaced in steps, not in a transaction: {why}")
-        if not database.is_sqlite:
-            found.notes += look_at_connection(connection)
+        found.notes += database.dialect.notes(connection)
     return found
-
-
-def server_of(connection: sa.Connection) -> str:
-    """The name and version of the database's program."""
-    if connection.dialect.name == "sqlite":
-        return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
-    return f"server {connection.exec_driver_sql('SELECT version()').scalar()}"
-
-
-def look_at_connection(connection: sa.Connection) -> Iterator[str]:
-    """Find what makes a connection to a server slower or less safe than it could be."""
-    if guard_of(connection) is None:
-        yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending others"
-    elif not takes_files(connection):
-        yield "the server takes no files (local_infile is off): storing takes about twice as long"
-    driver: Any = connection.connection.driver_connection
-    if "TCP" in str(driver.get_host_info()) and not cipher_of(connection):
-        yield "the connection is not encrypted: see database.tls"
-
-
-def cipher_of(connection: sa.Connection) -> str:
-    """The cipher of a connection to a MySQL server, empty without one."""
-    return str(connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").one()[1])
 
 
 def look_at_volumes(connection: sa.Connection, found: Findings) -> None:

@@ -111,7 +111,7 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
 
 def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
     """Bytes; what the older tool stored is known only in GiB, if at all."""
-    return sa.func.coalesce(table.c.size_bytes, sa.func.round(table.c.size * 2**30), 0)
+    return sa.func.coalesce(table.c.size_bytes, sa.cast(sa.func.round(table.c.size * 2**30), sa.BigInteger), 0)
 
 
 def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryPage]:

@@ -47,11 +47,17 @@ def numbers(*names: str) -> list[sa.Column[int]]:
 
 
 def unique_path() -> list[sa.schema.SchemaItem]:
-    """What makes a base directory's path unique: MySQL has no unique texts, so there a hash takes its place."""
-    if op.get_context().dialect.name == "sqlite":
+    """The unique path of a base directory: servers have no unique texts of any length, so there its hash is unique."""
+    dialect = op.get_context().dialect.name
+    if dialect == "sqlite":
         return [sa.UniqueConstraint("directory_path", "volume_id", name="uq_base_directory_directory_path_volume_id")]
+    kind = sa.LargeBinary().with_variant(mysql.BINARY(32), "mysql", "mariadb")
+    digest = "unhex(sha2(directory_path, 256))"
+    if dialect == "postgresql":
+        # The bytes of a text, by functions that may compute a column: `escape` doubles backslashes.
+        digest = "sha256(decode(replace(directory_path, chr(92), chr(92) || chr(92)), 'escape'))"
     return [
-        sa.Column("path_hash", mysql.BINARY(32), sa.Computed("unhex(sha2(directory_path, 256))", persisted=True)),
+        sa.Column("path_hash", kind, sa.Computed(digest, persisted=True)),
         sa.UniqueConstraint("path_hash", "volume_id", name="uq_base_directory_path_hash_volume_id"),
     ]
 
@@ -198,3 +204,6 @@ def upgrade() -> None:
             {"warning_id": 3, "warning": "Not OK"},
         ],
     )
+    if op.get_context().dialect.name == "postgresql":
+        # Keys that are given do not move a sequence.
+        op.execute("SELECT setval('vault_actions_vault_action_id_seq', 2), setval('warning_warning_id_seq', 3)")

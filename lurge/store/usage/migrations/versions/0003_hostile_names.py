@@ -27,13 +27,16 @@ MARKED = ("lustre_usage", "directory", "user_usage", "unattributed_usage", "volu
 
 
 def upgrade() -> None:
-    """On MySQL every step is final, so each is left out where an interrupted upgrade has done it."""
+    """On MySQL every step is final, so each is left out where an interrupted upgrade has done it.
+
+    SQLite and PostgreSQL compare all bytes of a name.
+    """
     connection = op.get_bind()
     inspector = sa.inspect(connection)
     for table in MARKED:
         if "capped" not in {column["name"] for column in inspector.get_columns(table)}:
             op.add_column(table, sa.Column("capped", sa.Boolean, nullable=False, server_default=sa.false()))
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name != "mysql":
         return
     known = sa.table("COLLATIONS", sa.column("COLLATION_NAME"), schema="information_schema")
     query = sa.select(known.c.COLLATION_NAME).where(known.c.COLLATION_NAME.in_(NO_PAD))

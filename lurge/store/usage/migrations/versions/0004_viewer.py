@@ -20,16 +20,20 @@ ANY_CASE = "utf8mb4_unicode_ci"
 
 
 def upgrade() -> None:
-    """Every step can be repeated, because on MySQL none is taken back. SQLite has neither of these types."""
+    """Every step can be repeated, because on MySQL none is taken back. SQLite has neither of these types.
+
+    PostgreSQL has no collation without case by which a viewer can look for a part of a text.
+    """
     if "dump_modified" not in {column["name"] for column in sa.inspect(op.get_bind()).get_columns("volume_summary")}:
         op.add_column("volume_summary", sa.Column("dump_modified", sa.BigInteger))
-    if op.get_bind().dialect.name == "sqlite":
+    dialect = op.get_bind().dialect.name
+    if dialect == "sqlite":
         return
     for name, column in DAYS:
         table = sa.table(name, sa.column(column))
         days = table.c[column]
         op.execute(sa.update(table).where(days > MOST_DAYS).values({column: MOST_DAYS}))
         op.execute(sa.update(table).where(days < -MOST_DAYS).values({column: -MOST_DAYS}))
-        op.execute(f"ALTER TABLE {name} MODIFY {column} INT")
-    for name, column in SEARCHED:
+        op.alter_column(name, column, type_=sa.Integer(), existing_type=sa.BigInteger(), existing_nullable=True)
+    for name, column in SEARCHED if dialect == "mysql" else ():
         op.execute(f"ALTER TABLE {name} MODIFY {column} MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE {ANY_CASE}")

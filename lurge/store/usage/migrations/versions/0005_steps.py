@@ -41,7 +41,7 @@ def upgrade() -> None:
             mysql_charset="utf8mb4",
             mysql_collate="utf8mb4_bin",
         )
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name == "mysql":
         # Older drivers return a text that compares by its bytes as bytes. What makes a path unique is its hash.
         op.execute(
             "ALTER TABLE base_directory"
