@@ -58,7 +58,9 @@ KEYS = {
 """The tables of the file with their keys; none where any will do."""
 
 QUOTA_PROVIDERS = ("lfs", "csv")
-FORBIDDEN_OPTIONS = ("local_infile", "ssl_mode", "init_command")
+FORBIDDEN_OPTIONS = (
+    "local_infile", "ssl_mode", "init_command", "sslmode", "sslrootcert", "sslpassword", "gssencmode", "options",
+)  # fmt: skip
 """Of the driver, that would take the place of what this program decides."""
 
 SWAPS = ("transaction", "tagged")
@@ -184,8 +186,13 @@ def _database(table: Table) -> DatabaseConfig:
         url = f"sqlite:///{table.file.parent / path}"
     elif re.match(r"mysql(\+mysqldb)?://[^/]*/[^/?]+(\?|$)", _without_password(table, "url", url)):
         url = re.sub(r"^mysql://", "mysql+mysqldb://", url)
+    elif re.match(r"postgresql(\+psycopg)?://[^/]*/[^/?]+(\?|$)", url):
+        url = re.sub(r"^postgresql://", "postgresql+psycopg://", url)
     else:
-        raise table.error("url", "must be sqlite:///PATH or mysql+mysqldb://USER@HOST/DATABASE")
+        raise table.error(
+            "url",
+            "must be sqlite:///PATH, mysql+mysqldb://USER@HOST/DATABASE or postgresql+psycopg://USER@HOST/DATABASE",
+        )
     for name in FORBIDDEN_OPTIONS:
         if re.search(rf"[?&]{name}=", unquote(url)):
             raise table.error("url", f"must not set {name}: see database.tls and docs/security.md")

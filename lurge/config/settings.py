@@ -52,7 +52,7 @@ class ReportsConfig:
 
 @dataclass(frozen=True)
 class DatabaseConfig:
-    """url: sqlite:///PATH with the path as it is, or mysql+mysqldb://... without a password.
+    """url: sqlite:///PATH with the path as it is, mysql+mysqldb://... or postgresql+psycopg://... without a password.
 
     option_file: a MySQL option file. retry_seconds: for how long work is tried again where the database went away.
     tls: off, prefer, require or verify. ca_file: who may sign the server's certificate; None: whom the system trusts.

@@ -25,6 +25,7 @@ from lurge.store.usage.recover import recover
 from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import DAY, named, paths, tag
 from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 
 VOLUME = "scratch101"
 WITHOUT_TRANSACTIONS = (*SWAPPED, schema.unfinished_swap)
@@ -40,13 +41,15 @@ def give_up_transactions(database: Database) -> None:
             connection.exec_driver_sql(f"alter table {table.name} engine = MyISAM")
 
 
-@pytest.fixture(params=["sqlite", "innodb", "myisam"])
+@pytest.fixture(params=["sqlite", "postgresql", "innodb", "myisam"])
 def stepping(request: pytest.FixtureRequest) -> Iterator[tuple[Database, DatabaseConfig]]:
     """A database that is swapped in steps; MyISAM need not be told."""
     if request.param == "sqlite":
         config = DatabaseConfig(f"sqlite:///{request.getfixturevalue('tmp_path')}/lurge.db", swap="tagged")
     else:
-        server: MariaDb = request.getfixturevalue("server")
+        server: MariaDb | PostgreSql = request.getfixturevalue(
+            "postgres" if request.param == "postgresql" else "server"
+        )
         config = DatabaseConfig(server.new_database("steps"), swap="tagged")
     database = Database(config)
     upgrade(database, USAGE)

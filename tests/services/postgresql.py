@@ -39,6 +39,8 @@ def missing() -> str | None:
 class PostgreSql:
     """One server, which can be stopped, killed and started again."""
 
+    superuser = "postgres"
+
     def __init__(self) -> None:
         # A socket's path must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="lurge-pg-"))
@@ -59,6 +61,8 @@ class PostgreSql:
             capture_output=True,
             **self._as,
         )  # fmt: skip
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text("local all lurge scram-sha-256\n" + rules.read_text())
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -132,6 +136,16 @@ class PostgreSql:
         """Make an empty database in place of what was there; returns its URL."""
         self.sql(f"drop database if exists {name} with (force);\ncreate database {name};")
         return self.url(name)
+
+    def kill_connections(self, name: str) -> None:
+        """End the connections to a database."""
+        self.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+
+    def add_user(self, password: str, name: str) -> None:
+        """Make the user `lurge`, who owns a database and needs a password."""
+        if not self.sql("select 1 from pg_roles where rolname = 'lurge'"):
+            self.sql("create role lurge login")
+        self.sql(f"alter role lurge password '{password}'; alter database {name} owner to lurge")
 
     def remove(self) -> None:
         if self._process and self._process.poll() is None:
