@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -47,6 +48,7 @@ class PostgreSql:
         found = programs()
         assert found
         self._programs = found
+        self.port = free_port()
         self._as: dict[str, Any] = {"cwd": self.folder}
         if os.getuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -70,7 +72,7 @@ class PostgreSql:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder,
+                    self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port),
                     # What is committed survives a kill, if not a power cut.
                     "-c", "listen_addresses=", "-c", "fsync=off", *options,
                 ],
@@ -88,7 +90,19 @@ class PostgreSql:
         return self._psql("select 1", "postgres").returncode == 0
 
     def _psql(self, statements: str, name: str) -> subprocess.CompletedProcess[str]:
-        command = [self._programs / "psql", "-X", "-q", "-h", self.folder, "-U", "postgres", "-d", name]
+        command = [
+            self._programs / "psql",
+            "-X",
+            "-q",
+            "-h",
+            self.folder,
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-d",
+            name,
+        ]
         return subprocess.run(
             [*command, "-At", "-v", "ON_ERROR_STOP=1", "-f", "-"],
             input=statements,
@@ -124,7 +138,16 @@ class PostgreSql:
         self.start(*options)
 
     def url(self, name: str) -> str:
-        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self.port}"
+
+    def keep_file(self, name: str, content: bytes) -> Path:
+        """A file that the server alone may read."""
+        path = self.folder / "data" / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if self._as.get("user") is not None:
+            os.chown(path, self._as["user"], self._as["group"])
+        return path
 
     def sql(self, statements: str, name: str = "postgres") -> str:
         """What the client prints for some statements, without headers."""
@@ -151,6 +174,12 @@ class PostgreSql:
         if self._process and self._process.poll() is None:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def started() -> PostgreSql:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import lurge
@@ -57,3 +59,55 @@ def top_imports(path: Path) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
+
+
+OPENING = {"area", "dialect", "engine", "exact", "journal", "mysql", "named_lock", "postgresql", "row_text", "sqlite"}
+"""Modules of `store/database/` that open a database, of whatever kind."""
+
+DESCRIBING = {"area", "schema", "sums"}
+"""Modules of an area that say what its rows are."""
+
+WRITING = {"insert", "update", "delete", "insert_rows", "writing", "stepping", "commit"}
+
+
+def readers() -> list[Path]:
+    return sorted(ROOT.glob("store/*/read/*.py"))
+
+
+def test_reading_loads_nothing_that_writes() -> None:
+    names = [
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__") for path in readers()
+    ]
+    code = f"import sys, {', '.join(names)}\nprint(*(name for name in sys.modules if name.startswith('lurge.store.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {tuple(name.split(".")[2:]) for name in done.stdout.split()}
+    assert ("usage", "read", "newest") in loaded
+    modules = {name for name in loaded if len(name) > 1 and name[1] != "read"}
+    assert {name for name in modules if name[1] not in (OPENING if name[0] == "database" else DESCRIBING)} == set()
+
+
+def test_reading_calls_nothing_that_writes() -> None:
+    calls = [
+        (path.name, node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func))
+        for path in readers()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    assert len(calls) > 100
+    assert [(name, call) for name, call in calls if call in WRITING] == []
+
+
+KINDS = {"sqlite", "mysql", "mariadb", "postgresql"}
+
+
+def test_only_a_dialect_compares_names_of_databases() -> None:
+    """Migrations are what they were when they ran."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*.py")
+        if "migrations" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare)
+        and KINDS & {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and part.value in KINDS}
+    ]
+    assert wrong == []

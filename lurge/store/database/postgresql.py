@@ -228,10 +228,11 @@ def lock_key(name: str) -> int:
 def prepare_session(connection: Any, _: object) -> None:
     """Give a new connection our settings, as far as the server's version has them."""
     connection.autocommit = True
-    for name, value in SESSION.items():
-        connection.execute(
-            "SELECT set_config(name, %s, false) FROM pg_settings WHERE lower(name) = lower(%s)", (value, name)
-        )
+    connection.execute(
+        "SELECT set_config(name, wanted.setting, false) FROM pg_settings"
+        " JOIN unnest(%s::text[], %s::text[]) AS wanted (name, setting) USING (name)",
+        (list(SESSION), list(SESSION.values())),
+    )
     connection.autocommit = False
 
 
