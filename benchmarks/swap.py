@@ -1,11 +1,11 @@
-"""How long a volume's swap takes in SQLite and on a MariaDB server, beside their bulk loaders with the same rows.
+"""How long a volume's swap takes in SQLite and on servers (MariaDB, PostgreSQL), beside their bulk loaders.
 
     python -m benchmarks.swap [DIRECTORIES [FILE_SIZES_EACH [RUNS]]]
 
-Starts a private server; needs the programs that the tests need. Both sides store the rows of `directory` and
-`file_size`, the loaders (LOAD DATA from files, sqlite3's executemany from lists, which are there already) into empty
-tables of the same shape; the swap also replaces the rows of the day before, names every row, writes history,
-reconciles, and commits.
+Starts private servers; needs the programs that the tests need. Both sides store the same rows of `directory` and
+`file_size`, the loaders (LOAD DATA and COPY from files, sqlite3's executemany from lists, which are there already)
+into empty tables of the same shape; the swap also replaces the rows of the day before, names every row, writes
+history, reconciles, and commits.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from lurge.store.usage import schema
 from lurge.store.usage.area import USAGE
 from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 
 FILETYPES = ("BAM", "CRAM", "FASTQ", "VCF")
 GROUPS = 500
@@ -99,6 +100,31 @@ def load_data(database: Database, folder: Path) -> float:
         return time.monotonic() - started
 
 
+def copy_from(database: Database, folder: Path) -> float:
+    """Seconds that COPY takes for the stored rows, into empty tables of the same shape."""
+    with database.writing() as connection:
+        for table in TABLES:
+            with (folder / table.name).open("w") as file:
+                for row in connection.execution_options(yield_per=10_000).execute(sa.select(table)):
+                    file.write("\t".join(map(field, row)) + "\n")
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
+            connection.exec_driver_sql(f"CREATE TABLE load_{table.name} (LIKE {table.name} INCLUDING ALL)")
+            for number, key in enumerate(table.foreign_keys):
+                target = f"{key.column.table.name} ({key.column.name})"
+                connection.exec_driver_sql(
+                    f"ALTER TABLE load_{table.name} ADD CONSTRAINT load_{table.name}_{number}"
+                    f" FOREIGN KEY ({key.parent.name}) REFERENCES {target}"
+                )
+    started = time.monotonic()
+    with database.writing() as connection:
+        cursor = connection.connection.cursor()
+        for table in TABLES:
+            with cursor.copy(f"COPY load_{table.name} FROM STDIN") as copy, (folder / table.name).open("rb") as file:
+                while piece := file.read(1 << 20):
+                    copy.write(piece)
+    return time.monotonic() - started
+
+
 def execute_many(database: Database, folder: Path) -> float:
     """Seconds that sqlite3's executemany takes for the stored rows, into empty tables of the same shape."""
     stored, empty = (sqlite3.connect(path) for path in (str(database), folder / "empty.db"))
@@ -141,11 +167,12 @@ def main() -> None:
     print(f"{directories:,} directories, {directories * sizes:,} file sizes")
     with tempfile.TemporaryDirectory() as folder:
         compare(f"sqlite:///{folder}/bench.db", execute_many, directories, sizes, runs)
-    server = MariaDb()
-    try:
-        compare(server.new_database("bench"), load_data, directories, sizes, runs)
-    finally:
-        server.remove()
+    for kind, loader in ((MariaDb, load_data), (PostgreSql, copy_from)):
+        server = kind()
+        try:
+            compare(server.new_database("bench"), loader, directories, sizes, runs)
+        finally:
+            server.remove()
 
 
 if __name__ == "__main__":
