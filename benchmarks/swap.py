@@ -75,13 +75,18 @@ def make_report(directories: int, sizes: int, day: date) -> NamedReport:
     )
 
 
-def load_data(database: Database, folder: Path) -> float:
-    """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
-    with database.writing() as connection:
+def write_rows(database: Database, folder: Path) -> None:
+    """Write the stored rows to a file for each table."""
+    with database.reading() as connection:
         for table in TABLES:
             with (folder / table.name).open("w") as file:
-                for row in connection.execution_options(yield_per=10_000).execute(sa.select(table)):
+                for row in connection.execute(sa.select(table).execution_options(yield_per=10_000)):
                     file.write("\t".join(map(field, row)) + "\n")
+
+
+def load_data(database: Database, folder: Path) -> float:
+    """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
+    write_rows(database, folder)
     with database.writing() as connection:
         for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
@@ -102,12 +107,9 @@ def load_data(database: Database, folder: Path) -> float:
 
 def copy_from(database: Database, folder: Path) -> float:
     """Seconds that COPY takes for the stored rows, into empty tables of the same shape."""
+    write_rows(database, folder)
     with database.writing() as connection:
         for table in TABLES:
-            with (folder / table.name).open("w") as file:
-                for row in connection.execution_options(yield_per=10_000).execute(sa.select(table)):
-                    file.write("\t".join(map(field, row)) + "\n")
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
             connection.exec_driver_sql(f"CREATE TABLE load_{table.name} (LIKE {table.name} INCLUDING ALL)")
             for number, key in enumerate(table.foreign_keys):
                 target = f"{key.column.table.name} ({key.column.name})"
@@ -122,7 +124,12 @@ def copy_from(database: Database, folder: Path) -> float:
             with cursor.copy(f"COPY load_{table.name} FROM STDIN") as copy, (folder / table.name).open("rb") as file:
                 while piece := file.read(1 << 20):
                     copy.write(piece)
-    return time.monotonic() - started
+    seconds = time.monotonic() - started
+    with database.writing() as connection:
+        # Their keys refer to rows that the next swap deletes.
+        for table in TABLES:
+            connection.exec_driver_sql(f"DROP TABLE load_{table.name}")
+    return seconds
 
 
 def execute_many(database: Database, folder: Path) -> float:
