@@ -6,8 +6,8 @@ DEMO ?= demo
 RANKS ?= 4
 MINUTES ?= 3
 
-SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
-PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
+SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
+PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
 .PHONY: help setup services run test lint docs night soak attack bench bench-store bench-scale clean
 
@@ -39,14 +39,14 @@ run: $(VENV)/.run  ## scan two trees of this machine and report on them with 4 r
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
 
 $(VENV)/.services: $(VENV)/.done
-	@if PATH="$$PATH:/usr/sbin" sh -c 'for one in $(PROGRAMS); do command -v $$one || exit 1; done' >/dev/null; then :; \
+	@if PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)" sh -c 'for one in $(PROGRAMS); do command -v $$one || exit 1; done' >/dev/null; then :; \
 	elif [ "$$(id -u)" != 0 ]; then echo "Tests of what is missing here are skipped; install: $(SERVICES)"; \
 	else { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(SERVICES); } $(OR_SKIP); fi >&2
-	@$(PIP_INSTALL) '.[services]'
+	@$(PIP_INSTALL) '.[services,postgresql]'
 	@$(PIP_INSTALL) '.[mysql]' $(OR_SKIP)
 	@touch $@
 
-services: $(VENV)/.services  ## install what tests start: MariaDB, slapd, Slurm and more (as root)
+services: $(VENV)/.services  ## install what tests start: MariaDB, PostgreSQL, slapd, Slurm and more (as root)
 
 test: services  ## run every test
 	$(BIN)/python -m pytest

@@ -1,11 +1,11 @@
-"""How long a volume's swap takes in SQLite and on a MariaDB server, beside their bulk loaders with the same rows.
+"""How long a volume's swap takes in SQLite and on servers (MariaDB, PostgreSQL), beside their bulk loaders.
 
     python -m benchmarks.swap [DIRECTORIES [FILE_SIZES_EACH [RUNS]]]
 
-Starts a private server; needs the programs that the tests need. Both sides store the rows of `directory` and
-`file_size`, the loaders (LOAD DATA from files, sqlite3's executemany from lists, which are there already) into empty
-tables of the same shape; the swap also replaces the rows of the day before, names every row, writes history,
-reconciles, and commits.
+Starts private servers; needs the programs that the tests need. Both sides store the same rows of `directory` and
+`file_size`, the loaders (LOAD DATA and COPY from files, sqlite3's executemany from lists, which are there already)
+into empty tables of the same shape; the swap also replaces the rows of the day before, names every row, writes
+history, reconciles, and commits.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, UserUsage, VolumeReport
-from lurge.store import schema
-from lurge.store.bulk import field
 from lurge.store.database import Database
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.row_text import field
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 
 FILETYPES = ("BAM", "CRAM", "FASTQ", "VCF")
 GROUPS = 500
@@ -74,13 +76,18 @@ def make_report(directories: int, sizes: int, day: date) -> NamedReport:
     )
 
 
-def load_data(database: Database, folder: Path) -> float:
-    """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
-    with database.writing() as connection:
+def write_rows(database: Database, folder: Path) -> None:
+    """Write the stored rows to a file for each table."""
+    with database.reading() as connection:
         for table in TABLES:
             with (folder / table.name).open("w") as file:
-                for row in connection.execution_options(yield_per=10_000).execute(sa.select(table)):
+                for row in connection.execute(sa.select(table).execution_options(yield_per=10_000)):
                     file.write("\t".join(map(field, row)) + "\n")
+
+
+def load_data(database: Database, folder: Path) -> float:
+    """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
+    write_rows(database, folder)
     with database.writing() as connection:
         for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
@@ -97,6 +104,33 @@ def load_data(database: Database, folder: Path) -> float:
             )
         plain.commit()
         return time.monotonic() - started
+
+
+def copy_from(database: Database, folder: Path) -> float:
+    """Seconds that COPY takes for the stored rows, into empty tables of the same shape."""
+    write_rows(database, folder)
+    with database.writing() as connection:
+        for table in TABLES:
+            connection.exec_driver_sql(f"CREATE TABLE load_{table.name} (LIKE {table.name} INCLUDING ALL)")
+            for number, key in enumerate(table.foreign_keys):
+                target = f"{key.column.table.name} ({key.column.name})"
+                connection.exec_driver_sql(
+                    f"ALTER TABLE load_{table.name} ADD CONSTRAINT load_{table.name}_{number}"
+                    f" FOREIGN KEY ({key.parent.name}) REFERENCES {target}"
+                )
+    started = time.monotonic()
+    with database.writing() as connection:
+        cursor = connection.connection.cursor()
+        for table in TABLES:
+            with cursor.copy(f"COPY load_{table.name} FROM STDIN") as copy, (folder / table.name).open("rb") as file:
+                while piece := file.read(1 << 20):
+                    copy.write(piece)
+    seconds = time.monotonic() - started
+    with database.writing() as connection:
+        # Their keys refer to rows that the next swap deletes.
+        for table in TABLES:
+            connection.exec_driver_sql(f"DROP TABLE load_{table.name}")
+    return seconds
 
 
 def execute_many(database: Database, folder: Path) -> float:
@@ -118,8 +152,8 @@ def execute_many(database: Database, folder: Path) -> float:
 def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
     """Print how long the swap takes, and the loader, in turn."""
     database = Database(DatabaseConfig(url=url))
-    database.prepare_journal()
-    upgrade(database)
+    database.dialect.prepare()
+    upgrade(database, USAGE)
     day = date(2024, 1, 1)
     store_volume(database, make_report(directories, sizes, day))
     ratios = []
@@ -141,11 +175,12 @@ def main() -> None:
     print(f"{directories:,} directories, {directories * sizes:,} file sizes")
     with tempfile.TemporaryDirectory() as folder:
         compare(f"sqlite:///{folder}/bench.db", execute_many, directories, sizes, runs)
-    server = MariaDb()
-    try:
-        compare(server.new_database("bench"), load_data, directories, sizes, runs)
-    finally:
-        server.remove()
+    for kind, loader in ((MariaDb, load_data), (PostgreSql, copy_from)):
+        server = kind()
+        try:
+            compare(server.new_database("bench"), loader, directories, sizes, runs)
+        finally:
+            server.remove()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ from hypothesis import settings
 
 from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
-from lurge.store.upgrade import upgrade
-from tests.services.mariadb import MariaDb, started
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage.area import USAGE
+from tests.services import mariadb, postgresql
+from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 from tests.site import Site
 
 # A longer hunt: LURGE_EXAMPLES=5000 pytest tests/property
@@ -28,23 +31,32 @@ def site(tmp_path: Path) -> Site:
 @pytest.fixture(scope="session")
 def server() -> Iterator[MariaDb]:
     """A MariaDB server for all tests."""
-    running = started()
+    running = mariadb.started()
     yield running
     running.remove()
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSql]:
+    """A PostgreSQL server for all tests."""
+    running = postgresql.started()
+    yield running
+    running.remove()
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
 def database_config(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseConfig:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return DatabaseConfig(url=f"sqlite:///{tmp_path}/lurge.db")
-    return DatabaseConfig(url=request.getfixturevalue("server").new_database("lurge_test"))
+    server = request.getfixturevalue("server" if request.param == "mariadb" else "postgres")
+    return DatabaseConfig(url=server.new_database("lurge_test"))
 
 
 @pytest.fixture
 def database(database_config: DatabaseConfig) -> Iterator[Database]:
     """A database of each kind, with the tables in it."""
     database = Database(database_config)
-    upgrade(database)
+    upgrade(database, USAGE)
     yield database
     database.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from lurge.store import schema
 from lurge.store.database import Database
+from lurge.store.usage import schema
 
 NAMES = {
     schema.pi: "pi_name",

@@ -25,8 +25,8 @@ from lurge.config.database import DatabaseConfig
 from lurge.parallel.launch import find_mpiexec
 from lurge.source.finding import dump_of
 from lurge.source.synth.write import World, make_world
-from lurge.store.check import look_at
 from lurge.store.database import Database
+from lurge.store.usage.read.check import look_at
 from tests.facts import facts
 from tests.services import bsub, old_tool
 from tests.services.mariadb import MariaDb

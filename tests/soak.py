@@ -43,7 +43,7 @@ from lurge.source.finding import newest_dump
 from lurge.source.inflate import DumpReader
 from lurge.source.naming import folder_mount
 from lurge.source.synth.world import vault_key
-from lurge.store.steps import stored_path
+from lurge.store.usage.steps import stored_path
 from tests.passes import StandardPass
 from tests.site import DIRECTORIES, GROUPS, SUMMARY, TODAY, UNATTRIBUTED, USERS, VAULT, Entry, Site
 

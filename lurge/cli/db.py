@@ -22,12 +22,13 @@ def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: Ve
     """
     set_verbosity(quiet, verbose)
     from lurge.config import load_config
-    from lurge.store.check import look_at
     from lurge.store.database import Database
-    from lurge.store.lock import sole_run
+    from lurge.store.database.lock import sole_run
+    from lurge.store.usage.area import USAGE
+    from lurge.store.usage.read.check import look_at
 
     database = Database(load_config(config).database)
-    with sole_run(database, "db upgrade"):
+    with sole_run(database, USAGE, "db upgrade"):
         found = look_at(database)
     if not quiet:
         say(f"{database}: schema {found.revision}, up to date")
@@ -51,15 +52,16 @@ def check(
     """
     set_verbosity(quiet, verbose)
     from lurge.config import load_config
-    from lurge.store.check import look_at
     from lurge.store.database import Database
-    from lurge.store.lock import sole_run
-    from lurge.store.repair import repair_database
+    from lurge.store.database.lock import sole_run
+    from lurge.store.usage.area import USAGE
+    from lurge.store.usage.read.check import look_at
+    from lurge.store.usage.repair import repair_database
 
     database = Database(load_config(config).database)
     done = []
     if repair:
-        with sole_run(database, "db check"):
+        with sole_run(database, USAGE, "db check"):
             done = repair_database(database)
         if not (quiet or json):
             say(*done)

@@ -13,7 +13,7 @@ from lurge.cli.show import ROWS, LimitOption, VolumeOption, read_with_names
 from lurge.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from lurge.store.difference import Change, Difference, Missing
+    from lurge.store.usage.read.difference import Change, Difference, Missing
 
 DATE = "%Y-%m-%d"
 
@@ -33,7 +33,7 @@ def diff(
 
     Example: lurge diff 2024-01-01 2024-01-31 --limit 10
     """
-    from lurge.store.difference import difference
+    from lurge.store.usage.read.difference import difference
 
     before, after = first.date(), second.date()
     if before == after:

@@ -10,7 +10,7 @@ from lurge.cli.table import or_missing, share, table_lines
 from lurge.display import counted
 from lurge.model.overview import GroupTotal, KindUse, PersonTotal, VolumeUse
 from lurge.model.sizes import aligned_size, human_size
-from lurge.store.overview import Overview
+from lurge.store.usage.read.overview import Overview
 
 VOLUMES_NAMED = 3
 

@@ -13,8 +13,8 @@ from lurge.cli.options import ConfigOption, JsonOption, say, say_json, set_verbo
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from lurge.store.history import DatedUse
-    from lurge.store.overview import Overview
+    from lurge.store.usage.read.history import DatedUse
+    from lurge.store.usage.read.overview import Overview
 
 show_group = typer.Typer(
     help="Show groups, people, filetypes or history, as stored.",
@@ -131,7 +131,7 @@ def history(
 
     Example: lurge show history --volume scratch101 --limit 30
     """
-    from lurge.store.history import history as read_history
+    from lurge.store.usage.read.history import history as read_history
 
     uses = read_with_names(config, volume, group, read_history)
     shown = uses[-limit:] if limit else uses if json else uses[-ROWS:]
@@ -167,7 +167,7 @@ def about(overview: Overview) -> str:
 
 def read_newest(config: Path | None, volumes: list[str] | None, group: str | None) -> Overview:
     """The overview of some volumes, or the configured ones, at their newest dates."""
-    from lurge.store.overview import read_overview
+    from lurge.store.usage.read.overview import read_overview
 
     return read_with_names(config, volumes, group, read_overview)
 
@@ -181,7 +181,7 @@ def read_with_names(
     """What `read` makes of the database, the volumes' names and the group's key."""
     set_verbosity(quiet=True, verbose=False)
     from lurge.config import load_config
-    from lurge.store.reading import group_key, read_stored, stored_volumes
+    from lurge.store.usage.read.reading import group_key, read_stored, stored_volumes
 
     config = load_config(config_file)
 

@@ -14,8 +14,8 @@ from lurge.model.sizes import aligned_size, human_size
 from lurge.model.stored import DirectoryRow
 from lurge.pipeline.outcome import DONE, Outcome, State
 from lurge.store.database import Database
-from lurge.store.newest import largest_directories, summary_rows
-from lurge.store.overview import Overview, read_overview
+from lurge.store.usage.read.newest import largest_directories, summary_rows
+from lurge.store.usage.read.overview import Overview, read_overview
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

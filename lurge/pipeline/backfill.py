@@ -21,7 +21,7 @@ from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.work import problem_with, task_of
 from lurge.source.finding import find_dumps, from_the_future
 from lurge.store.database import Database
-from lurge.store.recover import recover
+from lurge.store.usage.recover import recover
 
 log = logging.getLogger(__name__)
 

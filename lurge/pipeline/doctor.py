@@ -158,16 +158,16 @@ def check_dump(config: Config, volume: Volume) -> Iterator[Finding]:
 
 def check_database(config: Config) -> Iterator[Finding]:
     """Whether the database answers, may be written, and has our tables."""
-    from lurge.store.check import look_at
     from lurge.store.database import Database
-    from lurge.store.privileges import missing_privileges
+    from lurge.store.usage import schema
+    from lurge.store.usage.read.check import look_at
 
     path = config.database.url.removeprefix("sqlite:///")
     if path != config.database.url and obstacle(Path(path).parent):
         # The check of directories says so.
         return
     database = Database(config.database)
-    if database.is_sqlite and not Path(str(database)).exists():
+    if not database.dialect.exists():
         yield Finding("database", Verdict.OK, f"{database} will be made")
         return
     found = look_at(database)
@@ -176,14 +176,9 @@ def check_database(config: Config) -> Iterator[Finding]:
         yield Finding("database", Verdict.WARNING, note, "docs/security.md and docs/operations.md have more.")
     for problem in found.problems:
         yield Finding("database", Verdict.WARNING, problem, "Look with `lurge db check`.")
-    if database.is_sqlite and not os.access(str(database), os.W_OK):
-        said = f"database.url: {database} cannot be written by this user"
-        yield Finding("database", Verdict.FAILURE, said, "Correct its permissions.")
-    if not database.is_sqlite:
-        name = str(database.engine.url.database)
-        if missing := missing_privileges(database.grants(), name):
-            said = f"database.url: the user lacks {', '.join(missing)} on {name}"
-            yield Finding("database", Verdict.FAILURE, said, f"GRANT {', '.join(missing)} ON `{name}`.* TO this user.")
+    if missing := database.missing_privileges(schema.metadata.tables):
+        said = f"database.url: the user lacks {', '.join(missing)} on {database}"
+        yield Finding("database", Verdict.FAILURE, said, "Give the user what is missing.")
     database.close()
 
 

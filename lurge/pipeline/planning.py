@@ -15,8 +15,8 @@ from lurge.parallel.plan import COORDINATOR, WORKERS_FED, make_plan, share
 from lurge.pipeline.backfill import older_dumps
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.volumes import count_directories
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.read.volumes import count_directories
 
 BYTES_A_WORKER = 64 << 20
 """Compressed bytes of a dump below which another worker is not worth its start."""

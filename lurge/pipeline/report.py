@@ -29,9 +29,9 @@ from lurge.pipeline.split import publish_groups
 from lurge.pipeline.work import problem_with, task_of
 from lurge.source.finding import newest_dump
 from lurge.store.database import Database
-from lurge.store.dates import is_outdated, stored_dates
-from lurge.store.newest import newest_reports
-from lurge.store.recover import recover
+from lurge.store.usage.read.dates import is_outdated, stored_dates
+from lurge.store.usage.read.newest import newest_reports
+from lurge.store.usage.recover import recover
 
 log = logging.getLogger(__name__)
 

@@ -27,9 +27,10 @@ from lurge.pipeline.interrupted import stored_so_far, told_if_interrupted
 from lurge.pipeline.outcome import State, VolumeOutcome
 from lurge.pipeline.ticket import JobTicket, ticket_of
 from lurge.store.database import Database
-from lurge.store.lock import RunLock, sole_run
-from lurge.store.sums import larger_than_stored
-from lurge.store.swap import NamedReport, store_volume
+from lurge.store.database.lock import RunLock, sole_run
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.sums import larger_than_stored
+from lurge.store.usage.swap import NamedReport, store_volume
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def open_site(config: Config, database: Database, job: str, ranks: int, backfill
     ticket = ticket_of(config, job, ranks)
     with ExitStack() as stack, ticket.closing():
         with ticket.step("prepare"):
-            lock = stack.enter_context(sole_run(database, job))
+            lock = stack.enter_context(sole_run(database, USAGE, job))
             names = Names(make_identity(config.identity), config.pseudo_groups)
         site = Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
         with told_if_interrupted(lambda: stored_so_far(site.done)):

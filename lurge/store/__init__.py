@@ -1,1 +1,1 @@
-"""The database: schema, migrations, lookups, the swap."""
+"""The database: what every kind of it needs, and an area for each kind of data."""

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
-from lurge.store import adopt, schema, upgrade
-from lurge.store.check import look_at
-from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.recover import recover
-from lurge.store.swap import store_volume
+from lurge.store.database import Database, upgrade
+from lurge.store.usage import adopt, schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.recover import recover
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import named
 from tests.services import old_tool as old
 
@@ -123,7 +124,7 @@ def expected(database: Database) -> dict[str, Counter[tuple[object, ...]]]:
 def test_no_row_is_lost(adopted: Database) -> None:
     before = expected(adopted)
     assert not look_at(adopted).problems[0].startswith("an adoption")
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     assert facts(adopted, schema) == before
     found = look_at(adopted)
     assert found.problems == []
@@ -140,13 +141,13 @@ def test_no_row_is_lost(adopted: Database) -> None:
         assert not [name for name in sa.inspect(connection).get_table_names() if name.startswith(("adopted", "older"))]
         paths = connection.execute(sa.select(sa.func.count()).select_from(schema.base_directory)).scalar_one()
         assert paths == 4
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     assert facts(adopted, schema) == before
 
 
 def test_what_is_adopted_goes_on(adopted: Database) -> None:
     """Leftovers are mended, and new reports are stored beside the old history."""
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     recover(adopted, "scratch101")
     recover(adopted, "scratch102")
     with adopted.reading() as connection:
@@ -169,10 +170,10 @@ def test_an_interrupted_adoption_goes_on(adopted: Database, monkeypatch: pytest.
     with monkeypatch.context() as patch:
         patch.setattr(owner, when, die)
         with pytest.raises(KeyboardInterrupt):
-            upgrade.upgrade(adopted)
-    if when != "migrate" or not adopted.is_sqlite:
+            upgrade.upgrade(adopted, USAGE)
+    if when != "migrate" or adopted.engine.dialect.name == "mysql":
         assert "interrupted" in look_at(adopted).problems[0]
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     assert facts(adopted, schema) == before
     assert look_at(adopted).problems == []
 
@@ -181,10 +182,10 @@ def test_columns_that_are_not_ours_are_kept(adopted: Database) -> None:
     with adopted.writing() as connection:
         connection.exec_driver_sql("alter table lustre_usage add column archived integer")
         connection.exec_driver_sql("update lustre_usage set archived = 1")
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     with adopted.reading() as connection:
         assert connection.exec_driver_sql("select sum(archived) from older_lustre_usage").scalar() == 9
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
 
 
 def test_tables_of_others_are_left_alone(adopted: Database) -> None:
@@ -193,14 +194,14 @@ def test_tables_of_others_are_left_alone(adopted: Database) -> None:
         connection.exec_driver_sql("create table adopted_samples (x integer)")
         connection.exec_driver_sql("insert into adopted_samples values (5)")
     for _ in range(2):
-        upgrade.upgrade(adopted)
+        upgrade.upgrade(adopted, USAGE)
         with adopted.reading() as connection:
             assert connection.exec_driver_sql("select x from adopted_samples").scalar() == 5
     with adopted.writing() as connection:
         connection.exec_driver_sql("create table adopted_vault (record_id integer, record_date date)")
         connection.exec_driver_sql("insert into adopted_vault values (1, null), (2, null), (3, null)")
     with pytest.raises(StoreError, match=r"vault has 2 rows, but adopted_vault.* has 3"):
-        upgrade.upgrade(adopted)
+        upgrade.upgrade(adopted, USAGE)
     with adopted.reading() as connection:
         assert connection.exec_driver_sql("select count(*) from adopted_vault").scalar() == 3
 
@@ -210,10 +211,12 @@ def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:
     database = Database(database_config)
     old.make_tables(database)
     with database.writing() as connection:
-        if not database.is_sqlite:
+        if database.engine.dialect.name == "mysql":
             connection.exec_driver_sql("set foreign_key_checks = 0")
+        if database.engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("set session_replication_role = replica")
         old.insert(connection, {old.lustre_usage: [(1, 5, 0, D1, 1, 77, 88, 1, 99)]})
-    upgrade.upgrade(database)
+    upgrade.upgrade(database, USAGE)
     assert look_at(database).problems == []
     with database.reading() as connection:
         assert connection.execute(sa.select(schema.unix_group)).all() == [(88, "unknown 88")]
@@ -223,7 +226,7 @@ def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:
 
 def test_a_row_without_a_date_is_no_date(adopted: Database) -> None:
     """The older tool's columns may all be NULL."""
-    upgrade.upgrade(adopted)
+    upgrade.upgrade(adopted, USAGE)
     with adopted.writing() as connection:
         for table in (schema.lustre_usage, schema.user_usage, schema.vault):
             connection.execute(sa.update(table).values(record_date=None))

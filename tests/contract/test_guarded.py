@@ -13,11 +13,13 @@ import sqlalchemy as sa
 
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
-from lurge.store import schema
-from lurge.store.bulk import insert_rows, takes_files
-from lurge.store.check import cipher_of, look_at
 from lurge.store.database import Database
-from lurge.store.upgrade import upgrade
+from lurge.store.database.bulk import insert_rows
+from lurge.store.database.mysql import cipher_of, takes_files
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read.check import look_at
 from tests.services.mariadb import MariaDb, started
 from tests.services.rogue_mysql import RogueServer
 
@@ -27,7 +29,7 @@ MANY = 3000
 @pytest.fixture
 def mariadb(server: MariaDb) -> Iterator[Database]:
     database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
-    upgrade(database)
+    upgrade(database, USAGE)
     yield database
     database.close()
 
@@ -93,11 +95,11 @@ def test_what_goes_wrong_with_a_row_is_said(mariadb: Database) -> None:
 
 
 def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lurge.store import guarded
+    from lurge.store.database import guarded
 
     monkeypatch.setattr(guarded, "LIBRARY", None)
     database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
-    upgrade(database)
+    upgrade(database, USAGE)
     rows = [(number, f"u{number}") for number in range(1, MANY)]
     with database.writing() as connection:
         assert not takes_files(connection)
@@ -185,14 +187,14 @@ def test_a_server_that_cannot_encrypt_is_refused_where_that_is_required(
 ) -> None:
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
         cipher(DatabaseConfig(url=unencrypted + options, tls=tls, retry_seconds=0))
-    monkeypatch.setattr("lurge.store.guarded.LIBRARY", None)
+    monkeypatch.setattr("lurge.store.database.guarded.LIBRARY", None)
     with pytest.raises(StoreError, match=r"(?i)tls|ssl"):
         cipher(DatabaseConfig(url=unencrypted + options, tls=tls, retry_seconds=0))
 
 
 def test_a_server_that_cannot_encrypt_is_used_and_named_otherwise(unencrypted: str) -> None:
     database = Database(DatabaseConfig(url=unencrypted))
-    upgrade(database)
+    upgrade(database, USAGE)
     assert any("not encrypted" in note for note in look_at(database).notes)
     database.close()
 

@@ -160,6 +160,6 @@ def test_names_are_distinct_whatever_is_known(
 
 def test_the_user_who_runs_a_job_may_have_a_name_that_is_not_utf8() -> None:
     environment = {**os.environb, b"LOGNAME": b"caf\xe9\x1b[31m"}
-    code = "from lurge.store.lock import holder; print(holder('report').encode().decode())"
+    code = "from lurge.store.database.lock import holder; print(holder('report').encode().decode())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "of caf\\xe9\\x1b[31m on" in done.stdout, done.stderr

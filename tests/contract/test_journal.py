@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreUnavailable
-from lurge.store import journal
-from lurge.store.database import Database
-from lurge.store.journal import file_system
-from lurge.store.lock import sole_run
-from lurge.store.swap import store_volume
+from lurge.store.database import Database, journal
+from lurge.store.database.journal import file_system
+from lurge.store.database.lock import sole_run
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import named, paths
 from tests.services import need
 
@@ -43,7 +43,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 def make(path: Path, retry_seconds: int = 5) -> Database:
     database = Database(DatabaseConfig(url=f"sqlite:///{path}", retry_seconds=retry_seconds))
-    with sole_run(database, "report"):
+    with sole_run(database, USAGE, "report"):
         store_volume(database, named())
     return database
 
@@ -70,7 +70,7 @@ def test_an_open_transaction_of_a_viewer_does_not_stop_the_job(place: Path) -> N
     viewer = sqlite3.connect(place, isolation_level=None)
     viewer.execute("begin")
     assert [row[0] for row in viewer.execute(QUERY)] == OLD
-    with sole_run(database, "report"):
+    with sole_run(database, USAGE, "report"):
         store_volume(database, named(size=20, subdirectory="new"))
     assert [row[0] for row in viewer.execute(QUERY)] == OLD
     viewer.execute("commit")
@@ -107,7 +107,7 @@ import os, signal, sys
 import sqlalchemy as sa
 from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
-from lurge.store.swap import Swap, store_volume
+from lurge.store.usage.swap import Swap, store_volume
 from tests.contract.test_store import named
 database = Database(DatabaseConfig(url="sqlite:///" + sys.argv[1]))
 sa.event.listen(database.engine, "connect", lambda c, _: c.execute("pragma cache_size = 1"))
@@ -139,7 +139,7 @@ def test_a_network_file_system_keeps_the_usual_journal(place: Path, monkeypatch:
     """There a reader and a swap wait for each other, as long as database.retry_seconds says."""
     make(place).close()
     monkeypatch.setattr(journal, "LOCAL", frozenset())
-    monkeypatch.setattr("lurge.store.database.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("lurge.store.database.sqlite.BUSY_SECONDS", 0.1)
     database = make(place, retry_seconds=1)
     assert not place.with_name("lurge.db-wal").exists()
     viewer = sqlite3.connect(place, isolation_level=None)

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, UsageError
 from lurge.model.overview import KindUse
-from lurge.store import schema
 from lurge.store.database import Database
-from lurge.store.difference import Change, Missing, difference
-from lurge.store.history import DatedUse, history
-from lurge.store.overview import read_overview
-from lurge.store.reading import group_key, read_stored, stored_volumes
+from lurge.store.usage import schema
+from lurge.store.usage.read.difference import Change, Missing, difference
+from lurge.store.usage.read.history import DatedUse, history
+from lurge.store.usage.read.overview import read_overview
+from lurge.store.usage.read.reading import group_key, read_stored, stored_volumes
 
 FIRST, SECOND = date(2024, 1, 1), date(2024, 1, 8)
 LARGE = 2**62

@@ -15,17 +15,20 @@ import sqlalchemy as sa
 
 from lurge.config.database import DatabaseConfig
 from lurge.errors import ReconciliationError, StoreError
-from lurge.store import schema, steps
-from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.recover import recover
-from lurge.store.swap import store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema, steps
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.read.swaps import OLD, SWAPPED
+from lurge.store.usage.recover import recover
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import DAY, named, paths, tag
 from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 
 VOLUME = "scratch101"
-WITHOUT_TRANSACTIONS = (*steps.SWAPPED, schema.unfinished_swap)
+WITHOUT_TRANSACTIONS = (*SWAPPED, schema.unfinished_swap)
 
 
 def give_up_transactions(database: Database) -> None:
@@ -38,16 +41,18 @@ def give_up_transactions(database: Database) -> None:
             connection.exec_driver_sql(f"alter table {table.name} engine = MyISAM")
 
 
-@pytest.fixture(params=["sqlite", "innodb", "myisam"])
+@pytest.fixture(params=["sqlite", "postgresql", "innodb", "myisam"])
 def stepping(request: pytest.FixtureRequest) -> Iterator[tuple[Database, DatabaseConfig]]:
     """A database that is swapped in steps; MyISAM need not be told."""
     if request.param == "sqlite":
         config = DatabaseConfig(url=f"sqlite:///{request.getfixturevalue('tmp_path')}/lurge.db", swap="tagged")
     else:
-        server: MariaDb = request.getfixturevalue("server")
+        server: MariaDb | PostgreSql = request.getfixturevalue(
+            "postgres" if request.param == "postgresql" else "server"
+        )
         config = DatabaseConfig(url=server.new_database("steps"), swap="tagged")
     database = Database(config)
-    upgrade(database)
+    upgrade(database, USAGE)
     if request.param == "myisam":
         give_up_transactions(database)
         database.close()
@@ -105,14 +110,14 @@ def test_killed_at_every_statement(
 ) -> None:
     """The same date again, or the next; after recovery everything is old, or everything is new."""
     monkeypatch.setattr(steps, "ROWS_A_STEP", 2)
-    monkeypatch.setattr("lurge.store.swap.ROWS_A_STEP", 2)
+    monkeypatch.setattr("lurge.store.usage.swap.ROWS_A_STEP", 2)
     database, config = stepping
     store_volume(database, named("scratch102"))
     store_volume(database, named(subdirectory="n0-"))
     other = state(database, "scratch102")
     context = multiprocessing.get_context("fork")
     day, finished, went_on = DAY, 0, 0
-    for at in count(1, 3 if database.is_sqlite else 1):
+    for at in count(1, 3 if database.engine.dialect.name == "sqlite" else 1):
         old = state(database)
         day += timedelta(days)
         names = (old["directories"], [f"n{at}-{i}" for i in range(3)])
@@ -120,7 +125,7 @@ def test_killed_at_every_statement(
         process = context.Process(target=die, args=(config, at, 20 + at, f"n{at}-", day))
         process.start()
         process.join()
-        standing = {path.removeprefix(steps.OLD) for path in paths(database, VOLUME)}
+        standing = {path.removeprefix(OLD) for path in paths(database, VOLUME)}
         assert any(standing >= set(whole) for whole in names)  # type: ignore[call-overload]
         recover(database, VOLUME)
         found = state(database)
@@ -188,7 +193,7 @@ def test_old_rows_are_tagged_while_new_ones_come(stepping: tuple[Database, Datab
     other.close()
     both = [one for one in seen if any(path.startswith("new") for path in one) and len(one) > 3]
     assert both
-    assert all(path.startswith(("new", steps.OLD)) for one in both for path in one)
+    assert all(path.startswith(("new", OLD)) for one in both for path in one)
 
 
 def test_an_older_dump_leaves_directories_alone(stepping: tuple[Database, DatabaseConfig]) -> None:

@@ -11,11 +11,9 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from lurge.config.database import DatabaseConfig
@@ -26,15 +24,16 @@ from lurge.model.directories import Directories, DirectoryUsage
 from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, Unattributed, UserUsage, VaultFile, VolumeReport
-from lurge.store import schema
 from lurge.store.database import Database
-from lurge.store.dates import stored_dates
-from lurge.store.newest import newest_reports
-from lurge.store.recover import recover
-from lurge.store.revision import MIGRATIONS, revisions
-from lurge.store.sums import larger_than_stored
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.area import revisions
+from lurge.store.database.upgrade import migrate, upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read.dates import stored_dates
+from lurge.store.usage.read.newest import newest_reports
+from lurge.store.usage.recover import recover
+from lurge.store.usage.sums import larger_than_stored
+from lurge.store.usage.swap import NamedReport, store_volume
 
 DAY = date(2024, 1, 31)
 
@@ -99,46 +98,43 @@ def test_migrations_make_the_schema(database: Database) -> None:
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"include_object": ours})
         assert compare_metadata(context, schema.metadata) == []
-    upgrade(database)
+    upgrade(database, USAGE)
 
 
 def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) -> None:
     """As the first version made it, with a volume in it; on MySQL also after an interruption in the middle."""
     older = Database(database_config)
     with older.writing() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "0001")
+        migrate(older, USAGE, connection, "0001")
     with older.writing() as connection:
         connection.execute(sa.insert(schema.volume).values(scratch_disk="scratch101"))
-        if not older.is_sqlite:
+        if older.engine.dialect.name == "mysql":
             connection.exec_driver_sql("alter table lustre_usage add column quota_reached date")
-    upgrade(older)
+    upgrade(older, USAGE)
     store_volume(older, named())
     assert paths(older, "scratch101") == ["a0", "a1", "a2"]
     with older.reading() as connection:
-        assert revisions(connection, ["alembic_version"]) == ("0005", "0005")
+        assert revisions(connection, USAGE, ["alembic_version"]) == ("0005", "0005")
     with older.writing() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="9999"):
-        upgrade(older)
+        upgrade(older, USAGE)
     older.close()
 
 
 def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
     """Tables without their version, as MySQL leaves them."""
     database = Database(database_config)
-    upgrade(database)
+    upgrade(database, USAGE)
     with database.writing() as connection:
         connection.exec_driver_sql("delete from alembic_version")
         connection.exec_driver_sql("drop table vault")
-    upgrade(database)
+    upgrade(database, USAGE)
     store_volume(database, named())
     with database.writing() as connection:
         connection.exec_driver_sql("delete from alembic_version")
     with pytest.raises(StoreError, match="hold rows"):
-        upgrade(database)
+        upgrade(database, USAGE)
     assert paths(database, "scratch101") == ["a0", "a1", "a2"]
     database.close()
 
@@ -303,7 +299,7 @@ def sqlite(path: Path) -> Database:
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     for name in ("a?b", "a%20b", "a#b", "a b"):
-        upgrade(sqlite(tmp_path / name / "lurge.db"))
+        upgrade(sqlite(tmp_path / name / "lurge.db"), USAGE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "a#b", "a%20b", "a?b"]
 
 
@@ -312,7 +308,7 @@ def test_a_database_of_another_program_is_left_alone(database_config: DatabaseCo
     with database.writing() as connection:
         connection.exec_driver_sql("create table pi (x integer)")
     with pytest.raises(StoreError, match="lurge did not make them"):
-        upgrade(database)
+        upgrade(database, USAGE)
     with database.reading() as connection:
         assert sa.inspect(connection).get_table_names() == ["pi"]
 
@@ -320,14 +316,14 @@ def test_a_database_of_another_program_is_left_alone(database_config: DatabaseCo
 def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database at all, but long enough to be seen as such" * 20)
     with pytest.raises(StoreError, match="file"):
-        upgrade(sqlite(tmp_path / "file"))
+        upgrade(sqlite(tmp_path / "file"), USAGE)
     with pytest.raises(StoreError, match="file"):
-        upgrade(sqlite(tmp_path / "file" / "x" / "lurge.db"))
+        upgrade(sqlite(tmp_path / "file" / "x" / "lurge.db"), USAGE)
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "lurge.db")
-    upgrade(database)
+    upgrade(database, USAGE)
     store_volume(database, named())
     before = contents(database)
     report = named(size=20).report
@@ -367,7 +363,7 @@ def test_killed_at_every_statement(database: Database, database_config: Database
     database.close()
     old = contents(database)
     context = multiprocessing.get_context("spawn")
-    for statement in range(1, 200, 1 if database.is_sqlite else 3):
+    for statement in range(1, 200, 1 if database.engine.dialect.name == "sqlite" else 3):
         process = context.Process(target=store_and_die, args=(database_config, statement))
         process.start()
         process.join()

@@ -14,11 +14,12 @@ from MySQLdb.constants import FLAG
 
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError
-from lurge.store import schema
-from lurge.store.check import look_at
 from lurge.store.database import Database
-from lurge.store.dates import NewestDates, newest_dates, stored_dates
-from lurge.store.repair import aligned, repair_database
+from lurge.store.usage import schema
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.read.dates import NewestDates, newest_dates, stored_dates
+from lurge.store.usage.read.leftovers import aligned
+from lurge.store.usage.repair import repair_database
 from tests.facts import facts
 from tests.services import old_tool
 from tests.services.mariadb import MariaDb

@@ -19,23 +19,44 @@ import sqlalchemy as sa
 from lurge.config.database import DatabaseConfig
 from lurge.errors import LockHeld, StoreError, StoreUnavailable
 from lurge.model.directories import Directories
-from lurge.store import schema
-from lurge.store.check import look_at
-from lurge.store.database import Database
-from lurge.store.lock import RunLock, sole_run
-from lurge.store.swap import store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database import Database, postgresql
+from lurge.store.database.lock import RunLock, sole_run
+from lurge.store.database.named_lock import ServerLock
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage import schema
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.read.check import look_at
+from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import contents, named, paths
 from tests.services.mariadb import MariaDb
+from tests.services.postgresql import PostgreSql
 
+Server = MariaDb | PostgreSql
 NEW = ["new0", "new1", "new2"]
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def running(request: pytest.FixtureRequest) -> Server:
+    """A server of each kind."""
+    server: Server = request.getfixturevalue("server" if request.param == "mariadb" else "postgres")
+    return server
+
+
+@pytest.fixture
+def served(running: Server) -> Iterator[Database]:
+    """A database on each server with a state in it."""
+    yield from stored(running)
 
 
 @pytest.fixture
 def mariadb(server: MariaDb) -> Iterator[Database]:
-    """A database on the server with a state in it."""
+    """A database on MariaDB with a state in it."""
+    yield from stored(server)
+
+
+def stored(server: Server) -> Iterator[Database]:
     database = Database(DatabaseConfig(url=server.new_database("lurge_test")))
-    upgrade(database)
+    upgrade(database, USAGE)
     store_volume(database, named())
     yield database
     database.close()
@@ -47,49 +68,40 @@ def once_at(database: Database, text: str, deed: Callable[[], object]) -> None:
 
     def before(_: object, __: object, statement: str, *more: object) -> None:
         nonlocal done
-        if text in statement and not done:
+        if re.search(text, statement) and not done:
             done = True
             deed()
 
     sa.event.listen(database.engine, "before_cursor_execute", before)
 
 
-def kill_connections(server: MariaDb) -> None:
-    server.sql(
-        "set @me = connection_id(); select concat('kill ', id) from information_schema.processlist"
-        " where id != connection_id() and command != 'Daemon'"
-    )
-    for number in server.sql("select id from information_schema.processlist where db = 'lurge_test'").split():
-        server.sql(f"kill {number}")
-
-
-@pytest.mark.parametrize("where", ["INSERT INTO lustre_usage", "DELETE FROM directory", "volume_summary"])
-def test_a_lost_connection(server: MariaDb, mariadb: Database, where: str) -> None:
-    once_at(mariadb, where, lambda: kill_connections(server))
-    store_volume(mariadb, named(size=20, subdirectory="new"))
-    assert paths(mariadb, "scratch101") == NEW
-    with mariadb.reading() as connection:
+@pytest.mark.parametrize("where", [r"(INSERT INTO|COPY) lustre_usage", "DELETE FROM directory", "volume_summary"])
+def test_a_lost_connection(running: Server, served: Database, where: str) -> None:
+    once_at(served, where, lambda: running.kill_connections("lurge_test"))
+    store_volume(served, named(size=20, subdirectory="new"))
+    assert paths(served, "scratch101") == NEW
+    with served.reading() as connection:
         assert connection.execute(sa.select(schema.lustre_usage.c.used)).scalars().all() == [20]
 
 
-@pytest.mark.parametrize("where", ["INSERT INTO lustre_usage", "DELETE FROM file_size"])
-def test_a_server_restarted_in_the_middle(server: MariaDb, mariadb: Database, where: str) -> None:
+@pytest.mark.parametrize("where", [r"(INSERT INTO|COPY) lustre_usage", "DELETE FROM file_size"])
+def test_a_server_restarted_in_the_middle(running: Server, served: Database, where: str) -> None:
     def crash() -> None:
-        server.kill()
-        threading.Timer(1, server.start).start()
+        running.kill()
+        threading.Timer(1, running.start).start()
 
-    once_at(mariadb, where, crash)
-    store_volume(mariadb, named(size=20, subdirectory="new"))
-    assert paths(mariadb, "scratch101") == NEW
-    assert look_at(mariadb).problems == []
+    once_at(served, where, crash)
+    store_volume(served, named(size=20, subdirectory="new"))
+    assert paths(served, "scratch101") == NEW
+    assert look_at(served).problems == []
 
 
-def test_a_server_that_stays_away(server: MariaDb, mariadb: Database, caplog: pytest.LogCaptureFixture) -> None:
-    config = DatabaseConfig(url=server.url("lurge_test"), retry_seconds=4)
-    before = contents(mariadb)
-    mariadb.close()
+def test_a_server_that_stays_away(running: Server, served: Database, caplog: pytest.LogCaptureFixture) -> None:
+    config = DatabaseConfig(url=running.url("lurge_test"), retry_seconds=4)
+    before = contents(served)
+    served.close()
     impatient = Database(config)
-    once_at(impatient, "INSERT INTO lustre_usage", server.kill)
+    once_at(impatient, r"(INSERT INTO|COPY) lustre_usage", running.kill)
     started = time.monotonic()
     try:
         with pytest.raises(StoreUnavailable, match="lurge_test") as caught:
@@ -97,25 +109,31 @@ def test_a_server_that_stays_away(server: MariaDb, mariadb: Database, caplog: py
         assert 2 < time.monotonic() - started < DatabaseConfig.retry_seconds
         assert "runs and can be reached" in caught.value.advice
     finally:
-        server.start()
-    assert contents(mariadb) == before
+        running.start()
+    assert contents(served) == before
 
 
-def test_a_host_that_does_not_resolve(mariadb: Database) -> None:
+def test_a_host_that_does_not_resolve(running: Server, served: Database) -> None:
     """It is an error at once, unless the server was reached before: then its name is right."""
-    unknown = Database(DatabaseConfig("mysql+mysqldb://me@nowhere.invalid/x", retry_seconds=60))
-    with pytest.raises(StoreError, match=r"nowhere\.invalid") as caught:
-        unknown.retrying(lambda: unknown.grants())
+    scheme = str(served.engine.url).partition(":")[0]
+    unknown = Database(DatabaseConfig(url=f"{scheme}://me@nowhere.invalid/x", retry_seconds=60))
+
+    def ask(database: Database) -> None:
+        with database.reading():
+            pass
+
+    with pytest.raises(StoreError, match=r"nowhere\.invalid|resolve") as caught:
+        unknown.retrying(lambda: ask(unknown))
     assert not isinstance(caught.value, StoreUnavailable)
     assert "database.url" in caught.value.advice
-    assert mariadb.grants()
-    mariadb.close()
-    mariadb.engine = unknown.engine
+    ask(served)
+    served.close()
+    served.engine = unknown.engine
     with pytest.raises(StoreUnavailable):
-        mariadb.grants()
+        ask(served)
 
 
-def test_waits_grow(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_grow(served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     clock = 0.0
 
@@ -131,7 +149,7 @@ def test_waits_grow(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         raise StoreUnavailable("gone")
 
     with pytest.raises(StoreUnavailable):
-        mariadb.retrying(fail)
+        served.retrying(fail)
     assert waits[:4] == [0.5, 1, 2, 4]
     assert max(waits) == 30
     assert sum(waits) <= 120
@@ -141,16 +159,16 @@ def test_waits_grow(mariadb: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         raise StoreError("no")
 
     with pytest.raises(StoreError, match="no"):
-        mariadb.retrying(refuse)
+        served.retrying(refuse)
     assert waits == []
 
 
-def test_a_deadlock(mariadb: Database) -> None:
+def test_a_deadlock(served: Database) -> None:
     """Another transaction, with more to take back, has what the swap wants, and wants what the swap has."""
     ready, ended = threading.Event(), threading.Event()
 
     def other() -> None:
-        with mariadb.writing() as connection:
+        with served.writing() as connection:
             for number in range(300):
                 connection.execute(sa.insert(schema.pi).values(pi_name=f"other {number}"))
             connection.exec_driver_sql("select * from vault for update")
@@ -160,20 +178,23 @@ def test_a_deadlock(mariadb: Database) -> None:
 
     thread = threading.Thread(target=other)
     thread.start()
-    once_at(mariadb, "DELETE FROM vault", lambda: (ready.set(), time.sleep(1)))
-    store_volume(mariadb, named(size=20, subdirectory="new"))
+    once_at(served, "DELETE FROM vault", lambda: (ready.set(), time.sleep(2)))
+    store_volume(served, named(size=20, subdirectory="new"))
     thread.join()
     assert ended.is_set()
-    assert paths(mariadb, "scratch101") == NEW
+    assert paths(served, "scratch101") == NEW
 
 
-def test_rows_that_somebody_locked(server: MariaDb, mariadb: Database) -> None:
-    server.sql("set global innodb_lock_wait_timeout = 1")
-    mariadb.close()
+def test_rows_that_somebody_locked(running: Server, served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(running, MariaDb):
+        running.sql("set global innodb_lock_wait_timeout = 1")
+    else:
+        monkeypatch.setitem(postgresql.SESSION, "lock_timeout", "1s")
+    served.close()
     released = threading.Event()
 
     def hold() -> None:
-        with mariadb.writing() as connection:
+        with served.writing() as connection:
             connection.exec_driver_sql("select * from directory for update")
             held.set()
             released.wait(30)
@@ -183,10 +204,11 @@ def test_rows_that_somebody_locked(server: MariaDb, mariadb: Database) -> None:
     thread.start()
     held.wait(30)
     threading.Timer(2.5, released.set).start()
-    store_volume(mariadb, named(size=20, subdirectory="new"))
+    store_volume(served, named(size=20, subdirectory="new"))
     thread.join()
-    server.sql("set global innodb_lock_wait_timeout = 50")
-    assert paths(mariadb, "scratch101") == NEW
+    if isinstance(running, MariaDb):
+        running.sql("set global innodb_lock_wait_timeout = 50")
+    assert paths(served, "scratch101") == NEW
 
 
 def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> None:
@@ -207,18 +229,18 @@ def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> Non
     assert {re.sub(r"^\(\d+", "", one) for one in found} == {re.sub(r"^\(\d+", "", one) for one in plain}
 
 
-def test_a_row_that_the_server_would_change(mariadb: Database) -> None:
-    from lurge.store.bulk import insert_rows
+def test_a_row_that_the_server_would_change(served: Database) -> None:
+    from lurge.store.database.bulk import insert_rows
 
     rows = [(number, "x" * 300) for number in range(2000, 4000)]
-    with pytest.raises(StoreError, match="truncated|too long"), mariadb.writing() as connection:
+    with pytest.raises(StoreError, match="truncated|too long"), served.writing() as connection:
         insert_rows(connection, schema.user, ("user_id", "user_name"), rows)
-    with mariadb.reading() as connection:
+    with served.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.user)).scalar_one() == 1
 
 
 def hold_lock(config: DatabaseConfig, taken: object, may_end: object) -> None:
-    with sole_run(Database(config), "report"):
+    with sole_run(Database(config), USAGE, "report"):
         taken.set()  # type: ignore[attr-defined]
         may_end.wait(60)  # type: ignore[attr-defined]
 
@@ -230,10 +252,10 @@ def test_one_run_at_a_time(database: Database, database_config: DatabaseConfig) 
     first.start()
     taken.wait(60)
     with pytest.raises(LockHeld, match=rf"report, process {first.pid} of \w+ on .* since \d{{4}}-\d\d-\d\d \d\d:\d\d"):
-        sole_run(database, "backfill").__enter__()
+        sole_run(database, USAGE, "backfill").__enter__()
     may_end.set()
     first.join()
-    with sole_run(database, "backfill"):
+    with sole_run(database, USAGE, "backfill"):
         pass
     assert contents(database)["job_lock"] == []
 
@@ -250,26 +272,26 @@ def test_a_killed_run_holds_nothing(database: Database, database_config: Databas
     ends = time.monotonic() + 60
     while True:
         try:
-            with sole_run(database, "backfill"):
+            with sole_run(database, USAGE, "backfill"):
                 break
         except LockHeld:
             assert time.monotonic() < ends
             time.sleep(0.1)
 
 
-def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
+def test_the_lock_after_a_restart(running: Server, served: Database) -> None:
     """A server that was started again has forgotten who held it."""
-    with sole_run(mariadb, "report") as lock:
+    with sole_run(served, USAGE, "report") as lock:
         lock.confirm()
-        server.kill()
-        server.start()
+        running.kill()
+        running.start()
         lock.confirm()
-        other = Database(DatabaseConfig(url=server.url("lurge_test")))
+        other = Database(DatabaseConfig(url=running.url("lurge_test")))
         with pytest.raises(LockHeld):
-            RunLock(other).take("backfill")
-        server.kill()
-        server.start()
-        thief = RunLock(other)
+            RunLock(other, USAGE).take("backfill")
+        running.kill()
+        running.start()
+        thief = RunLock(other, USAGE)
         thief.take("backfill")
         with pytest.raises(LockHeld):
             lock.confirm()
@@ -277,30 +299,31 @@ def test_the_lock_after_a_restart(server: MariaDb, mariadb: Database) -> None:
         other.close()
 
 
-def test_a_lock_whose_connection_was_lost_on_the_way(mariadb: Database) -> None:
+def test_a_lock_whose_connection_was_lost_on_the_way(served: Database) -> None:
     """The server still holds the lock for a connection that this run cannot use any more."""
-    lock = RunLock(mariadb)
+    lock = RunLock(served, USAGE)
     lock.take("report")
     lock.announce()
-    lost = lock._connection
-    lock._connection = None
+    server_lock = lock._lock
+    assert isinstance(server_lock, ServerLock)
+    lost, server_lock._connection = server_lock._connection, None
     lock.confirm()
     lock.confirm()
     lock.release()
     assert lost
     lost.invalidate()
     lost.close()
-    with sole_run(mariadb, "report"):
+    with sole_run(served, USAGE, "report"):
         pass
 
 
-def test_who_does_not_have_the_lock_says_nothing_of_it(server: MariaDb, mariadb: Database) -> None:
-    other = RunLock(Database(DatabaseConfig(url=server.url("lurge_test"))))
+def test_who_does_not_have_the_lock_says_nothing_of_it(running: Server, served: Database) -> None:
+    other = RunLock(Database(DatabaseConfig(url=running.url("lurge_test"))), USAGE)
     other.take("backfill")
     other.announce()
     with pytest.raises(LockHeld, match="backfill"):
-        sole_run(mariadb, "report").__enter__()
-    second = RunLock(mariadb)
+        sole_run(served, USAGE, "report").__enter__()
+    second = RunLock(served, USAGE)
     with pytest.raises(LockHeld, match="backfill"):
         second.confirm()
     second.release()
@@ -309,45 +332,47 @@ def test_who_does_not_have_the_lock_says_nothing_of_it(server: MariaDb, mariadb:
     other.release()
 
 
-def test_the_lock_is_confirmed_before_every_try(server: MariaDb, mariadb: Database) -> None:
+def test_the_lock_is_confirmed_before_every_try(running: Server, served: Database) -> None:
     """The server starts again in the middle of a swap, and another run takes the lock: the swap is not done again."""
     others: list[RunLock] = []
 
     def crash() -> None:
-        server.kill()
-        server.start()
-        others.append(RunLock(Database(DatabaseConfig(url=server.url("lurge_test")))))
+        running.kill()
+        running.start()
+        others.append(RunLock(Database(DatabaseConfig(url=running.url("lurge_test"))), USAGE))
         others[0].take("backfill")
 
-    with sole_run(mariadb, "report") as lock:
-        once_at(mariadb, "INSERT INTO lustre_usage", crash)
+    with sole_run(served, USAGE, "report") as lock:
+        once_at(served, r"(INSERT INTO|COPY) lustre_usage", crash)
         with pytest.raises(LockHeld):
-            store_volume(mariadb, named(size=20, subdirectory="new"), lock.confirm)
-    assert paths(mariadb, "scratch101") == ["a0", "a1", "a2"]
+            store_volume(served, named(size=20, subdirectory="new"), lock.confirm)
+    assert paths(served, "scratch101") == ["a0", "a1", "a2"]
     others[0].release()
 
 
-def test_secrets_stay_secret(server: MariaDb, tmp_path: object) -> None:
+def test_secrets_stay_secret(running: Server, tmp_path: object) -> None:
     from lurge.config.secret import Secret
 
-    config = DatabaseConfig(url=server.url("lurge_test").replace("root@", "nobody@"), password=Secret("hush-hush"))
+    url = running.new_database("lurge_test")
+    running.add_user("right", "lurge_test")
+    config = DatabaseConfig(url=url.replace(f"{running.superuser}@", "lurge@"), password=Secret("hush-hush"))
     assert "hush" not in repr(config)
-    with pytest.raises(StoreError, match="Access denied") as caught:
-        upgrade(Database(config))
+    with pytest.raises(StoreError, match="Access denied|authentication failed") as caught:
+        upgrade(Database(config), USAGE)
     assert "hush" not in str(caught.value)
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert "LURGE_DB_PASSWORD" in caught.value.advice
 
 
-def test_the_commands(server: MariaDb, tmp_path: object) -> None:
+def test_the_commands(running: Server, tmp_path: object) -> None:
     """`lurge db` on a server, from the environment's password to the exit status."""
-    url = server.new_database("lurge_test")
-    server.sql("create or replace user 'lurge'@'localhost' identified by 'pass word';"
-               "grant all privileges on lurge_test.* to 'lurge'@'localhost'")  # fmt: skip
+    url = running.new_database("lurge_test")
+    running.add_user("pass word", "lurge_test")
     folder = str(tmp_path)
+    url = url.replace(f"{running.superuser}@", "lurge@")
     os.makedirs(f"{folder}/dumps")
     with open(f"{folder}/lurge.toml", "w") as file:
-        file.write(
-            f'[dumps]\ndirectory = "dumps"\nvolumes = ["x"]\n[database]\nurl = "{url.replace("root@", "lurge@")}"\n'
-        )
+        file.write(f'[dumps]\ndirectory = "dumps"\nvolumes = ["x"]\n[database]\nurl = "{url}"\n')
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "LURGE_DB_PASSWORD": "pass word", "LURGE_CONFIG": f"{folder}/lurge.toml"}

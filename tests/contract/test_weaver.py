@@ -17,8 +17,9 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.names import Group
 from lurge.model.report import Counts, GroupUsage, UserUsage, VaultFile, VolumeReport
 from lurge.store.database import Database
-from lurge.store.swap import NamedReport, store_volume
-from lurge.store.upgrade import upgrade
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage.area import USAGE
+from lurge.store.usage.swap import NamedReport, store_volume
 from tests.services.mariadb import MariaDb
 
 TODAY = date(2024, 8, 31)
@@ -96,7 +97,7 @@ def report(volume: str, day: date, age: int) -> NamedReport:
 def viewed(server: MariaDb) -> Iterator[Database]:
     """Eight months of three volumes; the newest date of one is older than of the others."""
     database = Database(DatabaseConfig(url=server.new_database("weaver")))
-    upgrade(database)
+    upgrade(database, USAGE)
     for number, volume in enumerate(("scratch101", "scratch102", "scratch123")):
         for age in (*range(DAYS, 10, -7), *range(5, -1, -1)):
             store_volume(database, report(volume, TODAY - timedelta(days=age + (number == 2)), age))

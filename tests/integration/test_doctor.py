@@ -13,8 +13,9 @@ import pytest
 
 from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
-from lurge.store.privileges import NEEDED, missing_privileges
-from lurge.store.upgrade import upgrade
+from lurge.store.database.grants import NEEDED, missing_grants
+from lurge.store.database.upgrade import upgrade
+from lurge.store.usage.area import USAGE
 from tests.services.mariadb import MariaDb
 from tests.site import Entry, Site, run_lurge
 
@@ -125,13 +126,13 @@ def test_failures_name_their_keys(good: Site) -> None:
     ],
 )
 def test_privileges_in_grants(grants: list[str], missing: list[str]) -> None:
-    assert missing_privileges(grants, "x") == missing
+    assert missing_grants(grants, "x") == missing
 
 
 def test_privileges_of_the_user_of_a_server(good: Site, server: MariaDb) -> None:
     root = server.new_database("lurge_doctor")
-    database = Database(DatabaseConfig(root))
-    upgrade(database)
+    database = Database(DatabaseConfig(url=root))
+    upgrade(database, USAGE)
     database.close()
     server.sql(
         "create or replace user reader@localhost; grant select, insert on lurge_doctor.* to reader@localhost;"

@@ -337,7 +337,7 @@ def test_a_volume_that_does_not_add_up_is_not_stored(site: Site, defect: str) ->
         "from lurge.aggregate import volume\n"
         "from lurge.aggregate.table import Export\n"
         "from lurge.__main__ import main\n"
-        "from lurge.store import swap\n"
+        "from lurge.store.usage import swap\n"
         "from lurge.parallel.blocks import Batch\n"
         f"{defect}\nmain()\n"
     )

@@ -19,7 +19,7 @@ from lurge.__main__ import main
 from lurge.aggregate import volume
 from lurge.parallel import controller, coordinator, member, reader
 from lurge.parallel.messages import HandOver, Progress
-from lurge.store import swap
+from lurge.store.usage import swap
 
 DEED, WHO, WHEN = os.environ["SABOTAGE"].split()
 CLOCK = Path(os.environ["SABOTAGE_TIME"])

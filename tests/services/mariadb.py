@@ -33,6 +33,8 @@ def missing() -> str | None:
 class MariaDb:
     """One server, which can be stopped, killed and started again."""
 
+    superuser = "root"
+
     def __init__(self) -> None:
         # A socket's path must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="lurge-db-"))
@@ -108,6 +110,16 @@ class MariaDb:
         """Make an empty database in place of what was there; returns its URL."""
         self.sql(f"drop database if exists {name}; create database {name}")
         return self.url(name)
+
+    def kill_connections(self, name: str) -> None:
+        """End the connections to a database."""
+        for number in self.sql(f"select id from information_schema.processlist where db = '{name}'").split():
+            self.sql(f"kill {number}")
+
+    def add_user(self, password: str, name: str) -> None:
+        """Make the user `lurge`, who owns a database."""
+        self.sql(f"create or replace user 'lurge'@'localhost' identified by '{password}';"
+                 f"grant all privileges on {name}.* to 'lurge'@'localhost'")  # fmt: skip
 
     def remove(self) -> None:
         if self._process and self._process.poll() is None:

@@ -166,6 +166,11 @@ def test_where_it_is_found(
         (('"sqlite:///db/x.db"', '"mysql://u@h/d?init_command=x"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d?x=1&ssl_mode=DISABLED"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d?local_infile=1"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"postgresql://h"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"postgresql://u:secret@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"postgresql+asyncpg://u@h/d"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"postgresql://u@h/d?password=secret"'), "database.url"),
+        (('"sqlite:///db/x.db"', '"postgresql://u@h/d?sslmode=disable"'), "database.url"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "maybe"'), "database.tls"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\nca_file = "none"'), "database.ca_file"),
         (('"sqlite:///db/x.db"', '"mysql://u@h/d"\ntls = "off"\nca_file = "some.basedirs"'), "database.ca_file"),
@@ -268,7 +273,7 @@ def test_aliases_are_anchored_and_by_component() -> None:
 @given(
     user=st.text("ab@/:%?#=&4", max_size=8),
     password=st.text("xyz@/:%?#=&", min_size=1, max_size=8).map(lambda text: f"hush{text}hush"),
-    scheme=st.sampled_from(["mysql", "mysql+mysqldb"]),
+    scheme=st.sampled_from(["mysql", "mysql+mysqldb", "postgresql", "postgresql+psycopg"]),
 )
 def test_a_password_in_a_url_is_refused_and_never_shown(folder: Path, user: str, password: str, scheme: str) -> None:
     url = f"{scheme}://{user}:{password}@host/name".replace("\\", "")
@@ -276,6 +281,15 @@ def test_a_password_in_a_url_is_refused_and_never_shown(folder: Path, user: str,
     with pytest.raises(ConfigError) as caught:
         load_config(write(folder, text))
     assert "hush" not in caught.value.message + caught.value.advice
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "rest", ["lurge@h:5433/usage", "me%40corp@h/usage", "lurge@/usage?host=/run/postgresql", "/usage"]
+)
+def test_a_url_of_postgresql(folder: Path, scheme: str, rest: str) -> None:
+    database = load_config(write(folder, f'{MINIMAL}[database]\nurl = "{scheme}://{rest}"\n')).database
+    assert database.url == f"postgresql+psycopg://{rest}"
 
 
 def test_how_a_connection_is_encrypted(folder: Path) -> None:

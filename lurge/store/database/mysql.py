@@ -1,0 +1,205 @@
+"""MySQL and MariaDB, through mysqlclient."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from lurge.errors import StoreError
+from lurge.store.database.dialect import ANSWER_SECONDS, CONNECT_SECONDS, Dialect, Row
+from lurge.store.database.grants import missing_grants
+from lurge.store.database.named_lock import NamedLock, ServerLock
+from lurge.store.database.row_text import RowText
+
+if TYPE_CHECKING:
+    from lurge.store.database.engine import Database
+    from lurge.store.database.guarded import Guard
+
+ROWS_A_STATEMENT = 10_000
+ROWS_A_LOAD = 100_000
+FEWEST_ROWS_A_LOAD = 1000
+SESSION = (
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 43200,"
+    " foreign_key_checks = 1"
+)
+"""Nothing is cut or guessed silently, and a connection that waits while dumps are read is kept for half a day."""
+
+TRANSIENT = frozenset(
+    {
+        1040, 1053, 1077, 1078, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1205, 1213, 1317, 1927, 2002, 2003, 2005,
+        2006, 2012, 2013, 2026, 2055,
+    }
+)  # fmt: skip
+"""Numbers of what may pass: too many connections, shutting down, lost connections, deadlocks and lock waits."""
+
+ACCESS_DENIED = frozenset({1044, 1045, 1698})
+UNKNOWN_HOST = 2005
+DRIVER_ADVICE = "Install lurge[mysql]; it is built with libmariadb-dev, gcc and pkg-config."
+
+
+class MySQL(Dialect):
+    """A database of a MySQL or MariaDB server."""
+
+    def make_engine(self) -> sa.Engine:
+        """Make an engine. Raises StoreError if mysqlclient is missing or the URL is not one."""
+        config = self.config
+        arguments: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": ANSWER_SECONDS,
+            "charset": "utf8mb4",
+        }
+        if config.option_file:
+            arguments |= {"read_default_file": str(config.option_file), "read_default_group": "client"}
+        if config.password:
+            arguments["password"] = config.password.reveal()
+        try:
+            from lurge.store.database.guarded import Connector
+
+            engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
+        except ImportError as error:
+            raise StoreError(f"database.url needs mysqlclient: {error}", DRIVER_ADVICE) from error
+        except (ArgumentError, ValueError):
+            # The error would show the URL, and whatever secret stands in it at the wrong place.
+            raise StoreError("database.url is not a URL of a database") from None
+        connector = Connector(config.tls, config.ca_file)
+        sa.event.listen(engine, "do_connect", lambda _, __, given, named: connector.connect(*given, **named))
+        sa.event.listen(engine, "checkout", prepare_session)
+        return engine
+
+    def may_pass(self, error: BaseException) -> bool:
+        cause = getattr(error, "orig", None)
+        number = cause.args[0] if cause is not None and cause.args else None
+        return bool(getattr(error, "connection_invalidated", False)) or number in TRANSIENT
+
+    def is_denied(self, cause: BaseException) -> bool:
+        return not ACCESS_DENIED.isdisjoint(cause.args[:1])
+
+    def is_unknown_host(self, cause: BaseException) -> bool:
+        return cause.args[:1] == (UNKNOWN_HOST,)
+
+    def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Insert rows; many go as a file, if the server takes files."""
+        rows = iter(rows)
+        first = list(islice(rows, FEWEST_ROWS_A_LOAD))
+        if len(first) == FEWEST_ROWS_A_LOAD and takes_files(connection):
+            load_rows(connection, table, columns, chain(first, rows))
+            return
+        rows = chain(first, rows)
+        quote = connection.dialect.identifier_preparer.quote
+        insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608 - names come from the schema
+        row = f"({', '.join(['%s'] * len(columns))})"
+        while chunk := list(islice(rows, ROWS_A_STATEMENT)):
+            connection.exec_driver_sql(insert + row, chunk)
+
+    @contextmanager
+    def unchecked_keys(self, connection: sa.Connection) -> Iterator[None]:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        yield
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+    def set_aside(self, connection: sa.Connection, names: Mapping[str, str]) -> None:
+        """Rename tables in one statement, which is whole or not at all."""
+        quote = connection.dialect.identifier_preparer.quote
+        pairs = ", ".join(f"{quote(old)} TO {quote(new)}" for old, new in names.items())
+        connection.exec_driver_sql(f"RENAME TABLE {pairs}")
+
+    def without_transactions(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
+        """Those of some tables that have no transactions, each with its engine."""
+        information = "information_schema"
+        known = sa.table("TABLES", *map(sa.column, ("TABLE_NAME", "TABLE_SCHEMA", "ENGINE")), schema=information)
+        engines = sa.table("ENGINES", *map(sa.column, ("ENGINE", "TRANSACTIONS")), schema=information)
+        query = (
+            sa.select(known.c.TABLE_NAME, known.c.ENGINE)
+            .join_from(known, engines, known.c.ENGINE == engines.c.ENGINE, isouter=True)
+            .where(
+                sa.func.database() == known.c.TABLE_SCHEMA,
+                known.c.TABLE_NAME.in_(tables),
+                sa.func.coalesce(engines.c.TRANSACTIONS, "NO") != "YES",
+            )
+            .order_by(known.c.TABLE_NAME)
+        )
+        return [f"{name} ({engine})" for name, engine in connection.execute(query)]
+
+    def server(self, connection: sa.Connection) -> str:
+        return f"server {connection.exec_driver_sql('SELECT version()').scalar()}"
+
+    def notes(self, connection: sa.Connection) -> Iterator[str]:
+        if guard_of(connection) is None:
+            yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending others"
+        elif not takes_files(connection):
+            yield "the server takes no files (local_infile is off): storing takes about twice as long"
+        driver: Any = connection.connection.driver_connection
+        if "TCP" in str(driver.get_host_info()) and not cipher_of(connection):
+            yield "the connection is not encrypted: see database.tls"
+
+    def missing_privileges(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
+        grants = connection.exec_driver_sql("SHOW GRANTS").scalars()
+        return missing_grants(map(str, grants), str(connection.engine.url.database))
+
+    def named_lock(self, database: Database, suffix: str) -> NamedLock:
+        """The lock of an area. Locks belong to a server: it is named after the database, at a length that any takes."""
+        name = f"lurge{suffix}"
+        digest = hashlib.sha256((database.engine.url.database or "").encode()).hexdigest()[:32]
+        return MySQLLock(database, name, f"{name}.{digest}")
+
+
+class MySQLLock(ServerLock):
+    """A lock by GET_LOCK."""
+
+    def take(self, connection: sa.Connection, name: str, seconds: int) -> bool:
+        return bool(connection.execute(sa.select(sa.func.get_lock(name, seconds))).scalar())
+
+    def owner(self, connection: sa.Connection, name: str) -> int | None:
+        return connection.execute(sa.select(sa.func.is_used_lock(name))).scalar()
+
+    def own_number(self, connection: sa.Connection) -> int:
+        return int(connection.execute(sa.select(sa.func.connection_id())).scalar_one())
+
+    def end(self, connection: sa.Connection, number: int) -> None:
+        connection.exec_driver_sql(f"KILL {int(number)}")
+
+
+def prepare_session(connection: Any, *_: object) -> None:
+    """Each time that a connection is taken from the pool: whoever had it before may have failed in the middle."""
+    with connection.cursor() as cursor:
+        cursor.execute(SESSION)
+
+
+def takes_files(connection: sa.Connection) -> bool:
+    """Whether rows can go to the server as files, and no other file with them."""
+    return guard_of(connection) is not None and bool(connection.exec_driver_sql("SELECT @@local_infile").scalar())
+
+
+def guard_of(connection: sa.Connection) -> Guard | None:
+    """The guard of a connection; None if it sends no files."""
+    return getattr(connection.connection.driver_connection, "guard", None)
+
+
+def load_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
+    """Insert by LOAD DATA. Raises StoreError where the server changed or left out a row, as LOCAL lets it."""
+    quote = connection.dialect.identifier_preparer.quote
+    statement = (
+        f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(table.name)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t'"
+        f" ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({', '.join(map(quote, columns))})"
+    )
+    guard = guard_of(connection)
+    assert guard
+    for first in rows:
+        part = RowText(chain([first], islice(rows, ROWS_A_LOAD - 1)))
+        with guard.offering(part.pieces()) as name:
+            stored = connection.exec_driver_sql(statement, (name,)).rowcount
+        complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
+        if stored != part.count or complaint:
+            why = f": {complaint[2]}" if complaint else ""
+            raise StoreError(f"{table.name}: {stored} of {part.count} rows were taken as they are{why}")
+
+
+def cipher_of(connection: sa.Connection) -> str:
+    """The cipher of a connection to a MySQL server, empty without one."""
+    return str(connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").one()[1])

@@ -1,0 +1,199 @@
+"""Locks with a name, of which at most one process holds each: they end with the process, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from lurge.atomic import open_lock
+from lurge.errors import StoreError
+
+if TYPE_CHECKING:
+    from lurge.store.database.engine import Database
+
+SECONDS_TO_DIE = 10
+
+log = logging.getLogger(__name__)
+
+
+def holder_table(metadata: sa.MetaData) -> sa.Table:
+    """The table that says who holds each lock of a server."""
+    return sa.Table(
+        "job_lock",
+        metadata,
+        sa.Column("lock_name", sa.String(64), primary_key=True),
+        sa.Column("holder", sa.String(255), nullable=False),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+HOLDERS = holder_table(sa.MetaData())
+
+
+class NamedLock(ABC):
+    """One lock as one process sees it."""
+
+    @abstractmethod
+    def seize(self) -> bool:
+        """Take the lock if it is free; returns whether this process has it now."""
+
+    @abstractmethod
+    def is_held(self) -> bool:
+        """Whether this process still has the lock: a server that was started again has forgotten it."""
+
+    @abstractmethod
+    def sign(self, holder: str) -> None:
+        """Write down who holds the lock."""
+
+    @abstractmethod
+    def signature(self) -> str:
+        """Whoever holds the lock, as far as it is written down. Raises StoreError or OSError."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the lock back, if this process has it."""
+
+
+class FileLock(NamedLock):
+    """A lock on a file, which also says who holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def seize(self) -> bool:
+        try:
+            file = open_lock(self._path)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                return False
+        except OSError as error:
+            raise StoreError(f"cannot lock {self._path}: {error.strerror}") from error
+        self._file = file
+        return True
+
+    def is_held(self) -> bool:
+        return self._file is not None
+
+    def sign(self, holder: str) -> None:
+        assert self._file
+        self._file.truncate(0)
+        self._file.seek(0)
+        self._file.write(holder.encode())
+        self._file.flush()
+
+    def signature(self) -> str:
+        return self._path.read_text(encoding="utf-8", errors="backslashreplace")
+
+    def release(self) -> None:
+        if self._file:
+            self._file.truncate(0)
+            self._file.close()
+            self._file = None
+
+
+class ServerLock(NamedLock):
+    """A lock that a server gives to one connection. The table `job_lock` says who that is."""
+
+    def __init__(self, database: Database, name: str, server_name: str) -> None:
+        """name: of the lock in `job_lock`; server_name: the same among all locks of the server."""
+        self._database = database
+        self._row = name
+        self._name = server_name
+        self._run = f"lurge.{uuid.uuid4().hex}"
+        self._holder = ""
+        self._connection: sa.Connection | None = None
+
+    @abstractmethod
+    def take(self, connection: sa.Connection, name: str, seconds: int) -> bool:
+        """Take a lock of the server's, waiting at most some seconds for it."""
+
+    @abstractmethod
+    def owner(self, connection: sa.Connection, name: str) -> int | None:
+        """The number of the connection that has a lock; None if it is free."""
+
+    @abstractmethod
+    def own_number(self, connection: sa.Connection) -> int:
+        """The number of a connection."""
+
+    @abstractmethod
+    def end(self, connection: sa.Connection, number: int) -> None:
+        """End another connection of the same user."""
+
+    def seize(self) -> bool:
+        """Take the lock. One that a lost connection of this very run still holds is taken from it.
+
+        A second lock, whose name is this run's alone, tells whose connection it is: their numbers begin again with a
+        server that was started again.
+        """
+        with self._database.translated():
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            taken = self.take(connection, self._name, 0)
+            owner = None if taken else self.owner(connection, self._name)
+            if owner is not None and owner == self.owner(connection, self._run):
+                log.warning("the connection that held the lock was lost: taking the lock from it")
+                self.end(connection, owner)
+                taken = self.take(connection, self._name, SECONDS_TO_DIE)
+            if not taken:
+                connection.invalidate()
+                connection.close()
+                return False
+            self.take(connection, self._run, SECONDS_TO_DIE)
+            self._connection = connection
+        return True
+
+    def is_held(self) -> bool:
+        connection = self._connection
+        try:
+            with self._database.translated():
+                return connection is not None and self.owner(connection, self._name) == self.own_number(connection)
+        except StoreError:
+            log.debug("the connection that held the lock is gone", exc_info=True)
+            return False
+
+    def sign(self, holder: str) -> None:
+        self._holder = holder
+        self._database.retrying(lambda: self._write(holder))
+
+    def _write(self, holder: str | None) -> None:
+        """Write the holder's row, or delete it if it is still this run's."""
+        mine = HOLDERS.c.lock_name == self._row
+        with self._database.writing() as connection:
+            if holder:
+                HOLDERS.create(connection, checkfirst=True)
+                connection.execute(sa.delete(HOLDERS).where(mine))
+                connection.execute(sa.insert(HOLDERS).values(lock_name=self._row, holder=holder))
+            else:
+                connection.execute(sa.delete(HOLDERS).where(mine, HOLDERS.c.holder == self._holder))
+
+    def signature(self) -> str:
+        with self._database.reading() as connection:
+            holder = sa.select(HOLDERS.c.holder).where(HOLDERS.c.lock_name == self._row)
+            return connection.execute(holder).scalar() or ""
+
+    def release(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            if self._holder:
+                self._write(None)
+            connection, self._connection = self._connection, None
+            # Not given back to the pool.
+            with self._database.translated():
+                connection.invalidate()
+                connection.close()
+        except StoreError as error:
+            log.warning("the lock ends with its connection: %s", error.message)

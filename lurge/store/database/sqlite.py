@@ -1,0 +1,126 @@
+"""SQLite: a file, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.atomic import refuse_foreign_link
+from lurge.config.database import DatabaseConfig
+from lurge.errors import StoreError
+from lurge.store.database.dialect import WRITING, Dialect, Row
+from lurge.store.database.journal import choose_journal, empty_log, keeper
+from lurge.store.database.named_lock import FileLock, NamedLock
+
+PREFIX = "sqlite:///"
+BUSY_SECONDS = 5
+PARAMETERS_A_STATEMENT = 999
+"""As many as any SQLite takes; it inserts the rows of one statement twice as fast as one after another."""
+
+IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""SQLite's numbers of what may pass: another connection reads or writes."""
+
+
+class SQLite(Dialect):
+    """A file of SQLite, whose path is taken as it is, whatever is in it."""
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        super().__init__(config)
+        self._path = config.url.removeprefix(PREFIX)
+        self._keepers: list[sqlite3.Connection] = []
+
+    def make_engine(self) -> sa.Engine:
+        """Make an engine. Raises StoreError if another user's link leads to the file."""
+        path = self._path
+        try:
+            refuse_foreign_link(Path(path))
+        except OSError as error:
+            raise StoreError(f"cannot open {path}: {error.strerror}") from error
+        engine = sa.create_engine(sa.URL.create("sqlite", database=path), connect_args={"timeout": BUSY_SECONDS})
+        sa.event.listen(engine, "connect", no_implicit_transactions)
+        sa.event.listen(engine, "begin", begin)
+        return engine
+
+    def title(self, url: sa.URL) -> str:
+        return str(url.database)
+
+    def may_pass(self, error: BaseException) -> bool:
+        cause = getattr(error, "orig", None)
+        # The lowest byte of an extended code is the code (sqlite.org/rescode.html).
+        return (
+            isinstance(cause, sqlite3.OperationalError)
+            and getattr(cause, "sqlite_errorcode", 0) & 0xFF in IN_THE_WAY
+        )  # fmt: skip
+
+    def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        quote = connection.dialect.identifier_preparer.quote
+        insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608 - names come from the schema
+        row = f"({', '.join('?' * len(columns))})"
+        rows = iter(rows)
+        while chunk := list(islice(rows, PARAMETERS_A_STATEMENT // len(columns))):
+            connection.exec_driver_sql(insert + ", ".join([row] * len(chunk)), tuple(chain.from_iterable(chunk)))
+
+    def server(self, connection: sa.Connection) -> str:
+        return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
+
+    def named_lock(self, database: object, suffix: str) -> NamedLock:
+        return FileLock(Path(f"{self._path}{suffix}.lock"))
+
+    def exists(self) -> bool:
+        try:
+            return Path(self._path).exists()
+        except PermissionError:
+            # Opening it says more.
+            return True
+
+    def make(self) -> None:
+        path = Path(self._path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch(mode=0o644)
+        except OSError as error:
+            raise StoreError(f"cannot make the database {path}: {error.strerror}") from error
+
+    def open(self, writing: bool) -> None:
+        """Let the log's files outlive our connections; without writing, only if they are there already."""
+        if (
+            not self._keepers
+            and (writing or Path(f"{self._path}-wal").exists())
+            and (kept := keeper(self._path))
+        ):  # fmt: skip
+            self._keepers.append(kept)
+
+    def prepare(self) -> None:
+        """Let readers and the writer not wait for each other, if that is possible."""
+        choose_journal(Path(self._path))
+        self.open(writing=True)
+
+    def missing_privileges(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
+        return [] if os.access(self._path, os.W_OK) else ["the right to write the file"]
+
+    def tidy(self, engine: sa.Engine) -> None:
+        """Move what the journal holds into the database."""
+        engine.dispose()
+        empty_log(Path(self._path))
+
+    def close(self) -> None:
+        """Close the keepers of the log, which must outlive all other connections."""
+        while self._keepers:
+            self._keepers.pop().close()
+
+
+def no_implicit_transactions(connection: Any, _: object) -> None:
+    """Keep Python's sqlite3 from beginning and committing by itself."""
+    connection.isolation_level = None
+
+
+def begin(connection: sa.Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,79 @@
+"""Bringing the schema of an area up to date, also if an older tool made its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from lurge.errors import StoreError
+from lurge.store.database.area import VERSION_TABLE, Area, revisions
+from lurge.store.database.engine import Database
+
+
+def upgrade(database: Database, area: Area) -> None:
+    """Create an area's tables, adopt those of the older tool, or bring them up to date. Raises StoreError.
+
+    On MySQL, where a change of tables cannot be taken back, every step can be repeated.
+    """
+    database.dialect.make()
+    adoption = area.adoption() if area.adoption else None
+    with database.reading() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        here, newest = revisions(connection, area, tables)
+        if here == newest and not (adoption and adoption.begun(tables)):
+            return
+        unfit = database.dialect.unfit(connection)
+    if unfit:
+        raise StoreError(f"database {database}: {unfit}", "Give database.url another database.")
+    with database.writing() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        if area.version_table not in tables and not (adoption and adoption.begun(tables)):
+            if adoption and adoption.recognises(connection):
+                adoption.set_aside(connection)
+            elif is_foreign(area, tables):
+                raise StoreError(
+                    f"database {database} has tables, but lurge did not make them", "Give database.url a new database."
+                )
+        migrate(database, area, connection)
+    if adoption:
+        with database.writing() as connection:
+            adoption.bring_over(connection)
+        with database.writing() as connection:
+            adoption.clear_away(connection)
+
+
+def is_foreign(area: Area, tables: Collection[str]) -> bool:
+    """Whether tables without an area's version are another program's: no area made any, or ours are among them."""
+    ours = any(name == VERSION_TABLE or name.startswith(f"{VERSION_TABLE}_") for name in tables)
+    # Every area may write down who holds its lock.
+    own = set(area.metadata.tables) - {"job_lock"}
+    return bool(tables) and (not ours or not own.isdisjoint(tables))
+
+
+def migrate(database: Database, area: Area, connection: sa.Connection, revision: str = "head") -> None:
+    """Run the migrations up to a revision that are missing."""
+    # Hardly ever needed, and slow to import.
+    import alembic.command
+    import alembic.config
+    import alembic.util
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(area.migrations).replace("%", "%%"))
+    config.attributes.update(connection=connection, area=area)
+    try:
+        alembic.command.upgrade(config, revision)
+    except alembic.util.CommandError as error:
+        raise StoreError(f"database {database}: {error}", "A newer lurge made it: use that, or a new one.") from error
+
+
+def run_migrations() -> None:
+    """Run the migrations that Alembic is about to run: all that an area's `env.py` does."""
+    from alembic import context
+
+    attributes = context.config.attributes
+    area: Area = attributes["area"]
+    context.configure(
+        connection=attributes["connection"], target_metadata=area.metadata, version_table=area.version_table
+    )
+    context.run_migrations()

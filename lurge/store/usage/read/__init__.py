@@ -1,0 +1,1 @@
+"""Queries of the usage area; nothing here changes a row."""

@@ -1,0 +1,237 @@
+"""What is stored of the newest date of each volume, as the reports show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.model.stored import (
+    DirectoryPage,
+    DirectoryRow,
+    GroupRow,
+    NewestReports,
+    QuotaRow,
+    SummaryRow,
+    UserRow,
+    VaultRow,
+)
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import newest_of_all
+from lurge.store.usage.sums import halves, joined
+
+DIRECTORIES_AT_ONCE = 20_000
+
+Dates = Mapping[str, date]
+"""The newest record date by volume name."""
+
+
+def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestReports:
+    """The reports of those of `volumes` that are stored; they are read from `connection` as they are asked for."""
+    found = newest_of_all(connection, volumes)
+    dates = {name: day for name, each in found.items() if (day := each.newest)}
+    of_groups = {name: day for name, each in found.items() if (day := each.groups)}
+    return NewestReports(
+        dates=dates,
+        groups=group_rows(connection, of_groups),
+        quotas=quota_rows(connection, of_groups),
+        directories=directory_pages(connection, dates),
+        users=user_rows(connection, {name: day for name, each in found.items() if (day := each.users)}),
+        vaults=vault_rows(connection, {name: day for name, each in found.items() if (day := each.vault)}),
+        summaries=summary_rows(connection, dates),
+    )
+
+
+def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
+    """Group usage of every volume at its newest date."""
+    usage, base, group, pi = schema.lustre_usage, schema.base_directory, schema.unix_group, schema.pi
+    query = (
+        sa.select(
+            base.c.directory_path,
+            pi.c.pi_name,
+            group.c.group_name,
+            usage.c.used,
+            usage.c.quota,
+            usage.c.last_modified,
+        )
+        .join_from(usage, base)
+        .join(schema.volume)
+        .join(group, isouter=True)
+        .join(pi, isouter=True)
+    )
+    for name, day in volumes.items():
+        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day))
+        yield from (GroupRow(*row) for row in rows)
+
+
+def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
+    """Every group's use of each volume at its newest date, with its quota and what is expected of it."""
+    usage, warning = schema.lustre_usage, schema.warning
+    same_for_a_group = ("quota", "warning_id", "expected_in_3_days", "expected_in_7_days", "quota_reached")
+    of_group = {name: sa.func.max(usage.c[name]).label(name) for name in same_for_a_group}
+    high, low = halves(usage.c.used)
+    totals = (
+        sa.select(
+            schema.volume.c.scratch_disk,
+            sa.func.max(schema.pi.c.pi_name).label("pi_name"),
+            schema.unix_group.c.group_name,
+            high.label("high"),
+            low.label("low"),
+            *of_group.values(),
+            sa.func.max(sa.cast(usage.c.quota_backfilled, sa.Integer)).label("backfilled"),
+        )
+        .join_from(usage, schema.base_directory)
+        .join(schema.volume)
+        .join(schema.unix_group)
+        .join(schema.pi, isouter=True)
+        .group_by(schema.volume.c.scratch_disk, schema.unix_group.c.group_name)
+    )
+    for name, day in volumes.items():
+        found = totals.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day).subquery()
+        query = sa.select(
+            found.c.scratch_disk,
+            found.c.pi_name,
+            found.c.group_name,
+            found.c.high,
+            found.c.low,
+            found.c.quota,
+            found.c.warning_id,
+            warning.c.warning,
+            found.c.expected_in_3_days,
+            found.c.expected_in_7_days,
+            found.c.quota_reached,
+            found.c.backfilled,
+        ).join_from(found, warning, warning.c.warning_id == found.c.warning_id)
+        for volume, pi, group, *used, quota, warning_id, level, in_3, in_7, reached, later in connection.execute(query):
+            expected = (warning_id, level, in_3, in_7, reached)
+            yield QuotaRow._make((volume, pi, group, joined(*used), quota, *expected, bool(later)))
+
+
+def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
+    """Bytes; what the older tool stored is known only in GiB, if at all."""
+    return sa.func.coalesce(table.c.size_bytes, sa.cast(sa.func.round(table.c.size * 2**30), sa.BigInteger), 0)
+
+
+def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryPage]:
+    """The directories of every volume; they hold only the newest date. So many at once that memory does not grow."""
+    directory, base = schema.directory, schema.base_directory
+    bases_of = sa.select(base.c.base_directory_id, base.c.directory_path).join(schema.volume)
+    bases = by_key(connection, bases_of.where(schema.volume.c.scratch_disk.in_(list(volumes))))
+    groups, pis, filetypes = (
+        by_key(connection, sa.select(table)) for table in (schema.unix_group, schema.pi, schema.filetype)
+    )
+    columns = ("directory_id", "base_directory_id", "directory_path", "num_files", "last_modified", "pi_id", "group_id")
+    query = (
+        sa.select(*(directory.c[name] for name in columns), exact_size(directory), *sums_by_filetype(filetypes))
+        .join_from(directory, schema.file_size, isouter=True)
+        .group_by(directory.c.directory_id)
+        .order_by(directory.c.directory_id)
+        .limit(DIRECTORIES_AT_ONCE)
+    )
+    last = -1
+    while rows := connection.execute(query.where(directory.c.directory_id > last)).all():
+        last = rows[-1][0]
+        wanted = [row for row in rows if row[1] in bases]
+        if wanted:
+            _, base_ids, paths, files, days, pi_ids, group_ids, sizes, *by_filetype = zip(*wanted, strict=True)
+            yield DirectoryPage(
+                bases=[bases[key] for key in base_ids],
+                paths=list(paths),
+                sizes=list(map(int, sizes)),
+                filetype_sizes={
+                    name: list(map(int, column)) for name, column in zip(filetypes.values(), by_filetype, strict=True)
+                },
+                files=list(files),
+                last_modified=list(days),
+                pis=list(map(pis.get, pi_ids)),
+                groups=list(map(groups.get, group_ids)),
+            )
+
+
+def sums_by_filetype(filetypes: Iterable[int]) -> list[sa.ColumnElement[int]]:
+    """The bytes that a directory has of each filetype, 0 where none."""
+    table = schema.file_size
+    exact = exact_size(table)
+    return [sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes]
+
+
+def by_key(connection: sa.Connection, query: sa.Select[Any]) -> dict[int, str]:
+    """Names by key, which are the two columns of a query."""
+    return {key: name for key, name in connection.execute(query)}  # noqa: C416 - rows are no tuples to mypy
+
+
+def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:
+    """The largest directories over some volumes."""
+    directory, base = schema.directory, schema.base_directory
+    size = exact_size(directory)
+    query = (
+        sa.select(
+            base.c.directory_path,
+            sa.func.coalesce(directory.c.directory_path, ""),
+            size,
+            sa.func.coalesce(directory.c.num_files, 0),
+            schema.unix_group.c.group_name,
+        )
+        .join_from(directory, base)
+        .join(schema.volume)
+        .join(schema.unix_group, isouter=True)
+        .where(schema.volume.c.scratch_disk.in_(list(volumes)))
+        .order_by(size.desc(), base.c.directory_path, directory.c.directory_path)
+        .limit(most)
+    )
+    return [DirectoryRow(base, path, int(size), *rest) for base, path, size, *rest in connection.execute(query)]
+
+
+def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
+    """User usage of every volume at its newest date."""
+    usage = schema.user_usage
+    query = (
+        sa.select(
+            schema.user.c.user_name,
+            schema.unix_group.c.group_name,
+            schema.volume.c.scratch_disk,
+            usage.c.size,
+            usage.c.last_modified,
+        )
+        .join_from(usage, schema.volume)
+        .join(schema.user, isouter=True)
+        .join(schema.unix_group, isouter=True)
+    )
+    for name, day in volumes.items():
+        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day))
+        yield from (UserRow(*row) for row in rows)
+
+
+def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
+    """The vault of every volume at its newest date."""
+    vault = schema.vault
+    query = (
+        sa.select(
+            vault.c.filepath,
+            schema.vault_actions.c.action_name,
+            vault.c.size,
+            schema.user.c.user_name,
+            schema.unix_group.c.group_name,
+            vault.c.last_modified,
+            schema.volume.c.scratch_disk,
+        )
+        .join_from(vault, schema.volume)
+        .join(schema.vault_actions, isouter=True)
+        .join(schema.user, isouter=True)
+        .join(schema.unix_group, isouter=True)
+    )
+    for name, day in volumes.items():
+        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, vault.c.record_date == day))
+        yield from (VaultRow(*row) for row in rows)
+
+
+def summary_rows(connection: sa.Connection, volumes: Dates) -> Iterator[SummaryRow]:
+    """The counts of every volume at its newest date."""
+    summary, volume = schema.volume_summary, schema.volume
+    columns = [summary.c[name] for name in SummaryRow._fields[1:]]
+    query = sa.select(volume.c.scratch_disk, *columns).join_from(summary, volume)
+    for name, day in volumes.items():
+        rows = connection.execute(query.where(volume.c.scratch_disk == name, summary.c.record_date == day))
+        yield from (SummaryRow(*row) for row in rows)

@@ -1,0 +1,41 @@
+"""The older tool's database, and how far its adoption has come."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from lurge.store.usage import schema
+
+ASIDE = "adopted_"
+"""Stands before the names of tables that are set aside while they are adopted."""
+
+LOOKUPS = (
+    schema.pi, schema.unix_group, schema.user, schema.volume, schema.filetype, schema.vault_actions, schema.warning,
+)  # fmt: skip
+OTHERS = (
+    schema.base_directory, schema.lustre_usage, schema.directory, schema.file_size, schema.user_usage, schema.vault,
+)  # fmt: skip
+MARKS = {
+    "volume": {"volume_id", "scratch_disk"},
+    "unix_group": {"group_id", "group_name"},
+    "base_directory": {"base_directory_id", "directory_path", "volume_id"},
+    "lustre_usage": {"record_id", "used", "quota", "record_date", "unix_id", "base_directory_id"},
+}
+"""By these tables and columns the older tool's database is known."""
+
+
+def recognises(connection: sa.Connection) -> bool:
+    """Whether the older tool made the tables."""
+    inspector = sa.inspect(connection)
+    tables = set(inspector.get_table_names())
+    return all(
+        table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}
+        for table, columns in MARKS.items()
+    )
+
+
+def begun(tables: Collection[str]) -> bool:
+    """Whether some tables are set aside."""
+    return not {ASIDE + table.name for table in (*LOOKUPS, *OTHERS)}.isdisjoint(tables)

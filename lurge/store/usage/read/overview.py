@@ -1,0 +1,180 @@
+"""Totals of the newest date of each volume: by group, by person, by filetype, by age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.model.overview import (
+    AGE_NAMES,
+    AGES,
+    BaseUse,
+    GroupTotal,
+    KindUse,
+    OutsideUse,
+    PersonTotal,
+    PersonUse,
+    group_totals,
+    person_totals,
+)
+from lurge.store.usage import schema
+from lurge.store.usage.read.dates import newest_of_all
+from lurge.store.usage.read.newest import Dates, by_key, exact_size
+from lurge.store.usage.sums import halves, joined
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Totals over some volumes, each the largest first; ages from the youngest. Of one group, if only that was asked.
+
+    dates: the newest record date by volume. filetypes: a file counts in each that matches, so they need not add up.
+    """
+
+    dates: Dates
+    groups: list[GroupTotal]
+    people: list[PersonTotal]
+    filetypes: list[KindUse]
+    ages: list[KindUse]
+
+    @property
+    def used(self) -> int:
+        """Bytes in base directories."""
+        return sum(total.used for total in self.groups)
+
+    @property
+    def unattributed(self) -> int:
+        return sum(total.unattributed for total in self.groups)
+
+    @property
+    def in_files(self) -> int:
+        """Bytes of files in base directories."""
+        return sum(age.size for age in self.ages)
+
+
+def read_overview(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> Overview:
+    """The totals of those of `volumes` that are stored. group: the key of the only group that counts."""
+    newest = newest_of_all(connection, volumes)
+    dates = {name: day for name, each in newest.items() if (day := each.newest)}
+    of_groups = {name: day for name, each in newest.items() if (day := each.groups)}
+    of_users = {name: day for name, each in newest.items() if (day := each.users)}
+    return Overview(
+        dates=dates,
+        groups=group_totals(base_uses(connection, of_groups, group), outside_uses(connection, of_groups, group)),
+        people=person_totals(person_uses(connection, of_users, group)),
+        filetypes=filetype_uses(connection, list(dates), group),
+        ages=age_uses(connection, list(dates), group),
+    )
+
+
+def of_group(column: sa.Column[int], group: int | None) -> sa.ColumnElement[bool]:
+    return sa.true() if group is None else column == group
+
+
+def base_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[BaseUse]:
+    usage, base, warning = schema.lustre_usage, schema.base_directory, schema.warning
+    query = (
+        sa.select(
+            base.c.directory_path,
+            schema.unix_group.c.group_name,
+            schema.pi.c.pi_name,
+            sa.func.coalesce(usage.c.used, 0),
+            usage.c.last_modified,
+            usage.c.quota,
+            usage.c.warning_id,
+            warning.c.warning,
+            usage.c.expected_in_3_days,
+            usage.c.expected_in_7_days,
+            usage.c.quota_reached,
+        )
+        .join_from(usage, base)
+        .join(schema.volume)
+        .join(schema.unix_group, isouter=True)
+        .join(schema.pi, isouter=True)
+        .join(warning, isouter=True)
+        .where(of_group(usage.c.unix_id, group))
+        # Overlapping runs of the older tool left rows twice.
+        .distinct()
+    )
+    for volume, day, rows in by_volume(connection, dates, query, usage):
+        yield from (BaseUse._make((volume, day, *row)) for row in rows)
+
+
+def outside_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[OutsideUse]:
+    usage = schema.unattributed_usage
+    query = (
+        sa.select(schema.unix_group.c.group_name, usage.c.used)
+        .join_from(usage, schema.volume)
+        .join(schema.unix_group)
+        .where(of_group(usage.c.group_id, group))
+    )
+    for volume, day, rows in by_volume(connection, dates, query, usage):
+        yield from (OutsideUse._make((volume, day, *row)) for row in rows)
+
+
+def person_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[PersonUse]:
+    usage = schema.user_usage
+    query = (
+        sa.select(
+            schema.user.c.user_name,
+            schema.unix_group.c.group_name,
+            sa.func.coalesce(usage.c.size, 0),
+            usage.c.num_files,
+            usage.c.last_modified,
+        )
+        .join_from(usage, schema.volume)
+        .join(schema.user, isouter=True)
+        .join(schema.unix_group, isouter=True)
+        .where(of_group(usage.c.group_id, group))
+    )
+    for volume, day, rows in by_volume(connection, dates, query, usage):
+        yield from (PersonUse._make((volume, day, *row)) for row in rows)
+
+
+def by_volume(
+    connection: sa.Connection, dates: Dates, query: sa.Select[Any], table: sa.Table
+) -> Iterator[tuple[str, date, sa.CursorResult[Any]]]:
+    """The rows of each volume at its date."""
+    for volume, day in dates.items():
+        of_volume = query.where(schema.volume.c.scratch_disk == volume, table.c.record_date == day)
+        yield volume, day, connection.execute(of_volume)
+
+
+def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
+    """Bytes by filetype over the directories of some volumes, the largest first."""
+    size, directory = schema.file_size, schema.directory
+    query = (
+        sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
+        .join_from(size, directory)
+        .where(directories_in(volumes), of_group(directory.c.group_id, group), size.c.filetype_id.is_not(None))
+        .group_by(size.c.filetype_id)
+    )
+    names = by_key(connection, sa.select(schema.filetype))
+    found = [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
+    return sorted(found, key=lambda kind: (-kind.size, kind.name))
+
+
+def age_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
+    """Bytes of files by the days since the newest mtime of a file in their directory, at their volume's record date."""
+    directory = schema.directory
+    days = directory.c.last_modified
+    younger = [(days < below, place) for place, (_, below) in enumerate(AGES)]
+    age = sa.case((days.is_(None), len(AGES) + 1), *younger, else_=len(AGES))
+    found = (
+        sa.select(age.label("age"), exact_size(directory).label("size"))
+        .where(directories_in(volumes), of_group(directory.c.group_id, group))
+        .subquery()
+    )
+    query = sa.select(found.c.age, *halves(found.c.size), sa.func.count()).group_by(found.c.age)
+    sizes = {place: (joined(high, low), count) for place, high, low, count in connection.execute(query)}
+    return [KindUse(AGE_NAMES[place], *sizes[place]) for place in sorted(sizes)]
+
+
+def directories_in(volumes: Sequence[str]) -> sa.ColumnElement[bool]:
+    """The directories of some volumes."""
+    base, volume = schema.base_directory, schema.volume
+    bases = sa.select(base.c.base_directory_id).join(volume).where(volume.c.scratch_disk.in_(volumes))
+    return schema.directory.c.base_directory_id.in_(bases)

@@ -1,0 +1,31 @@
+"""Which rows belong to a volume, where they do not say so themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from lurge.store.usage import schema
+
+
+def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
+    """The keys of a volume's base directories."""
+    table = schema.base_directory
+    return sa.select(table.c.base_directory_id).where(table.c.volume_id == volume_id)
+
+
+def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
+    return schema.directory.c.base_directory_id.in_(bases_of(volume_id))
+
+
+def count_directories(connection: sa.Connection, volumes: Sequence[str]) -> list[int]:
+    """Rows of the directory report of each of some volumes that has any."""
+    base, volume = schema.base_directory, schema.volume
+    query = sa.select(sa.func.count()).join_from(schema.directory, base).join(volume)
+    wanted = query.where(volume.c.scratch_disk.in_(volumes)).group_by(volume.c.volume_id)
+    return list(connection.execute(wanted).scalars())
+
+
+def usage_of(volume_id: int) -> sa.ColumnElement[bool]:
+    return schema.lustre_usage.c.base_directory_id.in_(bases_of(volume_id))

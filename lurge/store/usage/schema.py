@@ -1,0 +1,213 @@
+"""The tables. Names, columns and units are those that existing viewers read; docs/formats.md explains them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from lurge.store.database.named_lock import holder_table
+
+
+def is_capped() -> sa.Column[bool]:
+    """Whether a size of the row is more than the database holds: then the largest that it holds stands there."""
+    return sa.Column("capped", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false())
+
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A key; SQLite counts up by itself only in a column of exactly INTEGER."""
+
+Days = sa.Integer().with_variant(sa.BigInteger, "sqlite")
+"""Days: viewers compare a BIGINT of a server wrongly; SQLite has one kind of integer."""
+
+Path = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
+"""A path: a line's length of bytes, each of which may be shown as four characters."""
+
+OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
+    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
+)}  # fmt: skip
+"""Transactions, every character, and names that differ in case or accents are different names."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+def lookup_table(table: str, prefix: str, name: str | None = None, length: int = 255) -> sa.Table:
+    """A table of unique names."""
+    return sa.Table(
+        table,
+        metadata,
+        sa.Column(f"{prefix}_id", BigId, primary_key=True),
+        sa.Column(name or f"{prefix}_name", sa.String(length), nullable=False, unique=True),
+        **OPTIONS,
+    )
+
+
+pi = lookup_table("pi", "pi")
+unix_group = lookup_table("unix_group", "group")
+user = lookup_table("user", "user")
+volume = lookup_table("volume", "volume", "scratch_disk")
+filetype = lookup_table("filetype", "filetype")
+vault_actions = lookup_table("vault_actions", "vault_action", "action_name")
+warning = lookup_table("warning", "warning", "warning")
+
+
+def reference(name: str, column: sa.Column[int], nullable: bool = True, index: bool = False) -> sa.Column[int]:
+    """A column that refers to a key."""
+    return sa.Column(name, BigId, sa.ForeignKey(column), nullable=nullable, index=index)
+
+
+base_directory = sa.Table(
+    "base_directory",
+    metadata,
+    sa.Column("base_directory_id", BigId, primary_key=True),
+    sa.Column("directory_path", Path, nullable=False),
+    reference("volume_id", volume.c.volume_id, nullable=False, index=True),
+    # MySQL has no unique texts: there a hash of the path, which the server computes, takes its place.
+    sa.UniqueConstraint("directory_path", "volume_id").ddl_if(dialect="sqlite"),
+    **OPTIONS,
+)
+
+# What the older tool did not know, its rows hold as NULL: hence columns that may be missing.
+
+lustre_usage = sa.Table(
+    "lustre_usage",
+    metadata,
+    sa.Column("record_id", BigId, primary_key=True),
+    sa.Column("used", sa.BigInteger),
+    sa.Column("quota", sa.BigInteger),
+    sa.Column("record_date", sa.Date),
+    sa.Column("last_modified", Days),
+    reference("pi_id", pi.c.pi_id),
+    reference("unix_id", unix_group.c.group_id),
+    reference("warning_id", warning.c.warning_id),
+    reference("base_directory_id", base_directory.c.base_directory_id),
+    sa.Column("expected_in_3_days", sa.BigInteger),
+    sa.Column("expected_in_7_days", sa.BigInteger),
+    sa.Column("quota_reached", sa.Date),
+    sa.Column("quota_backfilled", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+    is_capped(),
+    sa.Index(None, "base_directory_id", "record_date"),
+    sa.Index(None, "unix_id", "base_directory_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
+)
+
+directory = sa.Table(
+    "directory",
+    metadata,
+    sa.Column("directory_id", BigId, primary_key=True),
+    sa.Column("directory_path", Path),
+    sa.Column("num_files", sa.BigInteger),
+    sa.Column("size", sa.Double),
+    sa.Column("last_modified", Days),
+    reference("pi_id", pi.c.pi_id),
+    reference("group_id", unix_group.c.group_id),
+    reference("base_directory_id", base_directory.c.base_directory_id),
+    sa.Column("size_bytes", sa.BigInteger),
+    is_capped(),
+    sa.Index(None, "base_directory_id", "group_id"),
+    **OPTIONS,
+)
+
+file_size = sa.Table(
+    "file_size",
+    metadata,
+    sa.Column("file_size_id", BigId, primary_key=True),
+    reference("directory_id", directory.c.directory_id, index=True),
+    reference("filetype_id", filetype.c.filetype_id),
+    sa.Column("size", sa.Double),
+    sa.Column("size_bytes", sa.BigInteger),
+    **OPTIONS,
+)
+
+user_usage = sa.Table(
+    "user_usage",
+    metadata,
+    sa.Column("record_id", BigId, primary_key=True),
+    sa.Column("record_date", sa.Date),
+    reference("user_id", user.c.user_id),
+    reference("group_id", unix_group.c.group_id),
+    reference("volume_id", volume.c.volume_id),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("last_modified", sa.Date),
+    sa.Column("num_files", sa.BigInteger),
+    is_capped(),
+    sa.Index(None, "volume_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
+)
+
+vault = sa.Table(
+    "vault",
+    metadata,
+    sa.Column("record_id", BigId, primary_key=True),
+    sa.Column("record_date", sa.Date),
+    sa.Column("filepath", Path),
+    reference("group_id", unix_group.c.group_id),
+    reference("vault_action_id", vault_actions.c.vault_action_id),
+    sa.Column("size", sa.BigInteger),
+    reference("user_id", user.c.user_id),
+    sa.Column("last_modified", sa.Date),
+    reference("volume_id", volume.c.volume_id),
+    sa.Index(None, "volume_id", "record_date"),
+    sa.Index(None, "record_date"),
+    **OPTIONS,
+)
+
+volume_summary = sa.Table(
+    "volume_summary",
+    metadata,
+    sa.Column("volume_id", BigId, sa.ForeignKey(volume.c.volume_id), primary_key=True, autoincrement=False),
+    sa.Column("record_date", sa.Date, primary_key=True),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False)
+        for name in (
+            "records",
+            "attributed",
+            "unattributed",
+            "vanished",
+            "rejected",
+            "attributed_bytes",
+            "unattributed_bytes",
+        )
+    ),
+    is_capped(),
+    sa.Column("dump_modified", sa.BigInteger),
+    sa.Column("directories", sa.BigInteger),
+    **OPTIONS,
+)
+
+unattributed_usage = sa.Table(
+    "unattributed_usage",
+    metadata,
+    sa.Column("volume_id", BigId, sa.ForeignKey(volume.c.volume_id), primary_key=True, autoincrement=False),
+    sa.Column("record_date", sa.Date, primary_key=True),
+    sa.Column("group_id", BigId, sa.ForeignKey(unix_group.c.group_id), primary_key=True, autoincrement=False),
+    sa.Column("used", sa.BigInteger, nullable=False),
+    sa.Column("num_records", sa.BigInteger, nullable=False),
+    is_capped(),
+    **OPTIONS,
+)
+
+unfinished_swap = sa.Table(
+    "unfinished_swap",
+    metadata,
+    sa.Column("volume_id", BigId, sa.ForeignKey(volume.c.volume_id), primary_key=True, autoincrement=False),
+    sa.Column("record_date", sa.Date, nullable=False),
+    sa.Column("is_whole", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("directories", sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column("details", Path, nullable=False),
+    **OPTIONS,
+)
+"""How far a swap in steps has come."""
+
+job_lock = holder_table(metadata)
+"""Who changes an area of the database now; SQLite needs no row, because its lock is a file."""

@@ -1,0 +1,197 @@
+"""What a swap removes, and a swap in steps: each commits what it did, for tables or servers that take no whole swap.
+
+In steps the old rows of a volume's directories are tagged before new ones come, as the older tool did, so that viewers
+can tell them apart. A row of `unfinished_swap` says from which keys on rows are new, and whether they are all there:
+whatever kills a run, the next one takes the new rows away, or the old.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.store.database.bulk import next_id
+from lurge.store.usage import schema
+from lurge.store.usage.read.swaps import NUMBERED, OLD, TAGGED
+from lurge.store.usage.read.volumes import directories_of, usage_of
+
+ROWS_A_STEP = 10_000
+
+Commit = Callable[[], None]
+
+
+def stored_path(subdirectory: str) -> str:
+    """A subdirectory's path as stored: one that looks tagged gets a `./`, which means the same."""
+    return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a swap changes. first: the key of the first new row of each of NUMBERED, by the table's name.
+
+    summary and unattributed: the values of the rows of `volume_summary` and `unattributed_usage`.
+    """
+
+    volume_id: int
+    record_date: date
+    directories: bool
+    first: dict[str, int]
+    summary: dict[str, Any]
+    unattributed: list[dict[str, Any]]
+
+    def rows(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Old and new rows of one of NUMBERED."""
+        if table is schema.directory:
+            return directories_of(self.volume_id)
+        if table is schema.lustre_usage:
+            return usage_of(self.volume_id) & (table.c.record_date == self.record_date)
+        return (table.c.volume_id == self.volume_id) & (table.c.record_date == self.record_date)
+
+    def new(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return self.rows(table) & (key_of(table) >= self.first[table.name])
+
+    def old(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return self.rows(table) & (key_of(table) < self.first[table.name])
+
+
+def key_of(table: sa.Table) -> sa.Column[int]:
+    (key,) = table.primary_key.columns
+    return key
+
+
+def first_keys(connection: sa.Connection) -> dict[str, int]:
+    """The keys from which on rows will be new."""
+    return {table.name: next_id(connection, table) for table in NUMBERED}
+
+
+def begin(connection: sa.Connection, change: Change, commit: Commit) -> None:
+    """Note that a swap begins, and tag the directories that it replaces."""
+    note(connection, change, is_whole=False)
+    commit()
+    if change.directories:
+        path = schema.directory.c.directory_path
+        tagged = sa.literal(OLD).concat(path)
+        for mine in pieces(connection, change.old(schema.directory) & sa.not_(TAGGED)):
+            connection.execute(sa.update(schema.directory).where(mine, sa.not_(TAGGED)).values(directory_path=tagged))
+            commit()
+
+
+def note(connection: sa.Connection, change: Change, is_whole: bool) -> None:
+    """Write down how far a swap has come, in one statement, which is whole or not at all."""
+    table = schema.unfinished_swap
+    values = {
+        "record_date": change.record_date,
+        "is_whole": is_whole,
+        "directories": change.directories,
+        "details": json.dumps([change.first, change.summary, change.unattributed]),
+    }
+    of_volume = table.c.volume_id == change.volume_id
+    if connection.execute(sa.select(table.c.volume_id).where(of_volume)).first():
+        connection.execute(sa.update(table).where(of_volume).values(values))
+    else:
+        connection.execute(sa.insert(table).values(volume_id=change.volume_id, **values))
+
+
+def unfinished(connection: sa.Connection, volume_id: int) -> tuple[Change, bool] | None:
+    """The swap of a volume that did not come to its end, and whether all its new rows are there."""
+    table = schema.unfinished_swap
+    row = connection.execute(sa.select(table).where(table.c.volume_id == volume_id)).one_or_none()
+    if row is None:
+        return None
+    first, summary, unattributed = json.loads(row.details)
+    change = Change(volume_id, row.record_date, row.directories, first, summary, unattributed)
+    return change, row.is_whole
+
+
+def finish(connection: sa.Connection, change: Change, commit: Commit | None = None) -> None:
+    """Remove what the new rows replace. Without `commit` it is part of a transaction."""
+    if change.directories:
+        purge_directories(connection, change.old(schema.directory), commit)
+    for table in NUMBERED[1:]:
+        delete_rows(connection, table, change.old(table), commit)
+    for table in (schema.unattributed_usage, schema.volume_summary):
+        mine = (table.c.volume_id == change.volume_id) & (table.c.record_date == change.record_date)
+        connection.execute(sa.delete(table).where(mine))
+    place = {"volume_id": change.volume_id, "record_date": change.record_date}
+    if change.unattributed:
+        connection.execute(sa.insert(schema.unattributed_usage), [place | row for row in change.unattributed])
+    connection.execute(sa.insert(schema.volume_summary).values(place | change.summary))
+    if commit:
+        forget(connection, change, commit)
+
+
+def undo(connection: sa.Connection, change: Change, commit: Commit) -> None:
+    """Remove the new rows, and the tags of the old."""
+    if change.directories:
+        purge_directories(connection, change.new(schema.directory), commit)
+        restore(connection, change.old(schema.directory), commit)
+    for table in NUMBERED[1:]:
+        delete_rows(connection, table, change.new(table), commit)
+    forget(connection, change, commit)
+
+
+def forget(connection: sa.Connection, change: Change, commit: Commit) -> None:
+    commit()
+    table = schema.unfinished_swap
+    connection.execute(sa.delete(table).where(table.c.volume_id == change.volume_id))
+    commit()
+
+
+def restore(connection: sa.Connection, mine: sa.ColumnElement[bool], commit: Commit | None = None) -> None:
+    """Take one tag from each directory that has one."""
+    path = schema.directory.c.directory_path
+    for piece in pieces(connection, mine & TAGGED) if commit else [mine]:
+        without = sa.func.substr(path, len(OLD) + 1)
+        connection.execute(sa.update(schema.directory).where(piece, TAGGED).values(directory_path=without))
+        if commit:
+            commit()
+
+
+def runs_of_keys(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, int]]:
+    """The keys of some directories as runs (first, last) without gaps: a volume's keys were given in a row."""
+    key = schema.directory.c.directory_id
+    place = sa.func.row_number().over(order_by=key)
+    keys = sa.select(key, (key - place).label("run")).where(condition).subquery()
+    runs = sa.select(sa.func.min(keys.c.directory_id), sa.func.max(keys.c.directory_id)).group_by(keys.c.run)
+    return [(first, last) for first, last in connection.execute(runs)]
+
+
+def pieces(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that each hold for some of the directories for which `condition` holds."""
+    for first, last in runs_of_keys(connection, condition):
+        for start in range(first, last + 1, ROWS_A_STEP):
+            yield schema.directory.c.directory_id.between(start, min(last, start + ROWS_A_STEP - 1))
+
+
+def purge_directories(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], commit: Commit | None = None
+) -> None:
+    """Delete directories and the file sizes that belong to them."""
+    runs = runs_of_keys(connection, condition)
+    for table in (schema.file_size, schema.directory):
+        for first, last in runs:
+            step = ROWS_A_STEP if commit else last + 1 - first
+            for start in range(first, last + 1, step):
+                mine = table.c.directory_id.between(start, min(last, start + step - 1))
+                connection.execute(sa.delete(table).where(mine))
+                if commit:
+                    commit()
+
+
+def delete_rows(
+    connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool], commit: Commit | None
+) -> None:
+    """Delete rows of a table with history."""
+    if commit is None:
+        connection.execute(sa.delete(table).where(condition))
+        return
+    key = key_of(table)
+    query = sa.select(key).where(condition).order_by(key).limit(ROWS_A_STEP)
+    while keys := connection.execute(query).scalars().all():
+        connection.execute(sa.delete(table).where(condition, key <= keys[-1]))
+        commit()
