@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,17 +9,14 @@ import numpy.typing as npt
 
 from lurge.aggregate.records import RecordReader
 from lurge.aggregate.table import Row, Table
-from lurge.aggregate.warm import compile_parsing, is_compiled, no_lines
 from lurge.kernels.basedirs import add_directories
 from lurge.kernels.lookup import ANY_GROUP, compile_lookup
-from lurge.model.era import QUOTED_12, Era
+from lurge.model.era import Era
 from lurge.model.paths import PathAliases
 from lurge.model.rules import Rules
 
 NEVER = 2**63 - 1
 """A dump's time after which nothing is."""
-
-log = logging.getLogger(__name__)
 
 
 class DirectoryFinder:
@@ -52,14 +47,3 @@ class DirectoryFinder:
     def rows(self) -> list[Row]:
         """A row for each (a: gid, name: directory); counted: its files."""
         return self._table.rows()
-
-
-def compile_finder() -> None:
-    """Compile the kernel, and say so, unless it was compiled here before."""
-    if is_compiled(add_directories):
-        return
-    started = time.monotonic()
-    log.info("compiling, once for this installation")
-    compile_parsing()
-    DirectoryFinder(0, {}).add(QUOTED_12, no_lines())
-    log.info("compiled in %.1f s", time.monotonic() - started)

@@ -34,6 +34,9 @@ class LogWatcher:
         self._began: dict[str, float] = {}
         self._shown: dict[str, float] = {}
 
+    def compiled(self, kernels: int, total: int) -> None:
+        """Say nothing: the log tells when compiling begins and ends."""
+
     def started(self, volume: str, size: int) -> None:
         self._sizes[volume] = size
         self._began[volume] = self._shown[volume] = time.monotonic()
@@ -65,7 +68,13 @@ class BarWatcher:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._compiling: TaskID | None = None
         self._began: dict[str, float] = {}
+
+    def compiled(self, kernels: int, total: int) -> None:
+        if self._compiling is None:
+            self._compiling = self._progress.add_task("compiling", total=total, rate="once")
+        self._progress.update(self._compiling, completed=kernels)
 
     def started(self, volume: str, size: int) -> None:
         self._began[volume] = time.monotonic()

@@ -28,6 +28,9 @@ SECONDS_TO_DRAIN = 5
 class RelayWatcher:
     """Tells the starter how far each volume is."""
 
+    def compiled(self, kernels: int, total: int) -> None:
+        self._tell("compiled", kernels, total)
+
     def started(self, volume: str, size: int) -> None:
         self._tell("started", volume, size)
 

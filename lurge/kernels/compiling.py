@@ -53,6 +53,12 @@ def compiled(function: Callable[..., Any]) -> Any:
     return kernel
 
 
+def is_kept(kernel: Any) -> bool:
+    """Whether a kernel of `compiled` need not be compiled any more."""
+    cache = kernel._cache
+    return bool(cache.is_kept()) if hasattr(cache, "is_kept") else False
+
+
 internal_kernel = njit(**INTERNAL)
 """Decorates a kernel that only kernels may call: it is kept as part of these, and nothing is compiled for Python."""
 

@@ -41,6 +41,9 @@ Result = Arrived | VolumeError
 class Watcher(Protocol):
     """Who wants to see progress."""
 
+    def compiled(self, kernels: int, total: int) -> None:
+        """So many of all kernels are compiled."""
+
     def started(self, volume: str, size: int) -> None:
         """A volume's dump of `size` compressed bytes is being read."""
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from lurge.aggregate.basedirs import DirectoryFinder, compile_finder
+from lurge.aggregate.basedirs import DirectoryFinder
+from lurge.aggregate.warm import compile_kernels
 from lurge.atomic import remove_abandoned, whole_file
 from lurge.config.basedirs import BasedirsConfig
 from lurge.display import display
@@ -49,7 +50,7 @@ def make_base_directories(
     dump cannot be read, OutputError where the file cannot be written.
     """
     published = [locate(dump) for dump in dumps]
-    compile_finder()
+    compile_kernels((), watcher.compiled)
     found: set[tuple[int, bytes]] = set()
     for dump in published:
         directories = base_directories_of(dump, depths, volumes, watcher)

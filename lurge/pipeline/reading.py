@@ -65,7 +65,8 @@ def read_all(
     """
     if not tasks:
         return
-    compile_kernels({aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}.values())
+    aggregates = {aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}
+    compile_kernels(aggregates.values(), watcher.compiled)
     network = comm or start_members(1 + usable_cores())
     plan = make_plan(network.size, at_once or len(tasks), config.mpi.workers_per_volume)
     in_order = InOrder(tasks, finish)
