@@ -86,7 +86,7 @@ def make_directories(table: Export, bases: list[str]) -> Directories:
     text, start, length, changed = show_names(table)
     order = sort_rows(table.signed(A), table.signed(B), text, start, length)
     sums = table.sums()[order]
-    found = Directories(
+    directories = Directories(
         bases=bases,
         gid=table.signed(A)[order],
         base=table.signed(B)[order],
@@ -98,7 +98,7 @@ def make_directories(table: Export, bases: list[str]) -> Directories:
         files=table.signed(COUNT)[order],
         filetype_sizes=sums[:, 1:],
     )
-    return Directories.of(found) if has_doubles(found, changed[order]) else found
+    return Directories.of(directories) if has_doubles(directories, changed[order]) else directories
 
 
 def show_names(
@@ -158,14 +158,14 @@ def runs(tied: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(first, last + 1) for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
 
 
-def has_doubles(found: Directories, changed: npt.NDArray[np.bool_]) -> bool:
-    """Whether two rows are shown alike; only a name that is shown otherwise than it is can be another's double."""
+def has_doubles(directories: Directories, changed: npt.NDArray[np.bool_]) -> bool:
+    """True if two rows are shown alike; only a name that is not UTF-8 can be shown like another."""
     if not changed.any():
         return False
     alike = changed[1:] | changed[:-1]
-    for column in (found.gid, found.base, found.length):
+    for column in (directories.gid, directories.base, directories.length):
         alike &= column[1:] == column[:-1]
     return any(
-        found.subdirectories(slice(i, i + 1)) == found.subdirectories(slice(i + 1, i + 2))
+        directories.subdirectories(slice(i, i + 1)) == directories.subdirectories(slice(i + 1, i + 2))
         for i in np.flatnonzero(alike).tolist()
     )

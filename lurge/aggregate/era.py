@@ -21,7 +21,7 @@ SLASH = ord("/")
 
 
 def era_of_line(line: bytes) -> Era | None:
-    """The era that one line (without its newline) speaks for; None where it speaks for none."""
+    """The era that one line (without its newline) speaks for; None if it speaks for none."""
     columns = line.count(b"\t") + 1
     if line.startswith(b'"/'):
         return {11: QUOTED_11, 12: QUOTED_12}.get(columns)

@@ -1,4 +1,4 @@
-"""What an aggregate is: a thing that one pass over a volume's records counts.
+"""Aggregates: the things that one pass over a volume's records counts.
 
 A pass is a list of aggregates. Each travels to every rank that works on a volume, makes a *tally* there, and turns the
 merged tallies into a result. One that yields more than a process should hold opens a *sink* on the controller.
@@ -42,7 +42,7 @@ class Tally(ABC, Generic[E]):
         """Add another process's export."""
 
     def take_portion(self) -> Any:
-        """What the sink gets of the lines of one message, None without a sink; the tally forgets it."""
+        """The portion of the sink for the lines of one message, None without a sink; the tally forgets it."""
         return None
 
 
@@ -51,7 +51,7 @@ class Sink(ABC, Generic[E]):
 
     @property
     def is_full(self) -> bool:
-        """Whether no more lines should be handed out until portions that were handed out have come."""
+        """True if portions should come before more lines are handed out."""
         return False
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Aggregate(ABC, Generic[E, R]):
 
     name: str
     sees_vanished: ClassVar[bool] = False
-    """Whether records of entries that had vanished are added, too."""
+    """True if records of entries that had vanished are added, too."""
 
     @abstractmethod
     def tally(self, rules: Rules) -> Tally[E]:
@@ -82,7 +82,7 @@ class Aggregate(ABC, Generic[E, R]):
         """The result, from the merged export."""
 
     def checks(self, result: R, counts: Counts) -> Iterable[Check]:
-        """What must be equal for the volume to add up."""
+        """Pairs of numbers that are equal if the volume adds up."""
         return ()
 
     def open_sink(self) -> Sink[E] | None:

@@ -68,14 +68,14 @@ class Record:
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Padded standard base64. Raises ValueError (binascii.Error) where it is malformed."""
+    """Padded standard base64. Raises ValueError (binascii.Error) if it is malformed."""
     if len(text) % 4 or not re.fullmatch(rb"[A-Za-z0-9+/]*={0,2}", text):
         raise binascii.Error("malformed base64")
     return base64.b64decode(text)
 
 
 def decode_quoted(text: bytes) -> bytes:
-    """A string in the form of Go's %q. Raises ValueError where it is malformed."""
+    """A string in the form of Go's %q. Raises ValueError if it is malformed."""
     quoted = QUOTED.fullmatch(text)
     if not quoted:
         raise ValueError("no quotes")
@@ -169,9 +169,9 @@ def subdirectory(below: bytes, deep: Iterable[str]) -> bytes:
 
 
 def vault_file(path: bytes) -> tuple[str, bytes] | None:
-    """(state, path) of the file that a path in a vault stands for; None where it is no key.
+    """(state, path) of the marked file of a path in a vault; None if the path is not a key.
 
-    Raises ValueError where it is a key that does not decode.
+    Raises ValueError for a key that does not decode.
     """
     root, mark, rest = path.rpartition(b"/.vault/")
     branch, _, key = rest.partition(b"/")
@@ -188,7 +188,7 @@ def vault_file(path: bytes) -> tuple[str, bytes] | None:
 
 @dataclass
 class Usage:
-    """What is summed under one key."""
+    """The sums of one key."""
 
     size: int = 0
     newest: int = -(2**63)
@@ -254,12 +254,12 @@ class PlainAggregator:
 
     def _add_vault(self, record: Record, gid: int, line: bytes, number: int) -> None:
         try:
-            found = vault_file(record.path)
+            marked = vault_file(record.path)
         except ValueError:
             self._count(VAULT_KEY, line, number)
             return
-        if found:
-            state, path = found
+        if marked:
+            state, path = marked
             text = shown(self._rules.aliases.apply(path))
             self._vault.append(VaultFile(text, state, record.uid, gid, record.size, record.mtime))
 

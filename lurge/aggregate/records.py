@@ -68,7 +68,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Counted:
-    """What was counted while reading, apart from all aggregates."""
+    """Counters that are kept while reading, apart from all aggregates."""
 
     counters: Counters
     rejected: Rejected
@@ -122,7 +122,7 @@ def compile_attribution(rules: Rules) -> Attribution:
 
 
 def either(left: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """bool[n]: where one of two arrays, which may differ in length, is true."""
+    """bool[n]: true if one of two arrays, which may differ in length, is true."""
     both = np.zeros(max(len(left), len(right)), np.bool_)
     both[: len(left)] |= left
     both[: len(right)] |= right

@@ -46,7 +46,7 @@ class Export(NamedTuple):
     text: Text
 
     def sums(self) -> npt.NDArray[Any]:
-        """[entries, sums]: int64, or, where one does not fit, whole numbers as objects."""
+        """[entries, sums]: int64, or, if one does not fit, whole numbers as objects."""
         low = self.rows[:, SUMS:]
         if not len(self.high) and low.max(initial=0) < 2**63:
             return low.view(np.int64)
@@ -75,7 +75,7 @@ class Table:
         self.arrays = new_arrays(sums, entries, text, new_secret())
 
     def make_room(self, name_bytes: int, more: int = 1) -> None:
-        """Grow, where it must, until `more` entries with names of `name_bytes` together fit."""
+        """Grow, if necessary, until `more` entries with names of `name_bytes` together fit."""
         old = self.arrays
         used, text_used = int(old.used[ENTRIES]), int(old.used[NAME_BYTES])
         entries, text = len(old.rows), len(old.text)

@@ -22,7 +22,7 @@ Aggregates = Sequence[Aggregate[Any, Any]]
 
 @dataclass(frozen=True)
 class VolumeExport:
-    """What a pass counted so far, in arrays: for another process. tallies: exports by the names of their aggregates."""
+    """The counts of a pass so far, in arrays, for another process. tallies: exports by the names of their aggregates."""
 
     counted: Counted
     tallies: dict[str, Any] = field(repr=False)
@@ -68,7 +68,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Results:
-    """What a whole pass gave. samples: the first rejected lines."""
+    """The results of a whole pass. samples: the first rejected lines."""
 
     counts: Counts
     samples: list[Sample]

@@ -6,7 +6,8 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lurge.aggregate.basedirs import DirectoryFinder
 from lurge.aggregate.interface import Aggregate
 from lurge.aggregate.records import RecordReader, Records
 from lurge.aggregate.standard import STANDARD
+from lurge.aggregate.sums import Sums
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute
 from lurge.kernels.basedirs import add_directories
@@ -45,55 +47,81 @@ def blank_line() -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 
 
 def compile_parsing() -> None:
-    """Compile the kernels that read lines, and the one of `lurge basedirs`."""
+    """Compile the kernels that read lines and sum records."""
     text = blank_line()
     for kernel, arguments in ((count_newlines, ()), (end_without, (1,)), (end_of_lines, (0, 1))):
         kernel(text, *arguments)
-    DirectoryFinder(0, {}).add(QUOTED_12, text)
+    for _ in RecordReader(RULES).parse(text, 1):
+        pass
+    compile_aggregates(aggregate for aggregate in STANDARD if isinstance(aggregate, Sums))
 
 
-def compile_aggregates(aggregates: Iterable[Aggregate[Any, Any]] = STANDARD) -> None:
-    """Compile the kernels that attribute, add and merge."""
-    reader = RecordReader(RULES)
-    records = Records(0, 0, np.zeros((record.COLUMNS, 1), np.int64), np.zeros(1, np.uint8), 0, blank_line())
-    reader.attribute(records)
+def compile_attribution() -> None:
+    """Compile the kernels that attribute records and add them to tables of other forms."""
+    RecordReader(RULES).attribute(no_records())
+    compile_aggregates(aggregate for aggregate in STANDARD if not isinstance(aggregate, Sums))
+
+
+def compile_basedirs() -> None:
+    """Compile the kernel of `lurge basedirs`."""
+    DirectoryFinder(0, {}).add(QUOTED_12, blank_line())
+
+
+def compile_aggregates(aggregates: Iterable[Aggregate[Any, Any]]) -> None:
+    """Compile what some aggregates need to add records and to merge."""
     for aggregate in aggregates:
         tally = aggregate.tally(RULES)
-        tally.add(records)
+        tally.add(no_records())
         tally.take_portion()
         tally.merge(tally.export())
 
 
-PARTS: dict[str, Callable[[], None]] = {"parsing": compile_parsing, "aggregates": compile_aggregates}
-"""Parts that take about the same time to compile."""
-
-KERNELS = (
-    count_newlines, end_without, end_of_lines, parse_lines, add_directories, attribute, add_records, add_files,
-    add_keys, merge_entries, refill_slots,
-)  # fmt: skip
-"""The kernels of all parts."""
+def no_records() -> Records:
+    """An empty portion of records."""
+    return Records(0, 0, np.zeros((record.COLUMNS, 1), np.int64), np.zeros(1, np.uint8), 0, blank_line())
 
 
-def compile_kernels(aggregates: Iterable[Aggregate[Any, Any]], progress: Progress) -> None:
-    """Compile all that a pass with some aggregates needs, unless it was compiled here before."""
-    if not all(map(is_kept, KERNELS)):
+@dataclass(frozen=True)
+class Part:
+    """Kernels that are compiled in one process."""
+
+    compile: Callable[[], None]
+    kernels: tuple[Any, ...]
+
+
+PARTS = {
+    "parsing": Part(
+        compile_parsing,
+        (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
+    ),
+    "attribution": Part(compile_attribution, (attribute, add_files, add_keys)),
+    "basedirs": Part(compile_basedirs, (add_directories,)),
+}
+REPORT = ("parsing", "attribution")
+"""The parts that every pass needs. They take about the same time to compile."""
+
+
+def compile_kernels(parts: Sequence[str], progress: Progress, aggregates: Iterable[Aggregate[Any, Any]] = ()) -> None:
+    """Compile some parts, and what other aggregates need, unless it was compiled here before."""
+    kernels = [kernel for part in parts for kernel in PARTS[part].kernels]
+    if not all(map(is_kept, kernels)):
         started = time.monotonic()
         log.info("compiling, once for this installation")
         if IS_KEPT:
-            compile_in_processes(progress)
-        for compile_part in PARTS.values():
-            compile_part()
-        progress(len(KERNELS), len(KERNELS))
+            compile_in_processes(parts, lambda: progress(sum(map(is_kept, kernels)), len(kernels)))
+        for part in parts:
+            PARTS[part].compile()
+        progress(len(kernels), len(kernels))
         log.info("compiled in %.1f s", time.monotonic() - started)
     compile_aggregates(aggregate for aggregate in aggregates if aggregate not in STANDARD)
 
 
-def compile_in_processes(progress: Progress) -> None:
-    """Compile each part in a process of its own; this one finds on disk what they compiled."""
-    commands = {part: [sys.executable, "-P", "-m", "lurge.aggregate.warm", part] for part in PARTS}
+def compile_in_processes(parts: Sequence[str], look: Callable[[], None]) -> None:
+    """Compile each part in a process of its own; this one finds on disk what they compiled. look: called meanwhile."""
+    commands = {part: [sys.executable, "-P", "-m", "lurge.aggregate.warm", part] for part in parts}
     processes = {part: subprocess.Popen(command, stdin=subprocess.DEVNULL) for part, command in commands.items()}
     while any(process.poll() is None for process in processes.values()):
-        progress(sum(map(is_kept, KERNELS)), len(KERNELS))
+        look()
         time.sleep(SECONDS_BETWEEN_LOOKS)
     for part, process in processes.items():
         if process.returncode:
@@ -102,4 +130,4 @@ def compile_in_processes(progress: Progress) -> None:
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
+        PARTS[name].compile()

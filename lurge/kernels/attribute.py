@@ -17,7 +17,7 @@ RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
 
 class Attribution(NamedTuple):
-    """Where records may belong.
+    """Base directories and pseudo groups to which records may belong.
 
     bases: (gid, path) -> number of the base directory. pseudo: (ANY_GROUP, path) -> gid. special: bool[longest + 1],
     the lengths of paths that may be a base directory's or a pseudo group's.

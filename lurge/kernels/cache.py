@@ -1,4 +1,4 @@
-"""How numba keeps compiled kernels: whole files, and what cannot be read is compiled again."""
+"""Compiled kernels on disk: numba's files, written whole; a damaged one is compiled again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class KernelFiles(IndexDataCacheFile):
             yield file
 
     def are_whole(self) -> bool:
-        """Whether a kernel is kept, and each of its files can be read."""
+        """True if a kernel is kept and each of its files can be read."""
         try:
             names = self._load_index().values()  # type: ignore[no-untyped-call]
             return bool(names) and all(self._load_data(name) for name in names)  # type: ignore[no-untyped-call]
@@ -36,7 +36,7 @@ class KernelFiles(IndexDataCacheFile):
 
 
 class KernelCache(FunctionCache):
-    """Kernels on disk: what cannot be read there is compiled again, what cannot be written is used all the same."""
+    """The cache of one kernel: an unreadable file is compiled again, and an unwritable one does no harm."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
@@ -45,7 +45,7 @@ class KernelCache(FunctionCache):
         self._cache_file = self._files
 
     def is_kept(self) -> bool:
-        """Whether the kernel need not be compiled."""
+        """True if the kernel need not be compiled."""
         return self._files.are_whole()
 
     def load_overload(self, signature: Any, context: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How kernels are compiled, and the constants that keep them from being compiled twice."""
+"""Decorators that compile kernels, and the constants that keep them from being compiled twice."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def is_kept(kernel: Any) -> bool:
-    """Whether a kernel of `compiled` need not be compiled any more."""
+    """True if the compiled code of a kernel is on disk."""
     cache = kernel._cache
     return bool(cache.is_kept()) if hasattr(cache, "is_kept") else False
 

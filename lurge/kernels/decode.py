@@ -53,7 +53,7 @@ def read_unsigned(buffer, start, end):
 
 @internal_kernel
 def decode_base64(alphabet, buffer, start, end, out, at):
-    """Padded base64 into out[at:]; returns the number of bytes, -1 where it is malformed.
+    """Padded base64 into out[at:]; returns the number of bytes, -1 if it is malformed.
 
     alphabet: the row of BASE64_VALUES.
     """
@@ -108,7 +108,7 @@ def hex_value(byte):
 
 @internal_kernel
 def read_hex(buffer, start, end):
-    """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 where one is none."""
+    """The value of the hexadecimal digits in buffer[start:end] (at most 8), -1 if one is not a digit."""
     value = 0
     for i in range(start, end):
         digit = hex_value(np.int64(buffer[i]))
@@ -120,7 +120,7 @@ def read_hex(buffer, start, end):
 
 @internal_kernel
 def write_rune(rune, out, at):
-    """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 where it is none."""
+    """The UTF-8 of a Unicode code point into out[at:]; returns its length, -1 if it is not a code point."""
     if rune < 0x80:
         out[at] = rune
         return 1
@@ -166,7 +166,7 @@ def simple_escape(byte):
 
 @internal_kernel
 def decode_quoted(buffer, start, end, out, at):
-    """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 where it is malformed."""
+    """A path in the form of Go's %q into out[at:]; returns the number of bytes, -1 if it is malformed."""
     if end - start < 2 or buffer[start] != 34 or buffer[end - 1] != 34:
         return -1
     i = start + 1
@@ -210,7 +210,7 @@ def decode_quoted(buffer, start, end, out, at):
 
 @inline_kernel
 def decode_path(encoding, buffer, start, end, out):
-    """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 where it is malformed.
+    """A path in the dump's encoding (era.Encoding) into out; returns its length, -1 if it is malformed.
 
     out must hold as many bytes as the encoded path. A path that is not absolute counts as malformed.
     """

@@ -44,7 +44,7 @@ class DeepNames(NamedTuple):
 def find_subdirectory(deep, path, start, length):
     """(start, length) of the subdirectory of a file whose path below its base directory is path[start:length].
 
-    (0, -1) where the file is directly in the base directory: `.`, the first byte of `deep.text`.
+    (0, -1) if the file is directly in the base directory: `.`, the first byte of `deep.text`.
     """
     first = start
     while first < length and path[first] != 47:

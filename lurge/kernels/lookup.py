@@ -48,17 +48,17 @@ def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays
 @internal_kernel
 def find_boundaries(lookup, path, length):
     """Fill `boundaries` with the lengths of the prefixes worth looking up, shortest first; returns how many."""
-    found = 0
+    count = 0
     for i in range(min(length + 1, len(lookup.lengths))):
         if lookup.lengths[i] and (i == length or path[i] == 47):
-            lookup.boundaries[found] = i
-            found += 1
-    return found
+            lookup.boundaries[count] = i
+            count += 1
+    return count
 
 
 @internal_kernel
 def find_longest(lookup, gid, path, boundaries):
-    """The entry of the longest known directory of `gid` that is or holds `path`, -1 where there is none."""
+    """The entry of the longest known directory of `gid` that is or holds `path`; -1 if none does."""
     for i in range(boundaries - 1, -1, -1):
         length = lookup.boundaries[i]
         key_hash = hash_key(lookup.table.secret, gid, ZERO, path, ZERO, length)

@@ -1,4 +1,4 @@
-"""The kernels that find where lines end."""
+"""The kernels that find the ends of lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def count_newlines(text):
 
 @compiled
 def end_without(text, lines):
-    """Where text ends if its last `lines` newlines are left out, and all behind the one before them; 0 without one."""
+    """The end of text without its last `lines` newlines and all behind the newline before them; 0 without that one."""
     i = len(text)
     while i > 0:
         if text[i - 1] == NEWLINE:
@@ -38,7 +38,7 @@ def end_without(text, lines):
 
 @compiled
 def end_of_lines(text, start, lines):
-    """Where so many lines that begin at text[start] end."""
+    """The end of `lines` lines that begin at text[start]."""
     while start + VECTOR <= len(text):
         ended = np.int64(bits_set(equal_mask(text, start, NEWLINE)))
         if ended >= lines:

@@ -106,7 +106,7 @@ def split_line(buffer, start, tabs):
 
 @internal_kernel
 def read_fields(encoding, columns_wanted, columns, buffer, start, end, tabs, path, numbers):
-    """Check and decode buffer[start:end], one line without its newline that `split_line` has split.
+    """Check and decode buffer[start:end], one line without its newline after `split_line`.
 
     Fills path and numbers, whose PATH is the length of the path. Returns GOOD, or the reason why the line is no record.
     """

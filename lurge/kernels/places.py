@@ -37,24 +37,24 @@ def make_private(folder: Path) -> None:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether a folder, not a link to one, is this user's and nobody else may write into it. Raises OSError."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & WRITABLE_BY_OTHERS
+    """True if a folder, not a link to one, is this user's and nobody else may write into it. Raises OSError."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & WRITABLE_BY_OTHERS
 
 
 def is_fixed(folder: Path) -> bool:
-    """Whether nobody else can put another folder in the place of this one. Raises OSError."""
+    """True if nobody else can put another folder in the place of this one. Raises OSError."""
     for above in folder.parents:
-        found = above.stat()
-        if found.st_uid not in (0, os.geteuid()):
+        status = above.stat()
+        if status.st_uid not in (0, os.geteuid()):
             return False
-        if found.st_mode & WRITABLE_BY_OTHERS and not found.st_mode & stat.S_ISVTX:
+        if status.st_mode & WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
             return False
     return True
 
 
 def has_foreign_link(path: Path) -> bool:
-    """Whether a link on the way is another user's, who may let it lead elsewhere at any time. Raises OSError."""
+    """True if a link on the way is another user's, who may let it lead elsewhere at any time. Raises OSError."""
     links = (above for above in (path, *path.parents) if above.is_symlink())
     return any(link.lstat().st_uid not in (0, os.geteuid()) for link in links)
 

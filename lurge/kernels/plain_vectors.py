@@ -12,7 +12,7 @@ LOW = np.uint64(0xFFFFFFFF)
 
 @internal_kernel
 def first_bit(word):
-    """The number of the lowest set bit of a uint64, 64 where there is none."""
+    """The number of the lowest set bit of a uint64; 64 if none is set."""
     for i in range(64):
         if word >> np.uint64(i) & np.uint64(1):
             return np.uint64(i)
@@ -21,7 +21,7 @@ def first_bit(word):
 
 @internal_kernel
 def bits_above(word):
-    """How many bits above the highest set one of a uint64 are 0."""
+    """Number of zero bits above the highest set bit of a uint64."""
     for i in range(64):
         if word >> np.uint64(63 - i) & np.uint64(1):
             return np.uint64(i)
@@ -30,7 +30,7 @@ def bits_above(word):
 
 @internal_kernel
 def bits_set(word):
-    """How many bits of a uint64 are set."""
+    """Number of set bits of a uint64."""
     count = np.uint64(0)
     for i in range(64):
         count += word >> np.uint64(i) & np.uint64(1)
@@ -73,7 +73,7 @@ def copy_vector(target, to, source, at):
 
 @internal_kernel
 def equal_mask(array, at, byte):
-    """Bit i of the uint64 says whether array[at + i] is `byte`, for i below VECTOR."""
+    """Bit i of the uint64 is set if array[at + i] is `byte`, for i below VECTOR."""
     mask = np.uint64(0)
     for i in range(VECTOR):
         mask |= np.uint64(array[at + i] == byte) << np.uint64(i)
@@ -82,7 +82,7 @@ def equal_mask(array, at, byte):
 
 @internal_kernel
 def differ_mask(left, at, right, there):
-    """Bit i of the uint64 says whether left[at + i] and right[there + i] differ, for i below VECTOR."""
+    """Bit i of the uint64 is set if left[at + i] and right[there + i] differ, for i below VECTOR."""
     mask = np.uint64(0)
     for i in range(VECTOR):
         mask |= np.uint64(left[at + i] != right[there + i]) << np.uint64(i)
@@ -91,7 +91,7 @@ def differ_mask(left, at, right, there):
 
 @internal_kernel
 def other_than_digits(array, at):
-    """Bit i of the uint64 says whether array[at + i] is no decimal digit, for i below DIGITS_SEEN."""
+    """Bit i of the uint64 is set if array[at + i] is not a decimal digit, for i below DIGITS_SEEN."""
     mask = np.uint64(0)
     for i in range(DIGITS_SEEN):
         byte = array[at + i]

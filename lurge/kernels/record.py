@@ -8,7 +8,7 @@ surely equal those of the record before."""
 
 KIND, BYTES, WHOLE, NLINK, UID, GID, ATIME, MTIME = range(4, 12)
 """The letter of the type; the size that counts, which is a hard link's share, and the whole size; the number of links,
-0 where the entry had vanished; Unix seconds, at most the dump's time."""
+0 if the entry had vanished; Unix seconds, at most the dump's time."""
 
 LINE, TEXT_START, TEXT_END = range(12, 15)
 """The number of the line, and where the line lies in the text that was read."""

@@ -52,7 +52,7 @@ def new_secret() -> Rows:
 
 
 def new_arrays(sums: int, entries: int, text: int, secret: Rows) -> TableArrays:
-    """Arrays with room for some entries and bytes of names; what is not used takes no memory."""
+    """Arrays with room for some entries and bytes of names; unused room takes no memory."""
     return TableArrays(
         used=np.array([0, 0, -1, 0], np.int64),
         slots=np.full(2 * entries, -1, np.int32),
@@ -85,7 +85,7 @@ def hash_key(secret, a, b, name, start, length):
 
 @inline_kernel
 def same_bytes(left, at, right, there, length):
-    """Whether left[at:at + length] is right[there:there + length]."""
+    """True if left[at:at + length] equals right[there:there + length]."""
     if length < 8:
         for i in range(length):
             if left[at + i] != right[there + i]:
@@ -109,7 +109,7 @@ def same_key(table, entry, a, b, name, start, length):
 
 @internal_kernel
 def find(table, a, b, name, start, length, key_hash):
-    """The entry of a key, or where there is none, -1 minus the slot where it belongs."""
+    """The entry of a key; if it has none, -1 minus the slot where it belongs."""
     mask = len(table.slots) - 1
     slot = np.int64(key_hash & np.uint64(mask))
     while True:

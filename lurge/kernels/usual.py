@@ -1,7 +1,7 @@
-"""Reading lines that look as wrstat writes them, with wide loads and as little decoding as there can be.
+"""Reading lines in the form that wrstat writes, with wide loads and as little decoding as possible.
 
-What is unusual in any way (an escape in a path, a negative time, a number of many digits, the last lines of a buffer,
-whatever is malformed) is left to `decode`, which reads every line and says what is wrong with it.
+Anything unusual (an escape in a path, a negative time, a number of many digits, the last lines of a buffer, a malformed
+field) is left to `parse.read_fields`, which reads every line and says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lurge.model.report import LONGEST_LINE
 
 UNUSUAL = np.int64(-1)
 TEXT_START, TEXT_KEPT, PATH_START, BYTES_SHARED, PARENT = range(5)
-"""Of `last`: where the text of the path of the line before begins (-1 where nothing of it may be used), how many bytes
+"""Of `last`: where the text of the path of the line before begins (-1 if nothing of it may be used), how many bytes
 of it are decoded one for one (quoted) or four for three (base64), where that path begins in `paths`, how many bytes of
 this line's path are the same, and the length of its directory's path."""
 
@@ -126,7 +126,7 @@ def find_ends(columns, buffer, ends):
 
 @inline_kernel
 def has_usual_fields(columns, buffer, ends):
-    """Whether `ends` are those of a line whose fields, but for its type, are so few digits that each is in range."""
+    """Check that the fields between `ends`, except the type, are numbers of so few digits that each is in range."""
     letter = ends[TYPE_LETTER]
     good = (letter == ends[CTIME_END] + 1) & (ends[TYPE_END] == letter + 1) & TYPES[buffer[letter]]
     good &= buffer[ends[columns]] == NEWLINE
@@ -139,7 +139,7 @@ def has_usual_fields(columns, buffer, ends):
 
 @inline_kernel
 def end_of_base64(buffer, start):
-    """Where the path that begins at buffer[start] ends with a TAB, UNUSUAL where that is not known."""
+    """The place of the TAB behind the path that begins at buffer[start]; UNUSUAL if it is too near the buffer's end."""
     while start + VECTOR <= len(buffer):
         tabs = equal_mask(buffer, start, TAB)
         if tabs:
@@ -150,7 +150,7 @@ def end_of_base64(buffer, start):
 
 @inline_kernel
 def end_of_quoted(buffer, start):
-    """Where the path of which buffer[start:] is the rest ends with a quote and a TAB; UNUSUAL if it has an escape."""
+    """The place of the TAB behind the path whose rest is buffer[start:]; UNUSUAL if the path has an escape."""
     while start + VECTOR < len(buffer):
         marks = equal_mask(buffer, start, QUOTE) | equal_mask(buffer, start, BACKSLASH)
         marks |= equal_mask(buffer, start, TAB) | equal_mask(buffer, start, NEWLINE)
@@ -163,7 +163,7 @@ def end_of_quoted(buffer, start):
 
 @inline_kernel
 def count_shared(buffer, start, last):
-    """How much of the text of the path before, as far as it is decoded, the path at buffer[start] begins with."""
+    """Number of bytes that the text at buffer[start] shares with the decoded text of the path before."""
     before = last[TEXT_START]
     kept = last[TEXT_KEPT] if before >= 0 else ZERO
     shared = ZERO
@@ -179,7 +179,7 @@ def count_shared(buffer, start, last):
 def decode_quads(encoding, buffer, start, end, shared, path):
     """Decode base64 in buffer[start:end] into path, of which `shared` bytes of text are there; returns its length.
 
-    UNUSUAL where it is malformed.
+    UNUSUAL if it is malformed.
     """
     text = end - start
     if text < 4 or text % 4:

@@ -21,7 +21,7 @@ LONGEST_INODE = 16
 
 @internal_kernel
 def find_mark(path, length):
-    """Where the last `/.vault/` in path[:length] begins, -1 where there is none."""
+    """The place of the last `/.vault/` in path[:length]; -1 without one."""
     i = length - len(MARK)
     while i >= 0:
         if path[i] == 47 and path[i + 1] == 46:
@@ -36,7 +36,7 @@ def find_mark(path, length):
 
 @internal_kernel
 def is_word(path, start, end, word):
-    """Whether path[start:end] is `word`."""
+    """True if path[start:end] is `word`."""
     if end - start != len(word):
         return False
     for i in range(len(word)):
@@ -47,7 +47,7 @@ def is_word(path, start, end, word):
 
 @internal_kernel
 def find_branch(path, start, end):
-    """The number of the branch that path[start:end] names, NO_KEY where it names none."""
+    """The number of the branch named path[start:end]; NO_KEY if none has that name."""
     if is_word(path, start, end, b"keep"):
         return 0
     if is_word(path, start, end, b"archive"):
@@ -63,7 +63,7 @@ def find_branch(path, start, end):
 
 @internal_kernel
 def decode_key(path, start, end, joined, out, at):
-    """The relative path of the key in path[start:end] into out[at:]; returns its length, BAD_KEY where it is none.
+    """The relative path of the key in path[start:end] into out[at:]; returns its length, or BAD_KEY.
 
     joined: scratch of at least end - start bytes.
     """
@@ -86,9 +86,9 @@ def decode_key(path, start, end, joined, out, at):
 
 @internal_kernel
 def read_vault_path(path, length, joined, out, at):
-    """The file that a path in a vault stands for: (branch, length of its path in out[at:]).
+    """The marked file of a path in a vault: (branch, length of the file's path in out[at:]).
 
-    branch is NO_KEY where the path is no key, BAD_KEY where it is one that does not decode.
+    branch is NO_KEY if the path is not a key, BAD_KEY if it is a key that does not decode.
     """
     mark = find_mark(path, length)
     if mark < 0:

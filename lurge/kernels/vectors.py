@@ -42,7 +42,7 @@ def splat(builder: Any, byte: Any, count: int) -> Any:
 
 
 def unary(method: str) -> Callable[..., Any]:
-    """Code that counts zero bits of one uint64; 64 where it is 0."""
+    """Code that counts zero bits of one uint64; 64 if it is 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return getattr(builder, method)(arguments[0], cgutils.false_bit)
@@ -52,19 +52,19 @@ def unary(method: str) -> Callable[..., Any]:
 
 @intrinsic
 def first_bit(typing: Any, word: Any) -> Any:
-    """The number of the lowest set bit of a uint64, 64 where there is none."""
+    """The number of the lowest set bit of a uint64; 64 if none is set."""
     return types.uint64(types.uint64), unary("cttz")
 
 
 @intrinsic
 def bits_above(typing: Any, word: Any) -> Any:
-    """How many bits above the highest set one of a uint64 are 0."""
+    """Number of zero bits above the highest set bit of a uint64."""
     return types.uint64(types.uint64), unary("ctlz")
 
 
 @intrinsic
 def bits_set(typing: Any, word: Any) -> Any:
-    """How many bits of a uint64 are set."""
+    """Number of set bits of a uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
@@ -123,7 +123,7 @@ def copy_vector(typing: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
 
 @intrinsic
 def equal_mask(typing: Any, array: Any, at: Any, byte: Any) -> Any:
-    """Bit i of the uint64 says whether array[at + i] is `byte`, for i below VECTOR."""
+    """Bit i of the uint64 is set if array[at + i] is `byte`, for i below VECTOR."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loaded = load(context, builder, signature.args[0], *arguments[:2], ir.VectorType(BYTE, VECTOR))
@@ -135,13 +135,13 @@ def equal_mask(typing: Any, array: Any, at: Any, byte: Any) -> Any:
 
 @intrinsic
 def differ_mask(typing: Any, left: Any, at: Any, right: Any, there: Any) -> Any:
-    """Bit i of the uint64 says whether left[at + i] and right[there + i] differ, for i below VECTOR."""
+    """Bit i of the uint64 is set if left[at + i] and right[there + i] differ, for i below VECTOR."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(BYTE, VECTOR)
-        one = load(context, builder, signature.args[0], *arguments[:2], vector)
-        other = load(context, builder, signature.args[2], *arguments[2:], vector)
-        differ = builder.icmp_unsigned("!=", one, other)
+        first = load(context, builder, signature.args[0], *arguments[:2], vector)
+        second = load(context, builder, signature.args[2], *arguments[2:], vector)
+        differ = builder.icmp_unsigned("!=", first, second)
         return builder.zext(builder.bitcast(differ, ir.IntType(VECTOR)), ir.IntType(64))
 
     return types.uint64(left, types.int64, right, types.int64), generate
@@ -149,7 +149,7 @@ def differ_mask(typing: Any, left: Any, at: Any, right: Any, there: Any) -> Any:
 
 @intrinsic
 def other_than_digits(typing: Any, array: Any, at: Any) -> Any:
-    """Bit i of the uint64 says whether array[at + i] is no decimal digit, for i below DIGITS_SEEN."""
+    """Bit i of the uint64 is set if array[at + i] is not a decimal digit, for i below DIGITS_SEEN."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loaded = load(context, builder, signature.args[0], *arguments, ir.VectorType(BYTE, DIGITS_SEEN))

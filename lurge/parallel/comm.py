@@ -1,4 +1,4 @@
-"""How messages travel: over MPI between processes, or over queues between threads of one process.
+"""The network of messages: MPI between processes, or queues between threads of one process.
 
 Receiving never burns a core: it looks for messages often at first, then sleeps.
 """
@@ -159,7 +159,7 @@ class MpiComm(Comm):
 
 
 def connect() -> MpiComm | None:
-    """This process's end of MPI; None where it is alone.
+    """This process's end of MPI; None if it is alone.
 
     Raises MpiError where mpiexec started several ranks that do not find each other: each would do the whole job.
     """

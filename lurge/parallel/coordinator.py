@@ -39,16 +39,16 @@ Result = Arrived | VolumeError
 
 
 class Watcher(Protocol):
-    """Who wants to see progress."""
+    """An observer of progress."""
 
     def compiled(self, kernels: int, total: int) -> None:
-        """So many of all kernels are compiled."""
+        """Some of all kernels are compiled."""
 
     def started(self, volume: str, size: int) -> None:
         """A volume's dump of `size` compressed bytes is being read."""
 
     def advanced(self, volume: str, position: int, lines: int) -> None:
-        """So many compressed bytes and lines of it were read."""
+        """The given numbers of compressed bytes and lines of it were read."""
 
     def ended(self, volume: str, problem: str | None) -> None:
         """It was read, or failed."""

@@ -38,10 +38,10 @@ def find_mpiexec() -> str:
             if file.name == "mpiexec":
                 return str(Path(str(file.locate())).resolve())
     beside = Path(sys.executable).with_name("mpiexec")
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if not found:
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if not mpiexec:
         raise MpiError("no mpiexec was found")
-    return found
+    return mpiexec
 
 
 Show = Callable[[subprocess.Popen[bytes]], AbstractContextManager[None]]

@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 
 
 def remove_all_leftovers() -> None:
-    """Remove what killed jobs left in every place where there may be any."""
+    """Remove the leftovers of killed jobs in every folder that may hold some."""
     for folder in (FOLDER, Path(tempfile.gettempdir())):
         remove_leftovers(folder)
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove this user's shared memory of MPI that no process uses any more; returns what was removed.
+    """Remove this user's shared memory of MPI that no process uses any more; returns the removed files.
 
-    What is younger than FRESH_SECONDS is left alone, because somebody may be about to use it.
+    Files younger than FRESH_SECONDS stay, because a process may be about to use them.
     """
-    found = candidates(folder)
-    used = files_in_use(folder) if found else set()
+    leftovers = candidates(folder)
+    used = files_in_use(folder) if leftovers else set()
     removed = []
-    for path in found:
+    for path in leftovers:
         if str(path) in used:
             continue
         with suppress(OSError):
@@ -50,7 +50,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 def candidates(folder: Path) -> list[Path]:
     """This user's files that are not fresh, and whose names are those of shared memory of MPI."""
-    found = []
+    old_files = []
     with suppress(OSError):
         for path in folder.iterdir():
             if NAMES.fullmatch(path.name):
@@ -58,21 +58,21 @@ def candidates(folder: Path) -> list[Path]:
                     status = path.lstat()
                     old = time.time() - status.st_mtime > FRESH_SECONDS
                     if old and stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
-                        found.append(path)
-    return found
+                        old_files.append(path)
+    return old_files
 
 
 def files_in_use(folder: Path) -> set[str]:
     """The paths below a folder that any process has mapped or open, as far as this user may see."""
     prefix = f"{folder}/"
-    found = set()
+    used = set()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             for line in (process / "maps").read_text(errors="replace").split("\n"):
                 if (start := line.find(prefix)) >= 0:
-                    found.add(line[start:])
+                    used.add(line[start:])
         with suppress(OSError):
             for descriptor in (process / "fd").iterdir():
                 with suppress(OSError):
-                    found.add(str(descriptor.readlink()))
-    return found
+                    used.add(str(descriptor.readlink()))
+    return used

@@ -132,7 +132,7 @@ class SharedBlocks(Message):
 
 @dataclass(frozen=True)
 class HandOver(Message):
-    """Send your tallies: there are no more lines."""
+    """Send your tallies: all lines are handed out."""
 
     assignment: int
 
@@ -148,7 +148,7 @@ class Ask(Message):
 
 @dataclass(frozen=True)
 class Portions(Message):
-    """What sinks get of some lines, by the names of their aggregates."""
+    """Portions of some lines for sinks, by the names of their aggregates."""
 
     assignment: int
     first_line: int
@@ -158,7 +158,7 @@ class Portions(Message):
 
 @dataclass(frozen=True)
 class Tallies(Message):
-    """What a worker counted; seconds: by stage."""
+    """The counts of a worker; seconds: by stage."""
 
     assignment: int
     export: VolumeExport
@@ -175,7 +175,7 @@ class WorkFailed(Message):
 
 @dataclass(frozen=True)
 class Progress(Message):
-    """How many compressed bytes and lines of a volume were read."""
+    """Number of compressed bytes and lines of a volume that were read."""
 
     number: int
     position: int
@@ -186,7 +186,7 @@ class Progress(Message):
 class VolumeRead(Message):
     """Everything that was counted of a volume.
 
-    lines: the number of lines in the dump, counted by who cut it. failures: why the sinks of some aggregates failed, by
+    lines: the number of lines in the dump, counted by the controller. failures: why the sinks of some aggregates failed, by
     their names; the export lacks these. seconds: by stage.
     """
 
@@ -207,7 +207,7 @@ class VolumeFailed(Message):
 
 
 def volume_error(error: Exception, who: str) -> VolumeError:
-    """What an exception in this process means for its volume: itself, or where and what happened.
+    """The error of a volume for an exception in this process: the exception itself, or its place and reason.
 
     who: the rank, in words.
     """

@@ -1,4 +1,4 @@
-"""Which rank plays which role. Pure: nothing here knows of MPI."""
+"""The roles of ranks. Nothing here knows of MPI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How ranks begin and end: all of them, in time, and none without the others.
+"""The beginning and the end of ranks: all of them, in time, and none without the others.
 
 The only module that imports mpi4py. It imports nothing that may be missing on a node, because what fails before MPI
 has started leaves the other ranks waiting: only the time limit ends those.
@@ -72,7 +72,7 @@ WORLD = World()
 
 
 def started_ranks() -> int:
-    """How many ranks an mpiexec says it started; 1 where it does not say, 0 without one."""
+    """Number of ranks that an mpiexec says it started; 1 if it does not say, 0 without one."""
     if not any(name in os.environ for name in RANK_VARIABLES):
         return 0
     sizes = [os.environ.get(name, "") for name in SIZE_VARIABLES]
@@ -85,7 +85,7 @@ def own_rank() -> int:
 
 
 def start_seconds() -> int:
-    """The time limit for all ranks to start; ends the process with status 2 where it is not a number."""
+    """The time limit for all ranks to start; ends the process with status 2 if it is not a number."""
     text = os.environ.get(START_VARIABLE, str(START_SECONDS))
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text)):
         sys.stderr.write(f"lurge: ${START_VARIABLE} must be a whole number of seconds, at least 1\n")
@@ -168,7 +168,7 @@ def watch_start(waits: int, parent: int, launcher: int, seconds: int, message: s
 
 
 def parent_of(process: int) -> int:
-    """The parent of a process, by /proc/PID/stat, proc(5); 0 where that is not known."""
+    """The parent of a process, by /proc/PID/stat, proc(5); 0 if that is not known."""
     try:
         return int(Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
@@ -229,7 +229,7 @@ def show_exceptions() -> None:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Run a command as what it may be, one of several ranks: whatever ends it unexpectedly ends every rank.
+    """Run a command that may be one of several ranks: an unexpected end of it ends every rank.
 
     The others would wait for this one for ever.
     """

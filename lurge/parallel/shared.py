@@ -20,7 +20,7 @@ Text = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Place:
-    """Where another process finds shared memory: an open file of a process, and its size in bytes."""
+    """The place of shared memory: an open file of a process, and its size in bytes."""
 
     node: str
     process: int
@@ -30,22 +30,22 @@ class Place:
 
 @cache
 def this_node() -> str:
-    """What is equal for processes that see each other by number: the machine since it was started, and a namespace.
+    """A text that is equal for processes that see each other by number: the boot of a machine, and a namespace.
 
-    Raises OSError where the system does not say.
+    Raises OSError if the system does not tell.
     """
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
 
 
 class SharedMemory:
-    """So many bytes that `attach` finds; they take memory as they are used, and vanish with who uses them.
+    """Memory that `attach` finds; it is taken as it is used, and vanishes with the last process that uses it.
 
     text: uint8[size].
     """
 
     def __init__(self, size: int) -> None:
-        """Raises OSError where the system has no such memory, AttributeError where Python was built without it."""
+        """Raises OSError if the system has no such memory, AttributeError if Python was built without it."""
         node = this_node()
         descriptor = os.memfd_create(NAME)
         try:
@@ -58,17 +58,17 @@ class SharedMemory:
         self._start = address(self.text)
 
     def offset(self, text: Text) -> int | None:
-        """Where some text begins in this memory; None where it lies elsewhere."""
-        found = address(text) - self._start
-        return found if 0 <= found < len(self.text) else None
+        """The place of some text in this memory; None if it lies elsewhere."""
+        offset = address(text) - self._start
+        return offset if 0 <= offset < len(self.text) else None
 
     def close(self) -> None:
-        """Let nobody find it any more; who found it keeps it."""
+        """Let nobody attach it any more; those that have it keep it."""
         os.close(self.place.descriptor)
 
 
 def share(size: int) -> SharedMemory | None:
-    """Memory to share; None where there is none, and text must be copied."""
+    """Memory to share; None if there is none, so that text must be copied."""
     try:
         return SharedMemory(size)
     except (OSError, AttributeError) as error:
@@ -77,7 +77,7 @@ def share(size: int) -> SharedMemory | None:
 
 
 def attach(place: Place) -> Text | None:
-    """The memory at a place; None where this process cannot see it, as on another node."""
+    """The memory at a place; None if this process cannot see it, as on another node."""
     try:
         if place.node != this_node():
             return None
@@ -94,11 +94,11 @@ def attach(place: Place) -> Text | None:
 
 
 def map_file(descriptor: int, size: int) -> Text:
-    """A file as an array. Raises OSError, ValueError where it is shorter."""
+    """A file as an array. Raises OSError, or ValueError if it is shorter."""
     return np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
 
 
 def address(text: Text) -> int:
-    """Where an array begins in this process."""
+    """The address of an array in this process."""
     start: int = text.__array_interface__["data"][0]
     return start

@@ -1,4 +1,4 @@
-"""How long each stage of reading a volume takes, summed over all who take part in it.
+"""Seconds of each stage of reading a volume, summed over all threads and ranks.
 
 inflate   reading and inflating the dump
 cut       finding where blocks end
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 STAGES = ("inflate", "cut", "blocked", "send", "wait", "read", "merge")
 OF_WORKERS = ("read", "wait")
-"""Those that a worker tells its controller, in this order."""
+"""The stages that a worker tells its controller."""
 
 
 class Stages:

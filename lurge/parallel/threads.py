@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

@@ -51,7 +51,7 @@ class Sinks:
 
     @property
     def are_full(self) -> bool:
-        """Whether portions should come before more lines are handed out."""
+        """True if portions should come before more lines are handed out."""
         return any(sink.is_full for sink in self._open.values())
 
     def add(self, message: Portions) -> None:

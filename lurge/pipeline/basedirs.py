@@ -50,7 +50,7 @@ def make_base_directories(
     dump cannot be read, OutputError where the file cannot be written.
     """
     published = [locate(dump) for dump in dumps]
-    compile_kernels((), watcher.compiled)
+    compile_kernels(["parsing", "basedirs"], watcher.compiled)
     found: set[tuple[int, bytes]] = set()
     for dump in published:
         directories = base_directories_of(dump, depths, volumes, watcher)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from lurge.aggregate.warm import compile_kernels
+from lurge.aggregate.warm import REPORT, compile_kernels
 from lurge.config import Config
 from lurge.logs import set_role
 from lurge.parallel.comm import Comm, thread_comms
@@ -66,7 +66,7 @@ def read_all(
     if not tasks:
         return
     aggregates = {aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}
-    compile_kernels(aggregates.values(), watcher.compiled)
+    compile_kernels(REPORT, watcher.compiled, aggregates.values())
     network = comm or start_members(1 + usable_cores())
     plan = make_plan(network.size, at_once or len(tasks), config.mpi.workers_per_volume)
     in_order = InOrder(tasks, finish)
