@@ -22,7 +22,7 @@ Aggregates = Sequence[Aggregate[Any, Any]]
 
 @dataclass(frozen=True)
 class VolumeExport:
-    """The counts of a pass so far, in arrays, for another process. tallies: exports by the names of their aggregates."""
+    """The counts of a pass so far, for another process. tallies: exports by the names of their aggregates."""
 
     counted: Counted
     tallies: dict[str, Any] = field(repr=False)

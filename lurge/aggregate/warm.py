@@ -28,6 +28,7 @@ from lurge.kernels.places import IS_KEPT
 from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
 from lurge.kernels.vault import add_keys
+from lurge.logs import set_up_logs
 from lurge.model.era import QUOTED_12
 from lurge.model.paths import PathAliases
 from lurge.model.rules import Rules
@@ -129,5 +130,6 @@ def compile_in_processes(parts: Sequence[str], look: Callable[[], None]) -> None
 
 
 if __name__ == "__main__":
+    set_up_logs(0)
     for name in sys.argv[1:] or PARTS:
         PARTS[name].compile()

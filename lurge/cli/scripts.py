@@ -18,10 +18,14 @@ DOCUMENTS = "share/doc/lurge"
 
 
 def scripts(
-    install: Annotated[Path | None, typer.Option("--install", help="Copy them into this directory.")] = None,
+    install: Annotated[
+        Path | None, typer.Option("--install", metavar="DIR", help="Copy them into this directory.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files there that differ.")] = False,
 ) -> None:
-    """List the scripts that submit jobs and the documents of this version, or copy them for crontab and for editing.
+    """List scripts that submit jobs, and documents, or copy them.
+
+    They are those of this version; copies are for crontab, and for editing.
 
     Example: lurge scripts --install /where/scripts
     """

@@ -186,8 +186,8 @@ class Progress(Message):
 class VolumeRead(Message):
     """Everything that was counted of a volume.
 
-    lines: the number of lines in the dump, counted by the controller. failures: why the sinks of some aggregates failed, by
-    their names; the export lacks these. seconds: by stage.
+    lines: the number of lines in the dump, counted by the controller. failures: the reasons of sinks that failed, by
+    the names of their aggregates; the export lacks these. seconds: by stage.
     """
 
     number: int

@@ -178,7 +178,7 @@ def check_database(config: Config) -> Iterator[Finding]:
         yield Finding("database", Verdict.WARNING, problem, "Look with `lurge db check`.")
     if missing := database.missing_privileges(schema.metadata.tables):
         said = f"database.url: the user lacks {', '.join(missing)} on {database}"
-        yield Finding("database", Verdict.FAILURE, said, "Give the user what is missing.")
+        yield Finding("database", Verdict.FAILURE, said, f"Grant this user {', '.join(missing)}.")
     database.close()
 
 

@@ -104,7 +104,7 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run_lurge(*example("report"))
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
-    run_elsewhere = ("", "report", "scan", "basedirs", "synth", "diff")
+    run_elsewhere = ("", "report", "scan", "basedirs", "synth", "diff", "config init", "scripts")
     for command, built in commands().items():
         if command in run_elsewhere or hasattr(built, "commands"):
             continue
@@ -112,6 +112,10 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     before, *_, after = (use["record_date"] for use in json.loads(run_lurge("show", "history", "--json").stdout))
     done = run_lurge(*[{"2024-01-01": before, "2024-01-31": after}.get(word, word) for word in example("diff")])
+    assert done.returncode == 0, done.stderr
+    done = run_lurge(*[f"{tmp_path}{word}" if word.startswith("/") else word for word in example("scripts")])
+    assert done.returncode == 0, done.stderr
+    done = run_lurge(*example("config init"), "new.toml")
     assert done.returncode == 0, done.stderr
     for tree in ("usr", "home"):
         (tmp_path / tree).mkdir()

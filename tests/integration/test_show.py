@@ -149,7 +149,7 @@ def test_what_is_not_there(nights: Site) -> None:
 def test_showing_makes_no_database(site: Site) -> None:
     done = run_lurge("show", "groups", "-c", str(site.config))
     assert done.returncode == 1
-    assert "lurge.db does not exist" in done.stderr
+    assert "there is no database" in done.stderr
     assert "Traceback" not in done.stderr
     assert not site.database.parent.exists()
 

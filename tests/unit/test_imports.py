@@ -62,7 +62,19 @@ def top_imports(path: Path) -> list[str]:
     ]
 
 
-OPENING = {"area", "dialect", "engine", "exact", "journal", "mysql", "named_lock", "postgresql", "row_text", "sqlite"}
+OPENING = {
+    "area",
+    "dialect",
+    "engine",
+    "exact",
+    "grants",
+    "journal",
+    "mysql",
+    "named_lock",
+    "postgresql",
+    "row_text",
+    "sqlite",
+}
 """Modules of `store/database/` that open a database, of whatever kind."""
 
 DESCRIBING = {"area", "schema", "sums"}

@@ -156,7 +156,7 @@ def damage(path: Path, how: str) -> None:
 @pytest.mark.parametrize(("suffix", "how"), [(".nbi", "empty"), (".nbi", "zeros"), (".nbc", "cut"), (".nbc", "empty")])
 def test_a_damaged_kernel_is_compiled_again(copied: Path, site: Site, how: str, suffix: str) -> None:
     """A small kernel, because compiling all of them takes long."""
-    damaged = [path for path in copied.rglob(f"blocks.count_newlines*{suffix}") if path.stat().st_size]
+    damaged = [path for path in copied.rglob(f"newlines.count_newlines*{suffix}") if path.stat().st_size]
     assert damaged
     for path in damaged:
         damage(path, how)

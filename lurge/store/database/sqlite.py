@@ -34,6 +34,7 @@ class SQLite(Dialect):
         super().__init__(config)
         self._path = config.url.removeprefix(PREFIX)
         self._keepers: list[sqlite3.Connection] = []
+        self._had_log: bool | None = None
 
     def make_engine(self) -> sa.Engine:
         """Make an engine. Raises StoreError if another user's link leads to the file."""
@@ -89,12 +90,10 @@ class SQLite(Dialect):
             raise StoreError(f"cannot make the database {path}: {error.strerror}") from error
 
     def open(self, writing: bool) -> None:
-        """Let the log's files outlive our connections; without writing, only if they are there already."""
-        if (
-            not self._keepers
-            and (writing or Path(f"{self._path}-wal").exists())
-            and (kept := keeper(self._path))
-        ):  # fmt: skip
+        """Let the log's files outlive our connections; without writing, only if they were there before these."""
+        if self._had_log is None:
+            self._had_log = Path(f"{self._path}-wal").exists()
+        if not self._keepers and (writing or self._had_log) and (kept := keeper(self._path)):
             self._keepers.append(kept)
 
     def prepare(self) -> None:

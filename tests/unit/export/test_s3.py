@@ -78,7 +78,7 @@ def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path,
 @pytest.mark.parametrize("prefix", ["", "mpistat/new"])
 def test_without_a_date_it_is_the_prefix_itself(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
     """Where other things lie, too: only what a split publishes is removed."""
-    config = S3Config(BUCKET, prefix, endpoint, dated=False)
+    config = S3Config(bucket=BUCKET, prefix=prefix, endpoint_url=endpoint, dated=False)
     place = f"{prefix}/".lstrip("/")
     others = {f"{place}notes.txt": b"n", f"{place}20240130/team.1.dat.gz": b"o", "mpistats.dat.gz": b"p", "m/x": b"q"}
     if not prefix:
@@ -98,7 +98,7 @@ def test_the_index_never_names_a_file_that_is_not_there(
 ) -> None:
     sent = []
     monkeypatch.setattr(s3, "send", lambda client, bucket, key, *_: sent.append(key))
-    s3.sync(folder, S3Config(BUCKET, "", endpoint, dated=False))
+    s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint, dated=False))
     assert sent == ["%2Eé x.dat.gz", "team.1.dat.gz", "index.txt"]
 
 
