@@ -130,7 +130,7 @@ def limits_file(directory: Path, volume: Volume) -> Path:
 
 
 class CsvQuotas:
-    """Quotas from CSV files, one a volume. Columns: `group` and `limit` (KiB; `-` or empty for no quota)."""
+    """Quotas from CSV files, one a volume. Columns: `group`, `limit` (KiB; 0: no limit; `-` or empty: unknown)."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
