@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, also where others may write into the same directory.
+"""Files that appear whole or not at all, even if other users may write into the same directory.
 
-Whoever may write into a directory can put links there, to let a program write elsewhere. So files that are not finished
-have names that nobody can guess, and are never opened through a link.
+A user who may write into a directory can put links there, so that a program writes to another place. Therefore,
+unfinished files have names that nobody can guess, and are never opened through a link.
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ log = logging.getLogger(__name__)
 
 
 def unfinished_name(name: str) -> str:
-    """A name for what becomes `name` when it is finished; nobody can guess it."""
+    """A temporary name, which nobody can guess, for a file or folder that is renamed to `name` when it is finished."""
     return f".{name}.{secrets.token_hex(8)}{UNFINISHED}"
 
 
 def open_new(path: Path) -> BinaryIO:
-    """A file that is not there yet, to write. Raises OSError."""
+    """Create and open a new file for writing. Raises OSError, also if the file exists."""
     return os.fdopen(os.open(path, NEW, 0o666), "wb")
 
 
 def open_lock(path: Path) -> BinaryIO:
-    """A file to lock, made if it is missing. Raises OSError, also if it is a link or anything but a file."""
+    """Open a file to lock, or create it. Raises OSError, also if it is a link or not a regular file."""
     refuse_foreign_link(path.parent)
     descriptor = os.open(path, EXISTING, 0o666)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is a link, or not a file", str(path))
     return os.fdopen(descriptor, "r+b")
 
 
 def refuse_foreign_link(folder: Path) -> None:
-    """Raise OSError if another user, but not root, put a link in the place of a folder, or of a file."""
+    """Raise OSError if the path is a link that another user, other than root, made."""
     with suppress(FileNotFoundError):
-        found = folder.lstat()
-        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+        status = folder.lstat()
+        if stat.S_ISLNK(status.st_mode) and status.st_uid not in (0, os.geteuid()):
             raise OSError(errno.ELOOP, "it is a link that another user made", str(folder))
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlive a crash of the machine, where the file system lets us."""
+    """Make the names in a folder survive a crash of the machine, if the file system supports that."""
     with suppress(OSError):
         descriptor = os.open(folder, FOLDER)
         try:
@@ -71,7 +71,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_all(folder: Path) -> None:
-    """Make everything in a folder outlive a crash of the machine; for many small files faster than one by one.
+    """Make everything in a folder survive a crash of the machine, by syncing its whole file system.
+
+    For many small files this is faster than syncing each of them.
 
     Raises OSError.
     """
@@ -87,9 +89,9 @@ def sync_all(folder: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that is written beside `path` and renamed to it at the end; removed where anything fails.
+    """Yield a new file beside `path`, which is renamed to `path` at the end, or removed after any exception.
 
-    Raises OutputError where it cannot be written.
+    Raises OutputError if it cannot be written.
     """
     beside = path.with_name(unfinished_name(path.name))
     try:
@@ -97,7 +99,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             refuse_foreign_link(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
             with open_new(beside) as file:
-                # As long as it is locked, somebody works on it.
+                # The lock shows that a process is working on the file.
                 with suppress(OSError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield file
@@ -114,7 +116,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def unfinished_folder(folder: Path) -> Iterator[Path]:
-    """A new folder for this user alone, to be emptied by who uses it; removed at the end. Raises OSError."""
+    """Yield a new folder for this user only. It is removed at the end with its contents. Raises OSError."""
     refuse_foreign_link(folder)
     path = folder / unfinished_name("folder")
     path.mkdir(mode=0o700)
@@ -131,13 +133,13 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether an unfinished file or folder is this user's, and nobody works on it: whoever does has locked it."""
+    """True if an unfinished file or folder belongs to this user and is not locked, so no process is working on it."""
     try:
-        found = path.lstat()
-        if found.st_uid != os.geteuid() or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        status = path.lstat()
+        if status.st_uid != os.geteuid() or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             return False
-        # A lock on a network file system needs a file that is open for writing.
-        access = os.O_RDONLY if stat.S_ISDIR(found.st_mode) else os.O_RDWR
+        # On a network file system, only a file that is open for writing can be locked.
+        access = os.O_RDONLY if stat.S_ISDIR(status.st_mode) else os.O_RDWR
         descriptor = os.open(path, access | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,21 +151,21 @@ def is_abandoned(path: Path) -> bool:
 
 
 def remove_abandoned(folder: Path, fresh_seconds: float = FRESH_SECONDS) -> None:
-    """Remove the unfinished files and folders of this user that nobody works on: those of killed processes.
+    """Remove the unfinished files and folders that killed processes of this user left behind.
 
-    fresh_seconds: what is younger is left alone, because it may be just about to be locked.
+    fresh_seconds: minimum age. Younger files are kept, because their process may be about to lock them.
     """
     try:
         refuse_foreign_link(folder)
-        found = [path for path in folder.iterdir() if path.name.startswith(".") and path.name.endswith(UNFINISHED)]
+        paths = [path for path in folder.iterdir() if path.name.startswith(".") and path.name.endswith(UNFINISHED)]
     except OSError:
         return
-    for path in found:
-        # Others may tidy at the same time.
+    for path in paths:
+        # Another process may remove it at the same time.
         with suppress(OSError):
             if time.time() - path.lstat().st_ctime < fresh_seconds or not is_abandoned(path):
                 continue
-            log.info("removing %s, which a process left that was killed", path)
+            log.info("removing %s, which a killed process left behind", path)
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

@@ -1,42 +1,42 @@
-"""Every error that lurge expects, drawn as a tree.
+"""The errors that lurge expects, as a tree.
 
-    LurgeError                    1   something failed; the message says what, the advice what to do
+    LurgeError                    1   something failed; the message names the problem, the advice the next step
     ├── UsageError                2   the command line is wrong
     │   └── ConfigError           2   lurge.toml is wrong: names the file, the line and the key
     ├── OutputError               1   a file or directory cannot be written
     ├── ScanError                 1   a tree cannot be scanned at all
-    ├── VolumeError               3   one volume fails, the others go on
-    │   ├── DumpNotFound          3   no dump, or none new enough
-    │   ├── StreamError           3   the dump is cut, corrupt or unreadable
+    ├── VolumeError               3   one volume fails, the others continue
+    │   ├── DumpNotFound          3   no dump, or no dump that is new enough
+    │   ├── StreamError           3   the dump is truncated, corrupt or unreadable
     │   ├── BaseDirectoriesError  3   a .basedirs file is missing or malformed
     │   ├── TooManyRejected       3   more lines are malformed than the configuration allows
     │   ├── ReconciliationError   3   the independent counters do not add up
-    │   └── RankError             3   an unexpected exception in a process that works for the volume
+    │   └── RankError             3   an unexpected exception in a process that works on the volume
     ├── IdentityError             1   names of groups and users cannot be read
-    ├── QuotaError                1   one source of quotas does not answer; the next one is asked
+    ├── QuotaError                1   one source of quotas does not answer; the next source is asked
     ├── StoreError                1   the database cannot be read or written
-    │   ├── StoreUnavailable      1   the database went away, and stayed away for as long as was waited
-    │   └── LockHeld              1   another run works on the database
+    │   ├── StoreUnavailable      1   the database became unavailable, and did not return within the time for retries
+    │   └── LockHeld              1   another run is working on the database
     ├── TicketError               1   a ticket cannot be read or written
-    ├── SplitError                1   the dumps cannot be split by group, or the result not be uploaded
-    └── MpiError                  1   the MPI installation does not fit the way lurge was started
+    ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
+    └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
-The number is the exit status (for a volume's error: where other volumes succeeded; 1 where none did).
-Expected errors are shown without a traceback; anything else is a bug and shows one.
+The number is the exit status. Errors of volumes: 3 if another volume succeeded, 1 if none did.
+Expected errors are shown without a traceback. Any other exception is a bug and is shown with one.
 """
 
 from __future__ import annotations
 
 
 def permission_advice(error: Exception) -> str | None:
-    """Advice where a file may not be read, for errors whose own advice is for a malformed one; else None."""
+    """Advice for a PermissionError, else None. Used for errors whose general advice is about malformed files."""
     return "Let this user read it: correct its permissions." if isinstance(error, PermissionError) else None
 
 
 class LurgeError(Exception):
     """Something failed.
 
-    message: what is wrong and where (file, line or key). advice: what to do next.
+    message: the problem and its place (file, line or key). advice: the next step.
     """
 
     exit_status = 1
@@ -87,75 +87,75 @@ class ScanError(LurgeError):
 
 
 class VolumeError(LurgeError):
-    """One volume fails: nothing of it is stored, the other volumes go on."""
+    """One volume fails. Nothing of it is stored, and the other volumes continue."""
 
     exit_status = 3
 
 
 class DumpNotFound(VolumeError):
-    """A volume has no dump, or none new enough."""
+    """A volume has no dump, or no dump that is new enough."""
 
-    advice = "Check dumps.directory and dumps.max_days_ago, and whether wrstat ran for the volume."
+    advice = "Check dumps.directory and dumps.max_days_ago, and that wrstat ran for the volume."
 
 
 class StreamError(VolumeError):
-    """A dump is cut short, corrupt or unreadable; names the byte offset in the file."""
+    """A dump is truncated, corrupt or unreadable: names the byte offset in the file."""
 
-    advice = "Check the dump with `gzip -t`; write it again or wait for the next one."
+    advice = "Check the dump with `gzip -t`. Write it again, or wait for the next dump."
 
 
 class BaseDirectoriesError(VolumeError):
-    """A .basedirs file is missing or malformed; names the file and line."""
+    """A .basedirs file is missing or malformed: names the file and line."""
 
-    advice = "Correct the file, or make one with `lurge basedirs`."
+    advice = "Correct the file, or create one with `lurge basedirs`."
 
 
 class TooManyRejected(VolumeError):
     """More lines are malformed than dumps.max_rejected_fraction allows."""
 
-    advice = "Look at the sampled lines; raise dumps.max_rejected_fraction only where they can be spared."
+    advice = "Look at the sampled lines. Raise dumps.max_rejected_fraction only if such lines can be left out."
 
 
 class ReconciliationError(VolumeError):
     """Independent counters of one volume do not add up: a defect in lurge or in the machine."""
 
-    advice = "Nothing of the volume was stored. Run again; if it stays, report it with the dump."
+    advice = "Nothing of the volume was stored. Run again; if the error remains, report it with the dump."
 
 
 class RankError(VolumeError):
-    """An unexpected exception in a process that works for a volume; names rank, host and reason."""
+    """An unexpected exception in a process that works on a volume: names rank, host and reason."""
 
-    advice = "The log of that rank holds the traceback."
+    advice = "See the log of that rank for the traceback."
 
 
 class IdentityError(LurgeError):
     """Names of groups and users cannot be read: names the file and line, or the LDAP server and its answer."""
 
-    advice = "Correct the file: gid<TAB>name<TAB>PI a line for groups, uid<TAB>name for users."
+    advice = "Correct the file. Lines of groups: gid<TAB>name<TAB>PI; of users: uid<TAB>name."
 
 
 class QuotaError(LurgeError):
-    """A source of quotas does not answer; the next one is asked, and the job goes on."""
+    """A source of quotas does not answer. The next source is asked, and the job continues."""
 
-    advice = "See that lfs can be run here, or write <volume>.csv in quota.csv_directory (group,limit; KiB)."
+    advice = "Check that lfs can be run here, or write <volume>.csv in quota.csv_directory (group,limit; KiB)."
 
 
 class StoreError(LurgeError):
-    """The database cannot be read or written; what was stored before stands as it was."""
+    """The database cannot be read or written. Data that was stored before is unchanged."""
 
-    advice = "Check database.url, the permissions and the free space of its disk, then run again."
+    advice = "Check database.url, and the permissions and free space of the disk, then run again."
 
 
 class StoreUnavailable(StoreError):
-    """The database went away (lost connection, deadlock, restart), and stayed away for as long as was waited."""
+    """The database became unavailable (lost connection, deadlock, restart) for longer than the time for retries."""
 
-    advice = "See whether the server runs and can be reached, then run again: it goes on where it stopped."
+    advice = "Check that the server runs and can be reached, then run again; it continues where it stopped."
 
 
 class LockHeld(StoreError):
-    """Another run works on the database; says who and since when."""
+    """Another run is working on the database: names its process and its start."""
 
-    advice = "Wait for it. The lock ends with its process: if that hangs, end it."
+    advice = "Wait for the other run. The lock ends with its process; if the process hangs, end it."
 
 
 class TicketError(LurgeError):
@@ -167,10 +167,10 @@ class TicketError(LurgeError):
 class SplitError(LurgeError):
     """The dumps cannot be split by group, or the result cannot be uploaded."""
 
-    advice = "What was published before stands as it was. Correct the cause and run `lurge split` again."
+    advice = "Files published before are unchanged. Correct the cause and run `lurge split` again."
 
 
 class MpiError(LurgeError):
-    """The MPI installation does not fit the way lurge was started."""
+    """The MPI installation does not match the way in which lurge was started."""
 
-    advice = "Install lurge[mpi] and start with `lurge report -n RANKS`, or with that installation's mpiexec."
+    advice = "Install lurge[mpi], and start with `lurge report -n RANKS` or with the mpiexec of the same installation."

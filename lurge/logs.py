@@ -19,9 +19,9 @@ _here = threading.local()
 
 
 def set_role(rank: str, role: str, volume: str = "") -> None:
-    """Name this thread's rank, in words, and its role in its log lines; the process too, if it is the main thread.
+    """Set the rank (in words) and role in this thread's log lines. In the main thread, also set the process's title.
 
-    volume: the volume that the process works on, for the process's title only.
+    volume: the volume that the process works on, shown in the title only.
     """
     _here.where = f"{rank} {role}"
     if threading.current_thread() is threading.main_thread():
@@ -29,8 +29,8 @@ def set_role(rank: str, role: str, volume: str = "") -> None:
 
 
 def set_title(title: str) -> None:
-    """Show `title` as this process's name in ps and top, if setproctitle is installed."""
-    # Without it the title is written over the environment, in which schedulers look for the number of a job.
+    """Set the process's title, which ps and top show, if setproctitle is installed."""
+    # Without SPT_NOENV the title overwrites the environment, in which schedulers look for the number of a job.
     os.environ.setdefault("SPT_NOENV", "1")
     try:
         from setproctitle import setproctitle
@@ -40,7 +40,7 @@ def set_title(title: str) -> None:
 
 
 def batch_job() -> str | None:
-    """The number of the scheduler's job that this process is part of; None without a scheduler."""
+    """The number of the scheduler's job that this process belongs to; None without a scheduler."""
     return next((os.environ[name] for name in BATCH_VARIABLES if name in os.environ), None)
 
 
@@ -53,7 +53,7 @@ class _Where(logging.Filter):
 
 
 class _OneLine(logging.Formatter):
-    """Shows a record so that no name in it can change the terminal or forge another record."""
+    """A formatter whose output is safe: no name in a record can change the terminal or forge another record."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.message = display(record.getMessage())
@@ -64,7 +64,7 @@ class _OneLine(logging.Formatter):
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to what is standard error now: progress bars put themselves in its place."""
+    """A handler that writes to the current sys.stderr, because progress bars replace it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -72,7 +72,7 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def set_up_logs(verbosity: int) -> None:
-    """Log to standard error. verbosity: -1 warnings only, 0 what happens, 1 every detail with the host's name."""
+    """Log to standard error. verbosity: -1 warnings only, 0 events, 1 details with the host's name."""
     handler = _StandardError()
     handler.addFilter(_Where())
     host = f"{socket.gethostname()} " if verbosity > 0 else ""

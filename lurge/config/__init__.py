@@ -1,4 +1,4 @@
-"""lurge.toml as frozen models, one module a section."""
+"""The configuration: lurge.toml as frozen models, one module for each section."""
 
 from lurge.config.document import DEFAULT_FILE, FILE_VARIABLE
 from lurge.config.load import load_config

@@ -1,4 +1,4 @@
-"""[basedirs]: how deep base directories lie."""
+"""[basedirs]: the depth of base directories."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def from_table(table: dict[str, int]) -> tuple[tuple[str, int], ...]:
 
 
 class BasedirsConfig(Section):
-    """Base directories that `lurge basedirs` works out."""
+    """Base directories that `lurge basedirs` finds in dumps."""
 
     depth: Whole | None = Field(
         None,
-        description="Components of a base directory below the root.",
+        description="Number of components of a base directory's path.",
         examples=[5],
         json_schema_extra={"x-default": "chosen from each tree"},
     )
     prefixes: Annotated[tuple[tuple[str, int], ...], written_as(tuple, dict[Text, Whole], from_table, dict)] = Field(
         default_factory=dict,
         validate_default=True,
-        description="Path = depth below that path; the longest path counts.",
+        description="Path = depth below that path. If several paths match, the longest counts.",
         examples=[{"/usr": 2}],
     )

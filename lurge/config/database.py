@@ -1,4 +1,4 @@
-"""[database]: where reports are stored."""
+"""[database]: the database of stored reports."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lurge.config.url import without_password
 SQLITE = "sqlite:///"
 DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg"}
 FORBIDDEN_OPTIONS = ("local_infile", "ssl_mode", "init_command", "sslmode")
-"""Of the drivers, that would take the place of what this program decides."""
+"""Options of the drivers that would override settings of this program."""
 
 
 def database_url(url: str, info: ValidationInfo) -> str:
-    """The URL with its driver, and with the path of SQLite relative to the file. Raises ValueError."""
+    """The URL with its driver. A path of SQLite becomes relative to the file. Raises ValueError."""
     path = url.removeprefix(SQLITE)
     if path != url and path and "\0" not in path:
         return f"{SQLITE}{info.context.file.parent / at_home(path)}" if info.context else url
@@ -37,13 +37,13 @@ def database_url(url: str, info: ValidationInfo) -> str:
 
 
 class DatabaseConfig(Section):
-    """The database that holds everything that is stored."""
+    """The database that stores all reports."""
 
     url: Annotated[str, AfterValidator(database_url)] = Field(
         "sqlite:///out/lurge.db",
         validate_default=True,
         description="`sqlite:///PATH`, `mysql+mysqldb://USER@HOST/DATABASE` (MySQL or MariaDB; needs `lurge[mysql]`) or"
-        " `postgresql+psycopg://USER@HOST/DATABASE`. It never holds a password.",
+        " `postgresql+psycopg://USER@HOST/DATABASE`. It must not hold a password.",
         examples=["mysql+mysqldb://lurge@dbhost/hgi_lustre_usage"],
     )
     password: Annotated[Password, PasswordVariable("LURGE_DB_PASSWORD")] = None
@@ -57,8 +57,8 @@ class DatabaseConfig(Section):
     )
     retry_seconds: Whole = Field(
         120,
-        description="Time for which work is tried again if the server went away, or if another connection holds a"
-        " SQLite database.",
+        description="Maximum time to retry work, in seconds, if the server is unavailable or another connection has"
+        " locked a SQLite database.",
     )
     tls: Literal["off", "prefer", "require", "verify"] = Field(
         "prefer",
@@ -68,7 +68,7 @@ class DatabaseConfig(Section):
     )
     ca_file: ExistingFile | None = Field(
         None,
-        description="Certificates that sign the server's. Only for `verify`.",
+        description="CA certificates that verify the server's certificate. Only for `verify`.",
         examples=["ca.pem"],
         json_schema_extra={"x-default": "the system's"},
     )
@@ -88,5 +88,5 @@ class DatabaseConfig(Section):
     @model_validator(mode="after")
     def _check_ca_file(self) -> DatabaseConfig:
         if self.ca_file and self.tls != "verify":
-            raise problem('has a meaning only with tls = "verify"', "ca_file")
+            raise problem('is allowed only with tls = "verify"', "ca_file")
         return self

@@ -1,4 +1,4 @@
-"""The text of a lurge.toml: its values, and the line of each."""
+"""The text of a lurge.toml, its values, and the line of each value."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ DEFAULT_FILE = "lurge.toml"
 FILE_VARIABLE = "LURGE_CONFIG"
 
 Place = tuple[str | int, ...]
-"""The way to a value: keys of tables and numbers of list entries."""
+"""The path to a value: keys of tables, and indexes of list entries."""
 
 
 def find_file(given: Path | None, optional: bool = False) -> Path:
-    """The configuration file: the given one, else $LURGE_CONFIG, else ./lurge.toml.
+    """The configuration file: `given`, else $LURGE_CONFIG, else ./lurge.toml.
 
     optional: ./lurge.toml need not exist. Raises ConfigError.
     """
-    named = given or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
-    file = named or Path(DEFAULT_FILE)
+    required = given or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    file = required or Path(DEFAULT_FILE)
     try:
         os.stat(file)
     except PermissionError as error:
         raise ConfigError(file, "", f"{error.strerror}", permission_advice(error)) from error
     except OSError:
         pass
-    if not os.path.isfile(file) and not (optional and named is None and not os.path.lexists(file)):
+    if not os.path.isfile(file) and not (optional and required is None and not os.path.lexists(file)):
         raise ConfigError(
             file,
             "",
             "no such file",
-            f"Give --config FILE, set ${FILE_VARIABLE}, or write {DEFAULT_FILE} here; `lurge config init` writes one.",
+            f"Give --config FILE, set ${FILE_VARIABLE}, or create {DEFAULT_FILE} here with `lurge config init`.",
         )
     return file.absolute()
 
 
 @dataclass(frozen=True)
 class Document:
-    """One lurge.toml. Without a file its text is empty."""
+    """A lurge.toml. If there is no file, its text is empty."""
 
     file: Path
     text: str
@@ -66,7 +66,7 @@ class Document:
             raise ConfigError(file, "", f"is not TOML: {error}") from error
 
     def at(self, place: Place) -> Any:
-        """The value at a place; None if there is none."""
+        """The value at a place; None if there is no value."""
         value: Any = self.values
         for part in place:
             try:
@@ -76,14 +76,14 @@ class Document:
         return value
 
     def line_of(self, place: Place) -> int | None:
-        """The line that sets a value, or else the table that it is missing from; None if the file has neither."""
+        """The line of a value, else of the innermost table around its place; None if the file has neither."""
         return next((self._lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self._lines), None)
 
     def sets(self, place: Place) -> bool:
         return place in self._lines
 
     def error(self, place: Place, problem: str, advice: str | None = None) -> ConfigError:
-        """The error of a value."""
+        """An error about the value at a place."""
         return ConfigError(self.file, dotted(place), problem, advice, line=self.line_of(place))
 
     @cached_property
@@ -107,7 +107,7 @@ class Document:
 def statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """The number of the first line, the text and the values of every statement of a TOML document.
 
-    A statement is a header, or a key with its value. It is complete as soon as it can be parsed.
+    A statement is a table header, or a key with its value. It ends as soon as its lines can be parsed.
     """
     pending, first = "", 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -122,7 +122,10 @@ def statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 
 def header_place(names: Place, entries: Counter[Place], is_entry: bool) -> Place:
-    """The table that a header opens, with the number of its list entry. entries: how many each list has so far."""
+    """The table that a header opens, with the indexes of list entries.
+
+    entries: the number of entries of each list so far, which is updated.
+    """
     place: Place = ()
     keys = [name for name in names if isinstance(name, str)]
     for depth, key in enumerate(keys, 1):
@@ -135,7 +138,7 @@ def header_place(names: Place, entries: Counter[Place], is_entry: bool) -> Place
 
 
 def keys_of(value: Any) -> Iterator[Place]:
-    """Every way into tables and lists, the longest last."""
+    """Every place inside a value. A place follows the tables and lists that contain it."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, below in pairs:
         yield (key,)

@@ -1,4 +1,4 @@
-"""[dumps]: the volumes, and where their dumps are."""
+"""[dumps]: the volumes, and the directory of their dumps."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ MOUNTS = "/lustre"
 
 def volume_name(name: str) -> str:
     if re.search(r"[/\0]", name):
-        raise ValueError(f"{name!r} is not a name of a volume: it must hold no slash")
+        raise ValueError(f"{name!r} is not a valid name of a volume: it must not contain a slash")
     return name
 
 
 class VolumeTable(Section):
-    """A volume that is mounted elsewhere than below /lustre."""
+    """A volume that is not mounted at /lustre/<name>."""
 
     name: Annotated[Name, AfterValidator(volume_name)] = Field(description="Name in the database.", examples=["usr"])
     path: AbsolutePath = Field(description="Mount point.", examples=["/usr"])
 
 
 def as_table(value: Any) -> Any:
-    """A bare name as the table that it stands for."""
+    """The table of a volume that is given by its name only."""
     if isinstance(value, str):
         return {"name": value, "path": f"{MOUNTS}/{value}"}
     if not isinstance(value, dict):
@@ -53,18 +53,18 @@ VolumeEntry = Annotated[
 
 
 def distinct(volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
-    """`volumes`, if there are any and no two have one name."""
+    """`volumes`, after a check that there is at least one and that all names differ."""
     if not volumes:
-        raise ValueError('names no volume; write for instance ["scratch119"]')
+        raise ValueError('must list at least one volume, for example ["scratch119"]')
     names = [volume.name for volume in volumes]
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise problem(f"{name} is named twice", number)
+            raise problem(f"{name} is listed twice", number)
     return volumes
 
 
 class DumpsConfig(Section):
-    """Dumps to read. Needed by commands that read dumps, and only by them."""
+    """The dumps to read. Only commands that read dumps need this table."""
 
     directory: ExistingDirectory = Field(
         description="Directory in which wrstat publishes dumps.", examples=["/where/wrstat/publishes"]
@@ -83,6 +83,6 @@ class DumpsConfig(Section):
     )
     base_directories: ExistingFile | None = Field(
         None,
-        description="A .basedirs file. Without it, the file is searched for beside the dumps.",
+        description="A .basedirs file. If not set, the file is searched for beside the dumps.",
         examples=["some.basedirs"],
     )

@@ -1,4 +1,4 @@
-"""Values that come from elsewhere than the file: environment variables, and files of passwords."""
+"""Values from outside lurge.toml: from environment variables and password files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILE, ENVIRONMENT = "file", "environment"
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A value that does not stand in lurge.toml.
+    """A value from outside lurge.toml.
 
     origin: `environment` or `file`. detail: the variable or the file.
     """
@@ -32,7 +32,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class PathVariable:
-    """The mark of a field that an environment variable sets. The variable has precedence over the file."""
+    """A marker for fields that an environment variable sets. The variable has precedence over the file."""
 
     variable: str
 
@@ -43,17 +43,17 @@ class PathVariable:
 
 @dataclass(frozen=True)
 class PasswordVariable:
-    """The mark of a password: it comes from an environment variable, else from the file that `password_file` names."""
+    """A marker for passwords. They come from an environment variable, else from the file named by `password_file`."""
 
     variable: str
 
     def look(self, document: Document, place: Place) -> Elsewhere | None:
-        """The password. Raises ConfigError if it stands in the TOML, or if its file cannot be read."""
+        """The password, or None. Raises ConfigError if lurge.toml contains it, or if its file cannot be read."""
         if document.at(place) is not None:
             raise document.error(
                 place,
-                "a password must not stand in the file",
-                f"Set ${self.variable}, or name a file that holds it as password_file.",
+                "a password must not be in the file",
+                f"Set ${self.variable}, or set password_file to a file that holds it.",
             )
         if self.variable in os.environ:
             return Elsewhere(Secret(os.environ[self.variable]), ENVIRONMENT, f"${self.variable}")
@@ -73,7 +73,7 @@ class PasswordVariable:
 
 
 def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, PathVariable | PasswordVariable]]:
-    """The fields of a model, and of those in it, that have a mark."""
+    """The fields with a marker, of a model and of the models in it, with their places."""
     for name, field in model.model_fields.items():
         place = (*above, field.alias or name)
         for kind in (field.annotation, *typing.get_args(field.annotation)):
@@ -85,11 +85,11 @@ def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[P
 
 
 def look_elsewhere(model: type[BaseModel], document: Document) -> dict[Place, Elsewhere]:
-    """What comes from elsewhere, by its key. Raises ConfigError."""
+    """The values from outside the file, by place. Raises ConfigError."""
     values = {}
     for place, mark in marked_fields(model):
         table = document.at(place[:-1])
-        # A section always exists. A table in a section, [identity.ldap] for instance, exists only if the file has it.
+        # A section always exists. A table inside a section, such as [identity.ldap], exists only if the file has it.
         exists = table is None or isinstance(table, dict) if len(place) == 2 else table and isinstance(table, dict)
         if exists:
             value = mark.look(document, place)

@@ -1,4 +1,4 @@
-"""A commented lurge.toml to start from: every key, with its meaning and its default or an example."""
+"""A commented lurge.toml to start from: every key with its meaning, and its default or an example."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lurge.config.toml import toml_key, toml_value
 
 WIDTH = 100
 HEAD = """\
-# Configuration of lurge. Every key: docs/configuration.md, or `lurge config show` for what is in force.
-# A line that begins with # and no space is a setting: remove the # to use it, and that of its [table].
-# Values are defaults, or examples where there is no default. Relative paths are relative to this file.
-# No password may stand here: set $LURGE_DB_PASSWORD or $LURGE_LDAP_PASSWORD, or name a password_file.
+# Configuration of lurge. docs/configuration.md explains all keys; `lurge config show` prints all values.
+# A line that begins with # and no space is a setting: to use it, remove its # and that of its [table].
+# Values are defaults, or examples if there is no default. Relative paths are relative to this file.
+# This file must not contain passwords: set $LURGE_DB_PASSWORD or $LURGE_LDAP_PASSWORD, or a password_file.
 """
 
 
 def example_file(model: type[BaseModel]) -> str:
-    """The text of the file. All settings are commented out, so it says what no file at all would say."""
+    """The text of the file. All settings are commented out, so it has the same effect as no file."""
     return "\n".join([HEAD, *(line for table in tables(Schema.of(model)) for line in table_lines(table))])
 
 

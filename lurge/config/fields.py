@@ -31,21 +31,21 @@ Share = Annotated[float, Field(ge=0, le=LARGEST)]
 
 
 def storable(text: str) -> str:
-    """`text`, if a file's name or a database can hold it."""
+    """`text`, after a check that a file name and a database can hold it."""
     if not text.strip() or "\0" in text:
-        raise ValueError("must not be empty or hold a NUL")
+        raise ValueError("must not be empty or contain a NUL")
     return text
 
 
 def short_enough(name: str) -> str:
-    """`name`, if the database has room for it."""
+    """`name`, after a check that it fits into the database."""
     if len(name) > LONGEST_NAME:
         raise ValueError(f"must have at most {LONGEST_NAME} characters")
     return name
 
 
 def absolute(path: str) -> str:
-    """An absolute path, without a slash at its end."""
+    """`path` without a trailing slash, after a check that it is absolute."""
     if not path.startswith("/"):
         raise ValueError("must be an absolute path")
     return path.rstrip("/") or "/"
@@ -59,13 +59,13 @@ AbsolutePath = Annotated[Text, AfterValidator(absolute), Field(json_schema_extra
 
 @dataclass(frozen=True)
 class InReports:
-    """The default of a path: a name in the report directory."""
+    """A marker for the default of a path: a name in the report directory."""
 
     name: str
 
 
 def in_reports(name: str, description: str) -> Any:
-    """The field of a path that lies in the report directory unless the file says otherwise."""
+    """A field for a path that is in the report directory by default."""
     return Field(
         default_factory=lambda: InReports(name),
         validate_default=True,
@@ -76,7 +76,7 @@ def in_reports(name: str, description: str) -> Any:
 
 
 def resolve(value: object, info: ValidationInfo) -> Path:
-    """A path relative to the configuration file; without a file it stays as it is."""
+    """The path, relative to the configuration file. Without a file it is unchanged."""
     context: Context | None = info.context
     if isinstance(value, InReports):
         return (context.reports if context else Path("out")) / value.name
@@ -87,15 +87,15 @@ def resolve(value: object, info: ValidationInfo) -> Path:
 
 
 def at_home(path: str) -> str:
-    """`path`, below the home directory if it begins with `~/`. Raises ValueError if there is none."""
+    """`path` with a leading `~/` expanded. Raises ValueError if there is no home directory."""
     expanded = os.path.expanduser(path) if path.startswith("~/") else path
     if expanded.startswith("~/"):
-        raise ValueError(f"{path}: there is no home directory: $HOME is not set")
+        raise ValueError(f"{path}: there is no home directory, because $HOME is not set")
     return expanded
 
 
 def look(path: Path) -> Path:
-    """`path`, if it is there and can be looked at."""
+    """`path`, after a check that it exists and can be accessed."""
     try:
         os.stat(path)
     except OSError as error:
@@ -104,7 +104,7 @@ def look(path: Path) -> Path:
 
 
 def file_at(path: Path) -> Path:
-    """`path`, if it is a file."""
+    """`path`, after a check that it is a file."""
     look(path)
     if not os.path.isfile(path):
         raise ValueError(f"{path} is not a file")
@@ -112,7 +112,7 @@ def file_at(path: Path) -> Path:
 
 
 def directory_at(path: Path) -> Path:
-    """`path`, if it is a directory."""
+    """`path`, after a check that it is a directory."""
     look(path)
     if not os.path.isdir(path):
         raise ValueError(f"{path} is not a directory")
@@ -125,9 +125,10 @@ ExistingDirectory = Annotated[RelativePath, AfterValidator(directory_at)]
 
 
 def written_as(ready: type, source: Any, read: Callable[[Any], Any], write: Callable[[Any], Any]) -> GetPydanticSchema:
-    """The annotation of a type that a file writes in another form: `source`. A value of type `ready` stays as it is.
+    """An annotation for a type whose form in the file is another type, `source`.
 
-    read: from the other form to the type. write: back, for those who show what is in force.
+    ready: the type in the program; its values are accepted unchanged. read: converts from the form in the file.
+    write: converts back, to show the values in force.
     """
 
     def schema(_: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

@@ -1,4 +1,4 @@
-"""[filetypes]: which suffixes make a file one of a type."""
+"""[filetypes]: the suffixes of each filetype."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ Suffixes = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(Fal
 
 
 def from_table(table: Mapping[str, tuple[str, ...]]) -> tuple[FileType, ...]:
-    """The filetypes of a table; those that are built in if it is empty."""
+    """The filetypes of a table; the built-in filetypes if it is empty."""
     for name, suffixes in table.items():
         for suffix in suffixes:
             if suffix.isalnum():
                 log.warning(
-                    'filetypes.%s: "%s" also matches names that merely end so; ".%s" is a suffix', name, suffix, suffix
+                    'filetypes.%s: "%s" also matches names without a dot before it; use ".%s" for the suffix',
+                    name,
+                    suffix,
+                    suffix,
                 )
     return tuple(FileType(name, suffixes) for name, suffixes in table.items()) or BUILT_IN_FILETYPES
 

@@ -1,4 +1,4 @@
-"""[identity]: where names of groups and users come from."""
+"""[identity]: the source of names of groups and users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ldap_url(url: str) -> str:
 
 
 class IdentityFiles(Section):
-    """Files of names, for `provider = "files"`."""
+    """Files with names, for `provider = "files"`."""
 
     groups: RelativePath | None = Field(
         None, description="Groups: TSV of gid, name, PI (may be empty).", examples=["groups.tsv"]
@@ -37,17 +37,17 @@ class LdapConfig(Section):
         description="`ldaps://HOST` or `ldap://HOST`.", examples=["ldaps://ldap.example.org"]
     )
     group_base: Text = Field(
-        description="Place of the groups (`cn`, `gidNumber`).", examples=["ou=group,dc=example,dc=org"]
+        description="Base DN of the groups (`cn`, `gidNumber`).", examples=["ou=group,dc=example,dc=org"]
     )
     people_base: Text = Field(
-        description="Place of the people (`uid`, `uidNumber`, `sn`).", examples=["ou=people,dc=example,dc=org"]
+        description="Base DN of the people (`uid`, `uidNumber`, `sn`).", examples=["ou=people,dc=example,dc=org"]
     )
     pi_attribute: str = Field(
-        "sangerProjectPI", description="Attribute of a group: the DN of a person, whose `sn` is the PI's name."
+        "sangerProjectPI", description="Attribute of a group that holds the DN of its PI, whose `sn` is the PI's name."
     )
     bind_dn: str = Field(
         "",
-        description="Name to bind with; the password is `$LURGE_LDAP_PASSWORD`. Empty: anonymous.",
+        description="DN to bind with. The password is `$LURGE_LDAP_PASSWORD`. Empty: anonymous.",
         examples=["cn=lurge,dc=example,dc=org"],
     )
     password: Annotated[Password, PasswordVariable("LURGE_LDAP_PASSWORD")] = None
@@ -56,34 +56,37 @@ class LdapConfig(Section):
         description="A file that holds the password, used if `$LURGE_LDAP_PASSWORD` is not set.",
         examples=["ldap.txt"],
     )
-    start_tls: bool = Field(False, description="Turn an `ldap://` connection into an encrypted one.")
+    start_tls: bool = Field(False, description="Encrypt an `ldap://` connection with StartTLS.")
     ca_file: ExistingFile | None = Field(
         None,
-        description="Certificates that sign the server's, which is always verified.",
+        description="CA certificates that verify the server's certificate, which is always verified.",
         examples=["ca.pem"],
         json_schema_extra={"x-default": "the system's"},
     )
-    timeout: Positive = Field(60, description="Maximum time for an answer, in seconds.")
-    page_size: Positive = Field(500, description="Entries in a page of an answer.")
+    timeout: Positive = Field(60, description="Maximum time to wait for an answer, in seconds.")
+    page_size: Positive = Field(500, description="Number of entries in a page of an answer.")
 
 
 class IdentityConfig(Section):
     """Names of groups and users, and the PIs of groups."""
 
     provider: Literal["nss", "files", "ldap"] = Field(
-        "nss", description="`nss`: the machine's users and groups; `files`; `ldap` (needs `lurge[ldap]`)."
+        "nss",
+        description="`nss`: the machine's own users and groups. `files`: TSV files. `ldap`: an LDAP server (needs"
+        " `lurge[ldap]`).",
     )
     on_failure: Literal["last_known", "fail"] = Field(
-        "last_known", description="If the LDAP server does not answer: go on with the `last_known` names, or `fail`."
+        "last_known",
+        description="If the LDAP server does not answer: `last_known` continues with its last names, `fail` stops.",
     )
-    cache: RelativePath = in_reports("last-names.json", "File that keeps the last names of the LDAP server.")
+    cache: RelativePath = in_reports("last-names.json", "File in which the last names from the LDAP server are kept.")
     files: IdentityFiles = table()
     ldap: LdapConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _need_ldap(cls, values: Any) -> Any:
-        """Ask for the keys of [identity.ldap] only if it is used or has some."""
+        """Require the keys of [identity.ldap] only if the provider is ldap or the table is not empty."""
         if isinstance(values, dict) and not values.get("ldap"):
             needed = values.get("provider") == "ldap"
             return {key: value for key, value in values.items() if key != "ldap"} | ({"ldap": {}} if needed else {})

@@ -14,9 +14,9 @@ from lurge.config.toml import toml_value
 
 @dataclass(frozen=True)
 class Setting:
-    """One key. value: as JSON has it, a password hidden.
+    """A key and its value. value: as in JSON; passwords are hidden.
 
-    origin: `file`, `environment` or `default`. detail: the line, the variable, or the file of a password.
+    origin: `file`, `environment` or `default`. detail: the line, the variable, or the password file.
     """
 
     key: str
@@ -26,7 +26,7 @@ class Setting:
 
     @property
     def text(self) -> str:
-        """The value as TOML writes it."""
+        """The value in TOML."""
         return "not set" if self.value is None else toml_value(self.value)
 
     @property
@@ -42,7 +42,7 @@ def settings_in_force(loaded: Loaded) -> list[Setting]:
 
 
 def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """The keys that are not tables themselves. A list of tables has one leaf for each."""
+    """The values that are not tables, with their places. Each entry of a list of tables is a leaf."""
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from leaves(below, (*place, key))
@@ -53,7 +53,7 @@ def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def origin_of(loaded: Loaded, place: Place) -> tuple[str, str]:
-    """The origin of a value, and the detail."""
+    """The origin of a value, and its detail, as in `Setting`."""
     if place in loaded.elsewhere:
         return loaded.elsewhere[place].origin, loaded.elsewhere[place].detail
     if loaded.document.sets(place):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 OUR_KEYWORDS = ("x-default",)
-"""Keywords for the documentation only: the default in words, if a value would not say it."""
+"""Keywords for the documentation only. x-default: the default in words, if a value cannot express it."""
 
 
 @cache
@@ -19,12 +19,12 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def published_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema for editors, without what they have no use for."""
+    """The schema for editors, without OUR_KEYWORDS."""
     return {"$schema": DIALECT, "title": "lurge.toml", **without_keywords(json_schema(model), OUR_KEYWORDS)}
 
 
 def without_null(node: Any) -> Any:
-    """A schema without titles, which repeat the keys, and without null, which TOML does not have."""
+    """Remove titles, which only repeat the keys, and null, which TOML does not have."""
     if isinstance(node, list):
         return [without_null(below) for below in node]
     if not isinstance(node, dict):
@@ -38,7 +38,7 @@ def without_null(node: Any) -> Any:
 
 
 def is_noise(key: str, value: object) -> bool:
-    # A key of the file may be called title, too: its value is a schema.
+    # A key of lurge.toml may also be called `title`. Then its value is a schema, not a string.
     return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
 
 

@@ -1,4 +1,4 @@
-"""Reading lurge.toml. Every key, with its meaning: docs/configuration.md."""
+"""Reading lurge.toml. All keys are in docs/configuration.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lurge.config.settings import Config
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, the document that it was read from, and the values that do not stand in the document."""
+    """A configuration, the document that it was read from, and the values from outside the document."""
 
     config: Config
     document: Document
@@ -26,7 +26,8 @@ class Loaded:
 def load(given: Path | None = None, optional: bool = False) -> Loaded:
     """Read and check the configuration.
 
-    optional: without a ./lurge.toml, everything has its default. Raises ConfigError, which names file, line and key.
+    given: the file of --config. optional: ./lurge.toml need not exist; without it, all values are defaults. Raises
+    ConfigError, which names file, line and key.
     """
     document = Document.read(find_file(given, optional))
     values = document.values
@@ -36,7 +37,7 @@ def load(given: Path | None = None, optional: bool = False) -> Loaded:
     try:
         config = Config.model_validate(values, context=Context(document.file))
     except ValidationError as error:
-        # Most files are right: their readers need not wait for what explains mistakes.
+        # Imported only here, because most files are correct, and the import takes time.
         from lurge.config.problems import config_error
 
         raise config_error(document, Config, error) from None
@@ -44,7 +45,7 @@ def load(given: Path | None = None, optional: bool = False) -> Loaded:
 
 
 def load_config(given: Path | None = None, *, optional: bool = False, needs: Collection[str] = ()) -> Config:
-    """The configuration, as `load` reads it. needs: tables that the command cannot do without. Raises ConfigError."""
+    """The configuration, as `load` reads it. needs: tables that the command requires. Raises ConfigError."""
     config = load(given, optional).config
     for table in needs:
         config.need(table)

@@ -1,4 +1,4 @@
-"""[mpi]: how ranks share the work."""
+"""[mpi]: the distribution of work between ranks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from lurge.config.section import Section
 
 
 class MpiConfig(Section):
-    """Ranks that read dumps together."""
+    """The distribution of work between ranks."""
 
     block_records: int = Field(250, ge=1, le=100_000, description="Lines in a block.")
     workers_per_volume: Positive = Field(
         6,
-        description="Maximum number of workers that one controller feeds. It keeps one busy"
-        " (docs/performance.md), so no more are planned for.",
+        description="Maximum number of workers for each controller. The default keeps a controller busy"
+        " (docs/performance.md).",
     )

@@ -1,4 +1,4 @@
-"""[path_aliases]: paths under the names that people know."""
+"""[path_aliases]: replacements for paths that people know under other names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def from_table(table: Mapping[str, str]) -> PathAliases:
         try:
             PathAliases.compile([(expression, replacement)])
         except (re.error, IndexError, RecursionError, OverflowError) as error:
-            raise problem(f"is not a regular expression and a replacement: {error}", expression) from error
+            raise problem(f"is not a valid regular expression and replacement: {error}", expression) from error
     return PathAliases.compile(table.items())
 
 

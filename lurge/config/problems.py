@@ -1,4 +1,4 @@
-"""Pydantic's errors as ConfigError: the first mistake of a file, and what would be right."""
+"""Conversion of pydantic's errors to ConfigError: the first mistake in a file, and how to correct it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NOT_OF_TYPE = {
     "finite_number": "a finite number", "string_unicode": "text", "int_from_float": "a whole number",
 }  # fmt: skip
 SIMILAR, LESS_SIMILAR = 0.6, 0.5
-"""Of 1 for equal keys. Two letters that changed places make a short key less similar."""
+"""Minimum similarity of keys, from 0 to 1 (equal). The lower one is for short keys with two letters swapped."""
 
 BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 def config_error(document: Document, model: type[BaseModel], error: ValidationError) -> ConfigError:
-    """The first mistake that an error lists. An unknown key comes first: often another is missing because of it."""
+    """The first mistake in an error. Unknown keys come first, because a mistyped key often means a missing one."""
     mistakes = error.errors(include_url=False, include_input=False)
     schema = Schema.of(model)
 
@@ -39,7 +39,10 @@ def config_error(document: Document, model: type[BaseModel], error: ValidationEr
 
 
 def place_of(mistake: ErrorDetails, document: Document) -> Place:
-    """The key of a mistake, no longer than the file has it: a volume may be a name where the model is a table."""
+    """The place of a mistake, cut off at the first value that is not a table or list.
+
+    For example, a volume may be a bare name in the file, but is always a table in the model.
+    """
     loc = tuple(part for part in mistake["loc"] if part != "[key]") + tuple(mistake.get("ctx", {}).get("at", ()))
     for end in range(1, len(loc)):
         value = document.at(loc[:end])
@@ -49,7 +52,7 @@ def place_of(mistake: ErrorDetails, document: Document) -> Place:
 
 
 def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, str | None]:
-    """The problem in words, and the advice if there is a better one than the general."""
+    """The problem in words, and advice; None for the general advice."""
     kind, context = mistake["type"], mistake.get("ctx", {})
     if kind == "extra_forbidden":
         if nearest := nearest_key(place, schema):
@@ -74,21 +77,21 @@ def explain(mistake: ErrorDetails, place: Place, schema: Schema) -> tuple[str, s
 
 
 def nearest_key(place: Place, schema: Schema) -> str:
-    """The known key that a mistyped one may stand for; empty if none is near.
+    """The known key that a mistyped key probably means; empty if there is none.
 
-    That is a similar key of the same table, else the same key of another table.
+    First choice: a similar key of the same table. Then: the same key of another table.
     """
     *table, key = place
     names = schema.at(tuple(table)).names()
     similar = [(*table, name) for name in difflib.get_close_matches(str(key), names, cutoff=SIMILAR)]
-    same = [known for known in schema.all_keys() if known[-1] == key]
+    same = [candidate for candidate in schema.all_keys() if candidate[-1] == key]
     less_similar = [(*table, name) for name in difflib.get_close_matches(str(key), names, cutoff=LESS_SIMILAR)]
     nearest = [*similar, *(same if len(same) == 1 else ()), *less_similar]
     return dotted(nearest[0]) if nearest else ""
 
 
 def missing_table(file: Path, model: type[BaseModel], name: str) -> ConfigError:
-    """The error of a command that needs a table which the file lacks, and which has required keys."""
+    """The error for a command that needs a table, with required keys, that the file does not have."""
     table = Schema.of(model).at((name,))
     keys = table.required()
     examples = ", ".join(f"{key} = {table.below(key).example}" for key in keys)

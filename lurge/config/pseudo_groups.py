@@ -25,15 +25,15 @@ class PseudoGroupTable(Section):
 
 
 def from_tables(tables: list[PseudoGroupTable]) -> tuple[PseudoGroup, ...]:
-    """The pseudo groups, if each path has one group, and each gid one name."""
+    """The pseudo groups, after a check that each path occurs once and each gid has one name and PI."""
     groups: list[PseudoGroup] = []
     for number, table in enumerate(tables):
         group = PseudoGroup(table.path, table.gid, table.name, table.pi or None)
         for other in groups:
             if other.path == group.path:
-                raise problem(f"{group.path} is named twice", number, "path")
+                raise problem(f"{group.path} is listed twice", number, "path")
             if other.gid == group.gid and (other.name, other.pi) != (group.name, group.pi):
-                raise problem(f"{group.gid} has another name or PI above", number, "gid")
+                raise problem(f"{group.gid} has a different name or PI in an earlier entry", number, "gid")
         groups.append(group)
     return tuple(groups)
 

@@ -1,4 +1,4 @@
-"""[quota]: where quotas come from."""
+"""[quota]: the sources of quotas."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lurge.config.section import Section, problem
 
 
 class QuotaConfig(Section):
-    """Quotas of groups. Without this table there are none."""
+    """Quotas of groups. Without this table there are no quotas."""
 
     providers: Annotated[tuple[Literal["lfs", "csv"], ...], Strict(False)] = Field(
-        ("lfs", "csv"), description="Sources to ask, in this order; the first that answers counts."
+        ("lfs", "csv"), description="Sources of quotas, in this order. For each group the first that answers counts."
     )
     csv_directory: RelativePath = Field(
         Path("quotas"),
         validate_default=True,
-        description="Directory with a file for each volume, `<volume>.csv`: a header with `group,limit` (KiB; `-` or"
-        " empty: none).",
+        description="Directory with a file for each volume, `<volume>.csv`. Its header is `group,limit`. Limits are in"
+        " KiB. 0: no limit; `-` or empty: unknown.",
     )
-    timeout: Positive = Field(30, description="Maximum time for an answer of `lfs`, in seconds.")
-    at_once: int = Field(8, ge=1, le=256, description="Maximum number of questions to `lfs` at a time.")
+    timeout: Positive = Field(30, description="Maximum time to wait for `lfs`, in seconds.")
+    at_once: int = Field(8, ge=1, le=256, description="Maximum number of `lfs` queries at a time.")
 
     @model_validator(mode="after")
     def _check_directory(self) -> QuotaConfig:

@@ -1,4 +1,4 @@
-"""[reports]: what is written for people."""
+"""[reports]: the files that are written for people."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lurge.config.section import Section
 
 
 class ReportsConfig(Section):
-    """Reports that are written as files."""
+    """Reports that are written to files."""
 
     directory: RelativePath = Field(
-        Path("out"), validate_default=True, description="The report directory, for the TSVs and all else."
+        Path("out"), validate_default=True, description="The report directory, for the TSVs and all other output."
     )
     deep_directories: Strings = Field(
         ("users", "projects"), description="Subdirectories that are reported one level deeper."

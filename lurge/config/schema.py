@@ -1,4 +1,4 @@
-"""Walking the schema of lurge.toml: the known keys, their types, defaults, meanings and examples."""
+"""Access to the schema of lurge.toml: the known keys with their types, defaults, meanings and examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Schema:
-    """A node of a schema, the place of one value. node: empty for a value that is not known."""
+    """A node of a schema, which describes one value. node: empty for an unknown value."""
 
     definitions: dict[str, Any]
     node: dict[str, Any]
@@ -35,7 +35,7 @@ class Schema:
         return cls(schema.get("$defs", {}), schema)
 
     def _resolved(self) -> dict[str, Any]:
-        """The node with what it refers to. Of alternatives the last one counts, the fullest."""
+        """The node with its references resolved. Of several alternatives the last, the most complete, counts."""
         node = self.node
         while "$ref" in node or "anyOf" in node:
             choices = node.get("anyOf")
@@ -47,10 +47,10 @@ class Schema:
         """The node of a key, or of a list's entries."""
         node = self._resolved()
         if isinstance(part, int):
-            found = node.get("items")
+            below = node.get("items")
         else:
-            found = node.get("properties", {}).get(part, node.get("additionalProperties"))
-        return Schema(self.definitions, found if isinstance(found, dict) else {})
+            below = node.get("properties", {}).get(part, node.get("additionalProperties"))
+        return Schema(self.definitions, below if isinstance(below, dict) else {})
 
     def at(self, place: Place) -> Schema:
         schema = self
@@ -59,11 +59,11 @@ class Schema:
         return schema
 
     def names(self) -> list[str]:
-        """The keys of a table; none if they are free."""
+        """The keys of a table; an empty list if any key is allowed."""
         return list(self._resolved().get("properties", ()))
 
     def all_keys(self, above: Place = ()) -> Iterator[Place]:
-        """Every key of the table and of the tables in it."""
+        """The places of all keys of the table and of the tables in it."""
         for key in self.names():
             yield (*above, key)
             yield from self.below(key).all_keys((*above, key))
@@ -77,7 +77,7 @@ class Schema:
 
     @property
     def is_list_of_tables(self) -> bool:
-        """True for lists that TOML writes as [[...]]; their entries are nothing but tables."""
+        """True for lists that are written as [[...]] in TOML: all of their entries are tables."""
         items = self._resolved().get("items", {})
         return "anyOf" not in items and self.below(0).is_table
 
@@ -91,7 +91,7 @@ class Schema:
 
     @property
     def default(self) -> str:
-        """The default in words or as TOML; empty if there is none."""
+        """The default in words or in TOML; empty if there is no default."""
         node = self._resolved()
         return self.default_in_words or (f"`{toml_value(node['default'])}`" if "default" in node else "")
 
@@ -101,14 +101,14 @@ class Schema:
 
     @property
     def example(self) -> str:
-        """An example as TOML, else the default; empty if there is neither."""
+        """An example in TOML, else the default; empty if there is neither."""
         node = self._resolved()
         value = node.get("examples", [node.get("default")])[0]
         return "" if value is None else toml_value(value)
 
     @property
     def example_table(self) -> dict[str, Any]:
-        """Examples of the keys of a table whose keys are free."""
+        """Example keys and values of a table that allows any key."""
         return dict(self._resolved().get("examples", [{}])[0])
 
     @property
@@ -127,7 +127,7 @@ class Schema:
 
     @property
     def plural(self) -> str:
-        """The type in words, of many."""
+        """The type in words, in the plural."""
         if self.choices:
             return " and ".join(f"`{choice}`" for choice in self.choices)
         if len(self.node.get("anyOf", ())) > 1:

@@ -1,4 +1,4 @@
-"""Passwords, which show themselves to nobody."""
+"""Passwords, which never appear in text by accident."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HIDDEN = "(hidden)"
 
 
 class Secret:
-    """A password that shows itself only to who asks for it."""
+    """A password. Only `reveal` returns it; its representation is hidden."""
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -27,4 +27,4 @@ Password = Annotated[
     SkipJsonSchema[InstanceOf[Secret] | None],
     PlainSerializer(lambda secret: secret and HIDDEN, return_type=str | None),
 ]
-"""The type of a field that holds a password: it never comes from the TOML."""
+"""The type of a field for a password, which never comes from lurge.toml."""

@@ -1,4 +1,4 @@
-"""The base of every section of lurge.toml, and how a check names the key it is about."""
+"""The base class of every section of lurge.toml, and the errors that checks raise."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-# Plugins of pydantic, which other packages install, would see passwords, and looking for them takes 10 ms.
+# Pydantic plugins, which other packages may install, would see passwords. Searching for plugins also takes 10 ms.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 class Section(BaseModel):
-    """A table of lurge.toml. Models are frozen, refuse unknown keys and convert no types."""
+    """A table of lurge.toml. Models are frozen, reject unknown keys and do not convert types."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -24,16 +24,16 @@ class Section(BaseModel):
         allow_inf_nan=False,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
-        # Only the model of the whole file is compiled when a file is read.
+        # When a file is read, only the model of the whole file is built.
         defer_build=True,
     )
 
 
 @dataclass
 class Context:
-    """The surroundings of the values that are checked: the file that they stand in.
+    """The context of validation: the configuration file.
 
-    reports: the report directory, known as soon as [reports] is checked.
+    reports: the report directory. It is set when [reports] has been validated.
     """
 
     file: Path
@@ -44,10 +44,10 @@ class Context:
 
 
 def table() -> Any:
-    """The field of a table whose keys all have defaults."""
+    """A field for a table in which all keys have defaults."""
     return Field(default_factory=dict, validate_default=True)
 
 
 def problem(text: str, *at: str | int, advice: str | None = None) -> PydanticCustomError:
-    """An error to raise in a check. at: the key below the value that is checked; advice: better than the general."""
+    """An error to raise in a check. at: the key inside the checked value. advice: instead of the general advice."""
     return PydanticCustomError("problem", "{text}", {"text": text, "at": at, "advice": advice})

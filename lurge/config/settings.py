@@ -1,4 +1,4 @@
-"""The whole of lurge.toml: every section."""
+"""The model of the whole lurge.toml, with every section."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Config(Section):
     """Configuration of lurge. Relative paths are relative to the file."""
 
     dumps_table: DumpsConfig | None = Field(None, alias="dumps")
-    # Before the sections whose paths lie in the report directory.
+    # Before all sections with paths in the report directory.
     reports: ReportsConfig = table()
     database: DatabaseConfig = table()
     filetypes: Filetypes = Field(
         default_factory=dict,
         validate_default=True,
-        description="Name = list of suffixes, matched without regard to case at the end of a file's name. Replaces the"
-        " built-in table.",
+        description="Name = list of suffixes. They are matched at the end of a file's name, without regard to case."
+        " This table replaces the built-in filetypes.",
         examples=[{"BAM": [".bam"], "VCF (gzip)": [".vcf.gz", ".bcf.gz"]}],
     )
     path_aliases: Aliases = Field(
         default_factory=dict,
         validate_default=True,
-        description="Regular expression = replacement, for paths that people know under other names. Anchored at the"
-        " start, by component; the first that matches is applied.",
+        description="Regular expression = replacement, for paths that people know under other names. An expression"
+        " must match whole components from the start of a path. The first that matches is applied.",
         examples=[{"/lustre/scratch123/hgi/mdt[0-9]/teams": "/lustre/scratch123/hgi/teams"}],
     )
     pseudo_groups: PseudoGroups = Field(())
@@ -70,12 +70,12 @@ class Config(Section):
 
     @property
     def file(self) -> Path:
-        """The file that was read. Without one, the place where it would be."""
+        """The file that was read; if there is no file, its default path."""
         return self._file
 
     @property
     def dumps(self) -> DumpsConfig:
-        """The table [dumps]. Raises ConfigError if the file has none."""
+        """The table [dumps]. Raises ConfigError if the file does not have it."""
         self.need("dumps")
         assert self.dumps_table
         return self.dumps_table

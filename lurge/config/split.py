@@ -1,4 +1,4 @@
-"""[split]: the lines of every group, for TreeServe."""
+"""[split]: the lines of each group, for TreeServe."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lurge.config.url import without_password
 
 
 class S3Config(Section):
-    """A bucket that the lines are copied to (needs `lurge[s3]`). Credentials are boto3's own."""
+    """The bucket to which the lines are copied (needs `lurge[s3]`). Credentials are boto3's own."""
 
     bucket: Text = Field(description="Name of the bucket.", examples=["treeserve"])
     prefix: Annotated[str, AfterValidator(lambda prefix: prefix.strip("/"))] = Field(
-        "", description="Beginning of every object's key, without a slash at its end.", examples=["groups"]
+        "", description="Prefix of every object's key, without a trailing slash.", examples=["groups"]
     )
     endpoint_url: Annotated[Text, AfterValidator(without_password)] | None = Field(
         None, description="Address of the S3 server.", examples=["https://s3.example.org"]
     )
-    dated: bool = Field(True, description="Put objects below `prefix/YYYYMMDD/`; `false`: directly below `prefix/`.")
+    dated: bool = Field(True, description="Put objects below `prefix/YYYYMMDD/`. `false`: directly below `prefix/`.")
 
 
 def unless_empty(value: Any) -> Any:
@@ -30,7 +30,7 @@ def unless_empty(value: Any) -> Any:
 
 
 class SplitConfig(Section):
-    """Lines of the dumps by group, as `lurge split` writes them."""
+    """The lines of each group, which `lurge split` writes."""
 
     directory: RelativePath = in_reports("groups", "Directory of the lines of each group.")
     s3: Annotated[S3Config | None, BeforeValidator(unless_empty)] = None

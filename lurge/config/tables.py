@@ -1,4 +1,4 @@
-"""The tables of lurge.toml with their keys, as the documentation and the example file list them."""
+"""The tables of lurge.toml with their keys, for the documentation and the example file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lurge.config.toml import toml_key
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the file with its own keys, without those of tables in it.
+    """A table of the file with its own keys, without the keys of tables in it.
 
-    free_keys: examples of keys with their values, if any key will do.
+    free_keys: example keys and values, if the table allows any key.
     """
 
     header: str
@@ -26,7 +26,7 @@ class Table:
 
 
 def tables(parent: Schema, above: str = "") -> Iterator[Table]:
-    """The tables in one, in the order of the models, each followed by those in it."""
+    """The tables in `parent`, in the order of the models. Each is followed by the tables in it."""
     for key in parent.names():
         table, name = parent.below(key), f"{above}{toml_key(key)}"
         if not (table.is_table or table.is_list_of_tables):

@@ -1,4 +1,4 @@
-"""[tickets]: what ran and how it went."""
+"""[tickets]: records of jobs and their outcome."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ TICKETS_VARIABLE = "JOB_DATA_BASEDIR"
 
 
 class TicketsConfig(Section):
-    """Tickets that jobs keep."""
+    """Tickets, which record the progress and outcome of jobs."""
 
     directory: Annotated[RelativePath, PathVariable(TICKETS_VARIABLE)] = in_reports(
         "tickets", f"Directory of the tickets. `${TICKETS_VARIABLE}` takes precedence."
     )
     jobs: ExistingFile | None = Field(
-        None, description='A JSON file of more jobs: `{"name": {"1": "first step"}}`.', examples=["jobs.json"]
+        None, description='A JSON file with additional jobs: `{"name": {"1": "first step"}}`.', examples=["jobs.json"]
     )
     stale_seconds: Positive = Field(
-        3600, description="Silence of a running job's ticket after which the job counts as dead, in seconds."
+        3600,
+        description="Time without a change of a running job's ticket after which the job counts as dead, in seconds.",
     )

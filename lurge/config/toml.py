@@ -1,4 +1,4 @@
-"""Values as TOML writes them."""
+"""Conversion of keys and values to TOML."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def toml_key(key: str) -> str:
-    """A key, in quotes if it needs them."""
+    """A key in TOML, in quotes if necessary."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml_value(key)
 
 
 def toml_value(value: Any) -> str:
-    """A value on one line: a string, number or truth value, a list, or a table in braces."""
+    """A value in TOML on one line: a string, number, boolean, list or inline table."""
     if isinstance(value, dict):
         pairs = ", ".join(f"{toml_key(key)} = {toml_value(below)}" for key, below in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"

@@ -1,4 +1,4 @@
-"""URLs in the configuration, in which no password may stand."""
+"""URLs in the configuration, which must not contain passwords."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from urllib.parse import unquote
 
 
 def without_password(url: str) -> str:
-    """`url`, if it holds no password, whatever signs are in it. Raises ValueError, which does not show it."""
+    """`url`, after a check that it cannot contain a password, whichever characters it has.
+
+    Raises ValueError, which does not show the URL.
+    """
     rest = unquote(url).partition("://")[2] or unquote(url)
     in_options = any(re.match(r"(?i)(ssl)?(passwd|password|pwd)\s*=", word) for word in re.split(r"[?&;#]", rest)[1:])
-    # A user's name may hold an @, a password anything: what stands before the last @ is both, unless the URL is plain.
+    # A user name may contain an @, and a password any character. So everything before the last @ may be both of them,
+    # unless the URL is plain.
     user, at, _ = rest.rpartition("@")
     plain = re.search(r"://([^:@/?#]*)@[^:@/?#]*(:[0-9]+)?(/[^:@/?#]*)?(\?|\Z)", url)
     suspect = ":" in unquote(plain[1]) if plain else bool(at and ":" in user)
     if in_options or suspect or "#" in url:
-        raise ValueError("must hold no password: it comes from the environment or a file")
+        raise ValueError("must not contain a password: it comes from the environment or a file")
     if re.match(r"[^/]*//[^/]*@[^/]*@", url):
-        raise ValueError("must have %40 for an @ in the user's name")
+        raise ValueError("must have %40 instead of @ in the user name")
     return url

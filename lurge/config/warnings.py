@@ -1,4 +1,4 @@
-"""[warnings]: when a group is warned of its quota."""
+"""[warnings]: the conditions of warnings about quotas."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lurge.config.section import Section
 
 
 def exact(fraction: float) -> Fraction:
-    """The fraction as it was written: 0.85 is 17/20, not the nearest double."""
+    """The fraction exactly as it is written: 0.85 is 17/20, not the nearest double."""
     return Fraction(str(fraction))
 
 
 class WarningLevel(Section):
-    """A level is given if the expected use in `days` days exceeds `fraction` of the quota."""
+    """A condition for a level: the expected use in `days` days exceeds `fraction` of the quota."""
 
     level: int = Field(ge=2, le=3, description="2: kinda OK; 3: not OK.", examples=[3])
     days: int = Field(ge=0, le=3650, description="Days to look ahead.", examples=[3])
     fraction: Annotated[Fraction, written_as(Fraction, Share, exact, float)] = Field(
-        description="Share of the quota that the expected use exceeds.", examples=[0.85]
+        description="Share of the quota that the expected use must exceed.", examples=[0.85]
     )
 
 
@@ -33,7 +33,7 @@ BUILT_IN_LEVELS = tuple(
 
 
 class WarningsConfig(Section):
-    """Warnings of quotas that are nearly used up."""
+    """Warnings about quotas that are nearly used up."""
 
     levels: Annotated[
         tuple[WarningLevel, ...], Strict(False), AfterValidator(lambda levels: levels or BUILT_IN_LEVELS)

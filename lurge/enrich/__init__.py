@@ -1,1 +1,1 @@
-"""Names and PIs for the numbers in dumps."""
+"""Names and PIs for the numbers in dumps, quotas and forecasts."""

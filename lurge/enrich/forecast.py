@@ -1,4 +1,4 @@
-"""What a group's use of a volume will be, and how much that should worry it. Exact: fractions, no floats."""
+"""Forecasts of a group's use of a volume, and its warning level. Exact: computed with fractions, not floats."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from lurge.model.forecast import DATES_OF_A_TREND, OK, Forecast, History
 from lurge.model.stored import LARGEST
 
 SOON, LATER = 3, 7
-"""The days ahead that are stored and shown."""
+"""Numbers of days for which the expected use is stored and shown."""
 
 
 @dataclass(frozen=True)
 class Trend:
-    """The straight line through the newest and the third-newest record date (the second of two; flat with one)."""
+    """A straight line through the newest and the third-newest record date.
+
+    With two dates: through both. With one: flat. a_day: bytes a day.
+    """
 
     day: date
     used: int
     a_day: Fraction
 
     def expected(self, days: int) -> Fraction:
-        """The use so many days after the newest record date, bytes; none is below 0."""
+        """The expected use in bytes, at least 0, `days` days after the newest record date."""
         return max(self.used + self.a_day * days, Fraction(0))
 
     def reaches(self, quota: int) -> date | None:
-        """The first date on which the use is `quota` or more; None where no calendar holds it."""
+        """The first date on which the use is at least `quota`; None if never, or later than any calendar date."""
         if self.used >= quota:
             return self.day
         if self.a_day <= 0:
@@ -41,7 +44,7 @@ class Trend:
 
 
 def trend(history: History) -> Trend:
-    """The trend of a history in any order, of at least one date."""
+    """The trend of a history with at least one date, in any order."""
     newest = sorted(history, reverse=True)[:DATES_OF_A_TREND]
     (day, used), (first_day, first_used) = newest[0], newest[-1]
     a_day = Fraction(used - first_used, (day - first_day).days) if len(newest) > 1 else Fraction(0)
@@ -49,12 +52,12 @@ def trend(history: History) -> Trend:
 
 
 def forecast(history: History, quota: int | None, levels: Sequence[WarningLevel]) -> Forecast:
-    """What to expect of a group on a volume.
+    """The forecast for a group on a volume, made from the newest date of `history`.
 
-    history: its newest date is the one to warn of. quota: bytes; None or 0 for none.
+    quota: bytes; None or 0 for no quota. levels: the conditions of warnings.
     """
     line = trend(history)
-    reached = [one.level for one in levels if quota and line.expected(one.days) > one.fraction * quota]
+    reached = [level.level for level in levels if quota and line.expected(level.days) > level.fraction * quota]
     return Forecast(
         level=max(reached, default=OK),
         in_3_days=min(round(line.expected(SOON)), LARGEST),

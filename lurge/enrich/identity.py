@@ -1,4 +1,4 @@
-"""Names of groups and users, and the PIs of groups: from the machine, from files, from LDAP."""
+"""Names of groups and users, and the PIs of groups, from the machine, from files or from LDAP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Numbers = Collection[int]
 
 
 class Identity(Protocol):
-    """Where names come from; every method returns None for what it does not know."""
+    """A source of names. Every method returns None for a number or name that it does not know."""
 
     def group(self, gid: int) -> Group | None:
         """The group of a gid."""
@@ -35,15 +35,15 @@ class Identity(Protocol):
     def user(self, uid: int) -> str | None:
         """The name of a uid."""
 
-    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        """The gid that a group's name stands for, of those that are not in `besides`."""
+    def gid_of(self, name: str, excluded: Numbers = ()) -> int | None:
+        """The gid of the group with this name. Gids in `excluded` are ignored."""
 
     def uid_of(self, name: str) -> int | None:
-        """The uid that a user's name stands for."""
+        """The uid of the user with this name."""
 
 
 class NssIdentity:
-    """The machine's own users and groups; they have no PIs. A byte of a name that is not UTF-8 is shown as `\\xHH`."""
+    """The machine's own users and groups, without PIs. Bytes of names that are not UTF-8 are shown as `\\xHH`."""
 
     def group(self, gid: int) -> Group | None:
         try:
@@ -57,21 +57,21 @@ class NssIdentity:
         except (KeyError, OverflowError):
             return None
 
-    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        found = look_up(lambda text: grp.getgrnam(text).gr_gid, name)
-        if found not in besides:
-            return found
+    def gid_of(self, name: str, excluded: Numbers = ()) -> int | None:
+        gid = look_up(lambda text: grp.getgrnam(text).gr_gid, name)
+        if gid not in excluded:
+            return gid
         others = (group.gr_gid for group in grp.getgrall() if shown(os.fsencode(group.gr_name)) == name)
-        return min((gid for gid in others if gid not in besides), default=None)
+        return min((gid for gid in others if gid not in excluded), default=None)
 
     def uid_of(self, name: str) -> int | None:
         return look_up(lambda text: pwd.getpwnam(text).pw_uid, name)
 
 
 def look_up(number_of: Callable[[str], int], name: str) -> int | None:
-    """The number of a name as it is, else as it was before its bytes were shown as `\\xHH`; None without one."""
+    """The number of a name: as it is, else with each `\\xHH` turned back into its byte. None if neither exists."""
     encoded = name.encode("utf-8", "surrogateescape")
-    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), encoded)
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), encoded)
     for text in (name, os.fsdecode(raw)):
         with suppress(KeyError, ValueError):
             return number_of(text)
@@ -79,7 +79,7 @@ def look_up(number_of: Callable[[str], int], name: str) -> int | None:
 
 
 class TableIdentity:
-    """Names that were all read before."""
+    """Names from tables in memory."""
 
     def __init__(self, groups: Mapping[int, Group], users: Mapping[int, str]) -> None:
         self._groups = groups
@@ -93,34 +93,34 @@ class TableIdentity:
     def user(self, uid: int) -> str | None:
         return self._users.get(uid)
 
-    def gid_of(self, name: str, besides: Numbers = ()) -> int | None:
-        return next((gid for gid in self._gids.get(name, ()) if gid not in besides), None)
+    def gid_of(self, name: str, excluded: Numbers = ()) -> int | None:
+        return next((gid for gid in self._gids.get(name, ()) if gid not in excluded), None)
 
     def uid_of(self, name: str) -> int | None:
         return next(iter(self._uids.get(name, ())), None)
 
 
 def invert(names: Mapping[int, str]) -> dict[str, list[int]]:
-    """The numbers that each name stands for, the lowest first."""
-    found: dict[str, list[int]] = {}
+    """The numbers of each name, the lowest first."""
+    numbers: dict[str, list[int]] = {}
     for number, name in sorted(names.items()):
-        found.setdefault(name, []).append(number)
-    return found
+        numbers.setdefault(name, []).append(number)
+    return numbers
 
 
 def read_files(groups_file: Path, users_file: Path) -> TableIdentity:
-    """Two TSV files: gid, name, PI (may be empty or missing), and uid, name. A number's first line counts."""
+    """Read two TSV files: gid, name, PI (may be empty or missing); and uid, name. The first line of a number counts."""
     groups: dict[int, Group] = {}
-    for number, name, *pi in read_names(groups_file, most_columns=3):
+    for number, name, *pi in read_names(groups_file, max_columns=3):
         groups.setdefault(int(number), Group(name, pi[0] or None if pi else None))
     users: dict[int, str] = {}
-    for number, name in read_names(users_file, most_columns=2):
+    for number, name in read_names(users_file, max_columns=2):
         users.setdefault(int(number), name)
     return TableIdentity(groups, users)
 
 
-def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
-    """The columns of every line, a whole number first and a name second. Raises IdentityError with the line."""
+def read_names(file: Path, max_columns: int) -> Iterable[list[str]]:
+    """The columns of every line: a whole number, a name, and others. Raises IdentityError with the line number."""
     try:
         text = shown(file.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
@@ -129,8 +129,8 @@ def read_names(file: Path, most_columns: int) -> Iterable[list[str]]:
         if not line.strip():
             continue
         columns = [column.strip() for column in line.split("\t")]
-        if not 2 <= len(columns) <= most_columns or not is_number(columns[0]) or not columns[1]:
-            raise IdentityError(f"{file}:{number}: expected a number, a name, and at most {most_columns} columns")
+        if not 2 <= len(columns) <= max_columns or not is_number(columns[0]) or not columns[1]:
+            raise IdentityError(f"{file}:{number}: expected a number, a name, and at most {max_columns} columns")
         yield columns
 
 
@@ -140,7 +140,7 @@ def is_number(text: str) -> bool:
 
 
 def make_identity(config: IdentityConfig) -> Identity:
-    """The configured provider. Raises IdentityError where its names cannot be read."""
+    """The configured provider. Raises IdentityError if its names cannot be read."""
     if config.provider == "ldap" and config.ldap:
         return ask_ldap(config, config.ldap)
     if config.provider == "files" and config.files.groups and config.files.users:
@@ -149,7 +149,7 @@ def make_identity(config: IdentityConfig) -> Identity:
 
 
 def ldap_reader() -> Callable[[LdapConfig], tuple[dict[int, Group], dict[int, str]]]:
-    """What reads groups by gid and users by uid from a server. Raises IdentityError where its library is missing."""
+    """The function that reads groups and users from a server. Raises IdentityError if its library is missing."""
     try:
         from lurge.enrich.ldap import read_ldap
     except ImportError as error:
@@ -158,7 +158,7 @@ def ldap_reader() -> Callable[[LdapConfig], tuple[dict[int, Group], dict[int, st
 
 
 def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
-    """The names that the server gives, or, where the configuration lets it go on without, the last that it gave."""
+    """The names of the server. If it fails and `on_failure` allows that, the last names that it gave."""
     read = ldap_reader()
     try:
         groups, users = read(ldap)
@@ -167,8 +167,8 @@ def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
             raise
         try:
             (groups, users), written = recall(config.cache, ldap.url)
-        except IdentityError as second:
-            raise IdentityError(f"{error.message}; {second.message}", error.advice) from error
+        except IdentityError as cache_error:
+            raise IdentityError(f"{error.message}; {cache_error.message}", error.advice) from error
         log.warning("%s; going on with the names of %s ago (%s)", error.message, age(written), config.cache)
     else:
         keep(config.cache, ldap.url, groups, users)
@@ -176,7 +176,7 @@ def ask_ldap(config: IdentityConfig, ldap: LdapConfig) -> Identity:
 
 
 class Names:
-    """Names as they are stored: no two numbers share one, and a number without a name is its own."""
+    """Names as they are stored. No two numbers share a name, and a number without a name is stored as text."""
 
     def __init__(self, identity: Identity, pseudo_groups: Sequence[PseudoGroup] = ()) -> None:
         self.identity = identity
@@ -186,36 +186,36 @@ class Names:
         self._users: dict[str, int] = {}
 
     def group(self, gid: int) -> Group:
-        """The group of a gid; a pseudo group's own name and PI win."""
+        """The group of a gid. The name and PI of a pseudo group take precedence."""
         pseudo = next((pseudo for pseudo in self._pseudo_groups if pseudo.gid == gid), None)
-        known = Group(pseudo.name, pseudo.pi) if pseudo else self.identity.group(gid) or Group(str(gid), None)
-        name = distinct(known.name, gid, self._gid_of, self._groups)
-        return Group(name, known.pi and storable_name(known.pi))
+        group = Group(pseudo.name, pseudo.pi) if pseudo else self.identity.group(gid) or Group(str(gid), None)
+        name = distinct(group.name, gid, self._gid_of, self._groups)
+        return Group(name, group.pi and storable_name(group.pi))
 
     def known_as(self, gid: int) -> str:
-        """The name by which other sources know a group: its own, which may not be the distinct one; else its number."""
+        """A group's name in other sources, such as quotas: its own name, without an added number. Else its gid."""
         pseudo = next((pseudo.name for pseudo in self._pseudo_groups if pseudo.gid == gid), None)
-        known = self.identity.group(gid)
-        return pseudo or (known.name if known else str(gid))
+        group = self.identity.group(gid)
+        return pseudo or (group.name if group else str(gid))
 
     def user(self, uid: int) -> str:
         """The name of a uid."""
         return distinct(self.identity.user(uid) or str(uid), uid, self.identity.uid_of, self._users)
 
     def _gid_of(self, name: str) -> int | None:
-        known = self.identity.gid_of(name, self._renamed)
-        if known is not None:
-            return known
+        gid = self.identity.gid_of(name, self._renamed)
+        if gid is not None:
+            return gid
         return next((pseudo.gid for pseudo in self._pseudo_groups if pseudo.name == name), None)
 
 
-def distinct(name: str, number: int, owner_of: Callable[[str], int | None], given: dict[str, int]) -> str:
-    """`name`, followed by the number as long as the name stands for another one, in a form that can be stored.
+def distinct(name: str, number: int, owner_of: Callable[[str], int | None], assigned: dict[str, int]) -> str:
+    """A storable form of `name`. While the name belongs to another number, ` (number)` is appended.
 
-    given: the names given before, to which this one is added: what does not know all its names may say that a name is
-    nobody's.
+    owner_of: the number of a name, None if unknown. assigned: the names assigned so far, by which two numbers stay
+    apart even if the identity provider does not know all of its names. The new name is added.
     """
-    while owner_of(name) not in (None, number) or given.get(storable_name(name), number) != number:
+    while owner_of(name) not in (None, number) or assigned.get(storable_name(name), number) != number:
         name = f"{name} ({number})"
-    given[storable_name(name)] = number
+    assigned[storable_name(name)] = number
     return storable_name(name)

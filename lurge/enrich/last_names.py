@@ -1,4 +1,4 @@
-"""The names that a server gave last, kept in a file for the night when it does not answer."""
+"""The last names from a server, kept in a file for nights on which the server does not answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lurge.model.names import Group
 
 log = logging.getLogger(__name__)
 
-Known = tuple[dict[int, Group], dict[int, str]]
+Tables = tuple[dict[int, Group], dict[int, str]]
 
 
 def keep(file: Path, source: str, groups: Mapping[int, Group], users: Mapping[int, str]) -> None:
-    """Write the names of `source`; that they cannot be written is no reason to stop."""
-    known = {
+    """Write the names of `source`. If they cannot be written, warn and go on."""
+    document = {
         "source": source,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "groups": {str(gid): list(group) for gid, group in sorted(groups.items())},
@@ -28,22 +28,22 @@ def keep(file: Path, source: str, groups: Mapping[int, Group], users: Mapping[in
     remove_abandoned(file.parent)
     try:
         with whole_file(file) as out:
-            out.write(json.dumps(known, indent=1).encode())
+            out.write(json.dumps(document, indent=1).encode())
     except OutputError as error:
-        log.warning("the names are not kept for a night without their server: %s", error.message)
+        log.warning("the names cannot be kept for nights on which the server does not answer: %s", error.message)
 
 
-def recall(file: Path, source: str) -> tuple[Known, datetime]:
-    """The names that `keep` wrote for the same source, and when. Raises IdentityError where there are none."""
+def recall(file: Path, source: str) -> tuple[Tables, datetime]:
+    """The names that `keep` wrote for the same source, and the time. Raises IdentityError if there are none."""
     try:
-        known = json.loads(file.read_bytes())
-        if known["source"] != source:
-            raise IdentityError(f"{file} holds names of {known['source']}")
-        groups = {int(gid): Group(str(name), pi and str(pi)) for gid, (name, pi) in known["groups"].items()}
-        users = {int(uid): str(name) for uid, name in known["users"].items()}
-        written = datetime.fromisoformat(known["written"])
+        document = json.loads(file.read_bytes())
+        if document["source"] != source:
+            raise IdentityError(f"{file} holds names of {document['source']}")
+        groups = {int(gid): Group(str(name), pi and str(pi)) for gid, (name, pi) in document["groups"].items()}
+        users = {int(uid): str(name) for uid, name in document["users"].items()}
+        written = datetime.fromisoformat(document["written"])
         if written.tzinfo is None:
-            raise ValueError("a time without its zone")
+            raise ValueError("the time has no time zone")
     except OSError as error:
         raise IdentityError(f"no names are kept in {file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -52,7 +52,7 @@ def recall(file: Path, source: str) -> tuple[Known, datetime]:
 
 
 def age(written: datetime) -> str:
-    """How long ago, in words."""
+    """The time since then, in words."""
     minutes = int((datetime.now(UTC) - written).total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} minutes"

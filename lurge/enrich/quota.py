@@ -1,4 +1,4 @@
-"""What a group may use of a volume: asked of Lustre, read from files."""
+"""Quotas of groups on volumes, from Lustre or from files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from lurge.model.stored import LARGEST
 
 KIB = 1024
 LIMIT_FIELD = 3
-"""Of `lfs quota -gq`: file system, used, quota, limit (KiB), grace, and the same of the number of files."""
+"""Position of the limit in the output of `lfs quota -gq`.
 
-MOST_UNANSWERED = 16
-"""After so many questions of one volume without an answer, no more are asked."""
+Its fields: file system, used, quota, limit (KiB), grace; then the same four for the number of files.
+"""
+
+MAX_UNANSWERED = 16
+"""Number of unanswered queries after which a volume's remaining groups are not queried."""
 
 SECONDS_TO_DIE = 2
 
@@ -32,16 +35,16 @@ log = logging.getLogger(__name__)
 
 
 class Quotas(Protocol):
-    """Where quotas come from."""
+    """A source of quotas."""
 
     def limits(self, volume: Volume, groups: Iterable[str]) -> Mapping[str, int]:
-        """Bytes by name of the group, of those for which there is an answer; 0 is no limit. Raises QuotaError."""
+        """Limits in bytes by name of the group, for groups with an answer. 0: no limit. Raises QuotaError."""
 
 
 def limit_of(answer: str) -> int | None:
-    """The limit, bytes, in an answer of `lfs quota -gq GROUP MOUNT`; None where it has none.
+    """The limit, in bytes, in an answer of `lfs quota -gq GROUP MOUNT`; None if it has none.
 
-    A long mount point breaks the line; a star marks a number that is exceeded. Format: lfs-quota(1).
+    After a long mount point the line is broken. A star marks a number that exceeds its limit. Format: lfs-quota(1).
     """
     fields = answer.split()
     if len(fields) <= LIMIT_FIELD:
@@ -50,7 +53,7 @@ def limit_of(answer: str) -> int | None:
 
 
 def kibibytes(text: str) -> int | None:
-    """Bytes of a whole number of KiB; None where it is none, or more than a database holds."""
+    """Bytes from a whole number of KiB; None if it is not a number, or more than a database holds."""
     if not re.fullmatch(r"[0-9]{1,16}", text, re.ASCII):
         return None
     limit = int(text) * KIB
@@ -58,7 +61,7 @@ def kibibytes(text: str) -> int | None:
 
 
 def run_briefly(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run a command. Raises OSError or TimeoutExpired, also where it hangs in the kernel and nothing can end it."""
+    """Run a command. Raises OSError, or TimeoutExpired even if the command hangs in the kernel and cannot be killed."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -78,7 +81,7 @@ def run_briefly(command: Sequence[str], timeout: float) -> subprocess.CompletedP
 
 
 class LfsQuotas:
-    """Asks Lustre, several groups at a time."""
+    """Quotas from Lustre, queried for several groups at a time."""
 
     def __init__(self, timeout: int, at_once: int) -> None:
         self._timeout = timeout
@@ -97,48 +100,48 @@ class LfsQuotas:
         if problems:
             missing = sum(limit is None for limit, _ in answers)
             shown = "; ".join(problems[:3])
-            log.warning("%s: lfs knows no quota of %d of %d groups: %s", volume.name, missing, len(names), shown)
+            log.warning("%s: lfs reports no quota for %d of %d groups: %s", volume.name, missing, len(names), shown)
         return {name: limit for name, (limit, _) in zip(names, answers, strict=True) if limit is not None}
 
     def _ask(self, lfs: str, mount: str, group: str) -> tuple[int | None, str]:
-        """The limit in bytes, and why there is none."""
+        """The limit in bytes, and the reason if there is no limit."""
         if group.startswith("-"):
             return None, f"{group} would be taken for an option"
-        if self._unanswered >= MOST_UNANSWERED:
-            return None, f"not asked after {MOST_UNANSWERED} questions without an answer"
+        if self._unanswered >= MAX_UNANSWERED:
+            return None, f"not queried after {MAX_UNANSWERED} queries without an answer"
         try:
-            done = run_briefly([lfs, "quota", "-gq", group, mount], self._timeout)
+            process = run_briefly([lfs, "quota", "-gq", group, mount], self._timeout)
         except subprocess.TimeoutExpired:
             self._unanswered += 1
             return None, f"no answer within {self._timeout} s"
         except OSError as error:
             return None, f"{lfs}: {error.strerror}"
-        if done.returncode:
-            complaint = done.stderr.strip().split("\n")[-1]
-            return None, f"exit status {done.returncode}: {complaint}"
-        return limit_of(done.stdout), ""
+        if process.returncode:
+            complaint = process.stderr.strip().split("\n")[-1]
+            return None, f"exit status {process.returncode}: {complaint}"
+        return limit_of(process.stdout), ""
 
 
 def limits_file(directory: Path, volume: Volume) -> Path:
-    """The file with a volume's quotas: `<volume>.csv`, or, if only that is there, `<volume>`."""
-    named = directory / f"{volume.name}.csv"
+    """The file with a volume's quotas: `<volume>.csv`, or `<volume>` if only that exists."""
+    with_suffix = directory / f"{volume.name}.csv"
     bare = directory / volume.name
-    return bare if bare.is_file() and not named.exists() else named
+    return bare if bare.is_file() and not with_suffix.exists() else with_suffix
 
 
 class CsvQuotas:
-    """One file a volume, named as it: a header with `group` and `limit`, which is in KiB; `-` or nothing for none."""
+    """Quotas from CSV files, one a volume. Columns: `group`, `limit` (KiB; 0: no limit; `-` or empty: unknown)."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def limits(self, volume: Volume, groups: Iterable[str]) -> Mapping[str, int]:
-        known = read_limits(limits_file(self._directory, volume))
-        return {group: known[group] for group in groups if group in known}
+        limits = read_limits(limits_file(self._directory, volume))
+        return {group: limits[group] for group in groups if group in limits}
 
 
 def read_limits(file: Path) -> dict[str, int]:
-    """Bytes by group. Raises QuotaError with the line where the file is missing or malformed."""
+    """Limits in bytes by group. Raises QuotaError, with the line number, if the file is missing or malformed."""
     limits = {}
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -163,24 +166,24 @@ def read_limits(file: Path) -> dict[str, int]:
 
 def make_quotas(config: QuotaConfig) -> list[Quotas]:
     """The configured providers, in their order."""
-    made: dict[str, Quotas] = {
+    providers: dict[str, Quotas] = {
         "lfs": LfsQuotas(config.timeout, config.at_once),
         "csv": CsvQuotas(config.csv_directory),
     }
-    return [made[name] for name in config.providers]
+    return [providers[name] for name in config.providers]
 
 
 def quotas_of(providers: Iterable[Quotas], volume: Volume, groups: Mapping[int, str]) -> dict[int, int]:
-    """Bytes by gid, of the first provider that answers for each group; groups: the names that providers know."""
-    found: dict[int, int] = {}
+    """Limits in bytes by gid, each from the first provider that answers. groups: the names that providers know."""
+    quotas: dict[int, int] = {}
     for provider in providers:
-        asked = {gid: name for gid, name in groups.items() if gid not in found}
-        if not asked:
+        missing = {gid: name for gid, name in groups.items() if gid not in quotas}
+        if not missing:
             break
         try:
-            limits = provider.limits(volume, sorted(set(asked.values())))
+            limits = provider.limits(volume, sorted(set(missing.values())))
         except QuotaError as error:
             log.warning("%s: %s", volume.name, error.message)
             continue
-        found |= {gid: limits[name] for gid, name in asked.items() if name in limits}
-    return found
+        quotas |= {gid: limits[name] for gid, name in missing.items() if name in limits}
+    return quotas

@@ -1,1 +1,1 @@
-"""Reports as files."""
+"""Export of reports and lines to files and S3."""

@@ -1,4 +1,4 @@
-"""Publishing the lines of every group over all volumes, with what TreeServe needs beside them (docs/formats.md)."""
+"""Publishing the lines of every group over all volumes, with the other files of TreeServe (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from lurge.errors import OutputError, SplitError
 from lurge.model.split import GroupLines
 
 REPLACED = ".replaced"
-LEFT = re.compile(r"\.(.+?)(?:\.[0-9a-f]{16})?(\.unfinished|\.replaced)", re.DOTALL)
-"""The name of a folder that is not finished, or was about to be replaced: whose it is, which of both."""
+LEFTOVER = re.compile(r"\.(.+?)(?:\.[0-9a-f]{16})?(\.unfinished|\.replaced)", re.DOTALL)
+"""Names of folders that a killed split left behind. Groups: the name of the published folder, and the suffix."""
 
 NO_PRIMARY_GROUP = 65534
 COPY_BYTES = 1 << 22
-WARNED_OF = 5
+MAX_WARNED = 5
 LONGEST_STEM = 240
-"""Bytes; with what follows it, a file's name may have 255."""
+"""Maximum length of a stem in bytes. With its suffix, a file's name may have 255."""
 
 INDEX, GROUP_FILE, USER_FILE = "index.txt", "groupfile", "passwdfile"
 LINES = ".dat.gz"
@@ -41,13 +41,13 @@ BYTES_A_NODE = (
     (Fraction(4, 100), 8500),
     (Fraction(1), 8000),
 )
-"""By the share of a group's lines that directories are at most."""
+"""Pairs of (maximum share of directories in a group's lines, bytes of memory for a node)."""
 
 log = logging.getLogger(__name__)
 
 
 class IndexRow(NamedTuple):
-    """What TreeServe should reckon with for one group."""
+    """The estimated build time and memory of TreeServe for one group."""
 
     group: str
     build_seconds: int
@@ -56,41 +56,44 @@ class IndexRow(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitVolume:
-    """The parts of one volume: a folder with a file for each gid, and what is in them."""
+    """The parts of one volume. folder: contains a file for each gid. groups: the numbers of their lines."""
 
     folder: Path
     groups: Sequence[GroupLines]
 
 
 def is_published_name(name: str) -> bool:
-    """Whether a file of this name is one that `publish` writes."""
+    """True for the names of files that `publish` writes."""
     return name.endswith(LINES) or name in (INDEX, GROUP_FILE, USER_FILE)
 
 
 def index_row(group: str, lines: int, directories: int) -> IndexRow:
-    """The row of a group of so many lines (at least one)."""
+    """The row of a group. lines: at least 1."""
     share = Fraction(directories, lines)
-    bytes_a_node = next(size for most, size in BYTES_A_NODE if share <= most)
+    bytes_a_node = next(size for limit, size in BYTES_A_NODE if share <= limit)
     return IndexRow(group, 100 + lines // 11000, (2 * directories + 50) * bytes_a_node)
 
 
 def file_stem(group: str) -> str:
-    """A group's name as a file's: %XX for what no file's name or index line holds, and for a dot at its start."""
-    stem = re.sub(r"[%/\0-\x1f\x7f]", lambda found: f"%{ord(found[0]):02X}", group)
+    """The name of a group's file, without its suffix.
+
+    Written as %XX: a dot at the start, and characters that cannot be in a file name or in a line of the index.
+    """
+    stem = re.sub(r"[%/\0-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", group)
     stem = re.sub(r"^\.", "%2E", stem)
     encoded = stem.encode("utf-8", "surrogateescape")
     if len(encoded) <= LONGEST_STEM:
         return stem
-    # Where a file's name is too long, a digest tells apart what begins alike.
+    # A digest keeps long names apart that begin alike.
     digest = hashlib.sha256(encoded).hexdigest()[:32]
     return f"{encoded[: LONGEST_STEM - 40].decode(errors='ignore')}%-{digest}"
 
 
 @contextmanager
 def sole_split(directory: Path) -> Iterator[Path]:
-    """A folder for parts below `directory`, removed at the end.
+    """Lock `directory` and yield a new folder in it for parts, which is removed at the end.
 
-    Raises SplitError where another split is under way, OutputError where the directory cannot be written.
+    Raises SplitError if another split is running, OutputError if the directory cannot be written.
     """
     with lock_directory(directory):
         folder = directory / unfinished_name("parts")
@@ -105,7 +108,7 @@ def sole_split(directory: Path) -> Iterator[Path]:
 
 
 def lock_directory(directory: Path) -> IO[bytes]:
-    """The file that holds the directory's lock as long as it is open; what a killed split left is tidied."""
+    """Lock the directory, and remove the leftovers of killed splits. Closing the returned file ends the lock."""
     try:
         refuse_foreign_link(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -122,14 +125,14 @@ def lock_directory(directory: Path) -> IO[bytes]:
 
 
 def tidy(directory: Path) -> None:
-    """Remove what a killed split of this user left, and put back what it was about to replace."""
+    """Remove the leftovers of a killed split of this user, and restore a folder that it was about to replace."""
     for path in list(directory.iterdir()):
-        found = LEFT.fullmatch(path.name)
+        match = LEFTOVER.fullmatch(path.name)
         status = path.lstat()
-        if not found or not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        if not match or not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             continue
-        published = directory / found[1]
-        if found[2] == REPLACED and not published.exists():
+        published = directory / match[1]
+        if match[2] == REPLACED and not published.exists():
             path.rename(published)
         else:
             shutil.rmtree(path, ignore_errors=True)
@@ -138,10 +141,10 @@ def tidy(directory: Path) -> None:
 def publish(
     directory: Path, day: date, volumes: Sequence[SplitVolume], groups: Mapping[int, str], users: Mapping[int, str]
 ) -> Path:
-    """Put the parts of all volumes together as `directory`/YYYYMMDD, whole or not at all; returns it.
+    """Combine the parts of all volumes in the folder `directory`/YYYYMMDD, which appears whole or not at all.
 
-    volumes: in the order in which their lines follow each other. groups, users: the names of gids and uids. An older
-    folder of the date is replaced. Raises OutputError.
+    volumes: in the order of their lines in the files. groups, users: names by gid and by uid. An existing folder of the
+    same date is replaced. Returns the folder. Raises OutputError.
     """
     target = directory / f"{day:%Y%m%d}"
     unfinished = directory / unfinished_name(target.name)
@@ -171,14 +174,14 @@ def publish(
 
 
 def warn_of_spaces(groups: Sequence[str]) -> None:
-    """Report groups in whose line of the index TreeServe's starter does not find the name."""
+    """Warn about groups with a space in their name: TreeServe's starter splits lines of the index at spaces."""
     if spaced := [group for group in groups if re.search(r"\s", group)]:
-        shown = ", ".join(spaced[:WARNED_OF]) + (", ..." if len(spaced) > WARNED_OF else "")
-        log.warning("TreeServe's starter finds no group whose name holds a space: no server for %s", shown)
+        shown = ", ".join(spaced[:MAX_WARNED]) + (", ..." if len(spaced) > MAX_WARNED else "")
+        log.warning("TreeServe's starter does not find groups with a space in their name: no server for %s", shown)
 
 
 def remove(path: Path) -> None:
-    """Remove a folder with all that is in it, or a link, but not the place where it leads to."""
+    """Remove a folder with its contents, or a link, but not the target of the link."""
     if path.is_symlink():
         path.unlink()
     else:
@@ -186,7 +189,7 @@ def remove(path: Path) -> None:
 
 
 class Part(NamedTuple):
-    """A group's lines of one volume: the file, and how many there are."""
+    """The lines of a group on one volume: their file and their number."""
 
     file: Path
     lines: GroupLines
@@ -194,25 +197,25 @@ class Part(NamedTuple):
 
 def parts_by_group(volumes: Sequence[SplitVolume]) -> dict[int, list[Part]]:
     """The parts of each gid, in the order of the volumes."""
-    found: dict[int, list[Part]] = {}
+    parts: dict[int, list[Part]] = {}
     for volume in volumes:
         for lines in volume.groups:
-            found.setdefault(lines.gid, []).append(Part(volume.folder / f"{lines.gid}.gz", lines))
-    return found
+            parts.setdefault(lines.gid, []).append(Part(volume.folder / f"{lines.gid}.gz", lines))
+    return parts
 
 
 def write_group(folder: Path, name: str, parts: Sequence[Part]) -> IndexRow:
-    """Write one group's file: a file of gzip members is what its parts are, one after another."""
+    """Write a group's file by concatenating its parts, which are gzip members."""
     stem = file_stem(name)
-    with open_new(folder / f"{stem}{LINES}") as whole:
+    with open_new(folder / f"{stem}{LINES}") as file:
         for path, _ in parts:
             with path.open("rb") as part:
-                shutil.copyfileobj(part, whole, COPY_BYTES)
+                shutil.copyfileobj(part, file, COPY_BYTES)
     return index_row(stem, sum(part.lines.lines for part in parts), sum(part.lines.directories for part in parts))
 
 
 def plain(name: str) -> str:
-    """A name as getent's format holds it, whose fields end at a colon."""
+    """A name in getent's format, without colons and newlines, which would end its field."""
     return re.sub(r"[:\n]", "_", name)
 
 

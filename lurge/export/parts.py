@@ -1,4 +1,4 @@
-"""The lines of one volume's groups on their way to whole files: one gzip file for each group, appended to."""
+"""The parts of one volume: for each group a gzip file, to which its lines are appended."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lurge.errors import VolumeError
 from lurge.model.split import GroupLines, Portion
 
 BYTES_A_MEMBER = 1 << 17
-MOST_BYTES_OPEN = 1 << 27
-"""Bytes of all groups together that wait to be written: there may be very many groups."""
+MAX_BYTES_OPEN = 1 << 27
+"""Maximum bytes of all groups together in memory. There may be very many groups."""
 
 LEVEL = 1
 
 PORTIONS_WAITING = 64
-"""Maximum of out-of-order portions to buffer."""
+"""Maximum number of out-of-order portions to buffer."""
 
 
 class VolumeParts(Sink[list[GroupLines]]):
-    """Puts portions, which come in any order, into files in the dump's order.
+    """A sink that takes portions in any order and writes them in the order of the dump.
 
-    What is written depends on nothing but the lines, so that any number of ranks gives equal bytes. Every method raises
-    VolumeError where a file cannot be written.
+    The files depend only on the lines, so that any number of ranks gives equal bytes. Every method raises VolumeError
+    if a file cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -43,7 +43,7 @@ class VolumeParts(Sink[list[GroupLines]]):
 
     @property
     def waiting(self) -> int:
-        """How many portions wait for one before them."""
+        """Number of portions that wait for an earlier portion."""
         return len(self._waiting)
 
     @property
@@ -51,7 +51,7 @@ class VolumeParts(Sink[list[GroupLines]]):
         return self.waiting > PORTIONS_WAITING
 
     def add(self, first_line: int, lines: int, portion: Portion) -> None:
-        """Take the records of `lines` lines of the dump, of which `first_line` is the first."""
+        """Add the records of some lines of the dump. first_line: number of the first line. lines: number of lines."""
         self._waiting[first_line] = (lines, portion)
         while self._next_line in self._waiting:
             count, ready = self._waiting.pop(self._next_line)
@@ -70,7 +70,7 @@ class VolumeParts(Sink[list[GroupLines]]):
             start = end
             if len(text) >= BYTES_A_MEMBER:
                 self._write(gid)
-        if self._bytes_open > MOST_BYTES_OPEN:
+        if self._bytes_open > MAX_BYTES_OPEN:
             self._write_all()
 
     def _write(self, gid: int) -> None:
@@ -85,14 +85,14 @@ class VolumeParts(Sink[list[GroupLines]]):
             self._write(gid)
 
     def finish(self, export: list[GroupLines]) -> list[GroupLines]:
-        """Write what is left; returns the number of lines of each group, by gid."""
+        """Write the remaining lines. Returns the numbers of lines of each group, in the order of gids."""
         self._write_all()
         return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]
 
 
 @contextmanager
 def writing(directory: Path) -> Iterator[None]:
-    """Failed system calls as the volume's error."""
+    """Turn OSError into VolumeError."""
     try:
         yield
     except OSError as error:

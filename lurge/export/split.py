@@ -17,7 +17,7 @@ from lurge.model.split import GroupLines
 
 @dataclass(frozen=True)
 class SplitByGroup(Aggregate[list[GroupLines], list[GroupLines]]):
-    """The lines of every record by group, in files below `folder`, which all ranks see."""
+    """The lines of every record, split by group into files below `folder`, which every rank must see."""
 
     folder: Path
     name: str = "split"

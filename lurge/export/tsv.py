@@ -1,4 +1,4 @@
-"""The TSV reports (docs/formats.md), written from what is stored."""
+"""The TSV reports (docs/formats.md), written from the stored reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Value = str | int | float | date | None
 
 
 def cell(value: Value) -> str:
-    """A value as it stands in a TSV: escaped, `-` where it is missing."""
+    """The text of a value in a TSV: escaped, or `-` if the value is missing."""
     if value is None:
         return MISSING
     text = str(value)
@@ -36,13 +36,13 @@ def cell(value: Value) -> str:
 
 
 def cells(values: Sequence[Value]) -> list[str]:
-    """The cells of a column, in which few values are many times."""
-    known = {value: cell(value) for value in set(values)}
-    return [known[value] for value in values]
+    """The cells of a column with many repeated values: each distinct value is converted once."""
+    texts = {value: cell(value) for value in set(values)}
+    return [texts[value] for value in values]
 
 
 def line(row: Iterable[Value]) -> str:
-    """A row as it stands in a TSV."""
+    """The line of a row in a TSV."""
     return "\t".join(map(cell, row)) + "\n"
 
 
@@ -55,7 +55,11 @@ def write_table(path: Path, header: Sequence[str], lines: Iterable[str]) -> Path
 
 
 def in_order(lines: Iterator[bytes], runs: ExitStack, folder: Path) -> Iterable[bytes]:
-    """Sorted lines: what is more than LINES_AT_ONCE waits in files without a name in `folder`, which `runs` closes."""
+    """The lines, sorted.
+
+    More than LINES_AT_ONCE lines are sorted in runs, which are kept in unnamed temporary files in `folder` and merged.
+    runs: closes these files.
+    """
     sorted_runs: list[Iterable[bytes]] = []
     while run := sorted(islice(lines, LINES_AT_ONCE)):
         if len(run) < LINES_AT_ONCE and not sorted_runs:
@@ -70,12 +74,12 @@ def in_order(lines: Iterator[bytes], runs: ExitStack, folder: Path) -> Iterable[
 def write_reports(
     newest: NewestReports, directory: Path, volumes: Sequence[str], filetypes: Iterable[str]
 ) -> list[Path]:
-    """Write the reports of every volume at its newest date, dated by the newest of these.
+    """Write the reports of every volume at its newest date. The files are named by the newest of these dates.
 
-    Returns the files; none where nothing is stored. Raises OutputError.
+    Returns the files; an empty list if nothing is stored. Raises OutputError.
     """
     for kind in KINDS:
-        # Whoever writes reports holds the database's lock.
+        # Only one process writes reports, because it holds the database's lock.
         remove_abandoned(directory / kind, fresh_seconds=0)
     if not newest.dates:
         return []
@@ -136,11 +140,11 @@ def inspector_lines(pages: Iterable[DirectoryPage], filetypes: Sequence[str]) ->
 
 
 def user_rows(rows: Iterable[UserRow], volumes: Sequence[str]) -> Iterator[tuple[Value, ...]]:
-    """Two rows for each user and group: sizes in MiB, and dates of the newest mtime, one column a volume."""
-    found: dict[tuple[str | None, str | None], dict[str, UserRow]] = {}
+    """Two rows for each user and group, with a column for each volume: sizes in MiB, and dates of the newest mtime."""
+    rows_by_owner: dict[tuple[str | None, str | None], dict[str, UserRow]] = {}
     for row in rows:
-        found.setdefault((row.user, row.group), {})[row.volume] = row
-    for (user, group), by_volume in found.items():
+        rows_by_owner.setdefault((row.user, row.group), {})[row.volume] = row
+    for (user, group), by_volume in rows_by_owner.items():
         sizes = (to_mib(by_volume[name].size or 0) if name in by_volume else 0 for name in volumes)
         times = (by_volume[name].last_modified if name in by_volume else None for name in volumes)
         yield (user, "size", group, *sizes)

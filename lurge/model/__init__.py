@@ -1,1 +1,1 @@
-"""The nouns: volumes, dumps, base directories, reports. Frozen, no I/O."""
+"""Shared types: volumes, dumps, base directories, reports. Immutable, without I/O."""

@@ -1,4 +1,4 @@
-"""The directory report of one volume, a column each: a volume may have millions of directories."""
+"""The directory report of one volume, as columns, because a volume may have millions of directories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 10_000
 
 
 class DirectoryUsage(NamedTuple):
-    """The files of a group in one subdirectory of a base directory; filetype_sizes in the configured order."""
+    """The files of a group in one subdirectory of a base directory. filetype_sizes: in the configured order."""
 
     gid: int
     base: str
@@ -31,10 +31,10 @@ class DirectoryUsage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Directories:
-    """Rows sorted by gid, base directory and subdirectory; equal to others that have the same rows.
+    """Rows sorted by gid, base directory and subdirectory. Two objects are equal if they have the same rows.
 
-    gid, newest, files, start, length: int64[n]. base: int64[n], places in `bases`. text: UTF-8, in which the
-    subdirectories are text[start:start + length]. size: Whole[n]. filetype_sizes: Whole[n, filetypes].
+    gid, newest, files, start, length: int64[n]. base: int64[n], indexes of `bases`. text: UTF-8; the subdirectory of a
+    row is text[start:start + length]. size: Whole[n]. filetype_sizes: Whole[n, filetypes].
     """
 
     bases: Sequence[str]
@@ -50,7 +50,7 @@ class Directories:
 
     @classmethod
     def of(cls, rows: Iterable[DirectoryUsage]) -> Directories:
-        """From rows in any order, those merged that are of the same directory."""
+        """Build from rows in any order. Rows of the same directory are merged."""
         merged = sorted(merge(rows))
         bases = sorted({row.base for row in merged})
         numbers = {base: number for number, base in enumerate(bases)}
@@ -86,20 +86,20 @@ class Directories:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Directories) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment]  # arrays have none
+    __hash__ = None  # type: ignore[assignment]  # arrays cannot be hashed
 
     def parts(self) -> Iterator[slice]:
-        """Slices of so many rows as may well be Python objects at once."""
+        """Slices of at most ROWS_AT_ONCE rows, few enough to hold as Python objects."""
         return (slice(first, min(first + ROWS_AT_ONCE, len(self))) for first in range(0, len(self), ROWS_AT_ONCE))
 
     def subdirectories(self, part: slice) -> list[str]:
-        """The subdirectories of some rows."""
+        """The subdirectories of a slice of rows."""
         starts, lengths = self.start[part].tolist(), self.length[part].tolist()
         return [self.text[start : start + length].decode() for start, length in zip(starts, lengths, strict=True)]
 
 
 def to_days(day: date, times: npt.NDArray[np.int64]) -> list[int]:
-    """What `days_before` gives for each of some times (Unix seconds)."""
+    """The result of `days_before` for each time (int64[n], Unix seconds)."""
     last = last_second(day)
     if times.min(initial=0) < -EXACT_FLOAT:
         return [days_before(day, time) for time in times.tolist()]
@@ -108,7 +108,10 @@ def to_days(day: date, times: npt.NDArray[np.int64]) -> list[int]:
 
 
 def merge(rows: Iterable[DirectoryUsage]) -> Iterable[DirectoryUsage]:
-    """Rows, those merged that differ only in bytes that are shown alike."""
+    """Merge rows with equal gid, base directory and subdirectory.
+
+    Different paths can become equal when their invalid bytes are shown as text.
+    """
     merged: dict[tuple[int, str, str], DirectoryUsage] = {}
     for row in rows:
         other = merged.get(row[:3])

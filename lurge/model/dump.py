@@ -13,7 +13,7 @@ MOST_DAYS = 2**31 - 1
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system (or any scanned tree): its name in the database and where it is mounted."""
+    """A file system, or any scanned tree: its name in the database and its mount point."""
 
     name: str
     mount: str
@@ -23,8 +23,8 @@ class Volume:
 class Dump:
     """The stat of every entry of one volume on one date.
 
-    record_date comes from the dump's name, never from the file's mtime. size is in bytes, compressed. modified: Unix
-    time in nanoseconds, which only tells dumps of one date apart.
+    record_date: from the dump's name, never from the file's mtime. size: bytes, compressed. modified: mtime of the
+    file in Unix nanoseconds, used only to distinguish dumps of the same date.
     """
 
     volume: Volume
@@ -35,7 +35,7 @@ class Dump:
 
     @property
     def time(self) -> int:
-        """The last second of the record date, UTC, in Unix seconds: no mtime counts as later."""
+        """The last second of the record date, UTC, in Unix seconds. A later mtime counts as this time."""
         return last_second(self.record_date)
 
 
@@ -46,11 +46,11 @@ def last_second(day: date) -> int:
 
 
 def days_before(day: date, mtime: int) -> int:
-    """Whole days from `mtime` (Unix seconds) to the last second of `day`, UTC, at most MOST_DAYS either way."""
+    """Whole days from `mtime` (Unix seconds) to the last second of `day`, UTC, from -MOST_DAYS to MOST_DAYS."""
     return min(max((last_second(day) - mtime) // SECONDS_A_DAY, -MOST_DAYS), MOST_DAYS)
 
 
 def date_of(mtime: int) -> date:
-    """The UTC date of `mtime` (Unix seconds); a time no calendar holds becomes the nearest date that it does."""
+    """The UTC date of `mtime` (Unix seconds). Times outside the calendar become its first or last date."""
     day = mtime // SECONDS_A_DAY + date(1970, 1, 1).toordinal()
     return date.fromordinal(min(max(day, date.min.toordinal()), date.max.toordinal()))

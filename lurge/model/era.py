@@ -1,4 +1,4 @@
-"""The eras of dumps: how paths are encoded and how many columns there are (docs/formats.md)."""
+"""The eras of dumps: the encoding of paths and the number of columns (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VAULT_ALPHABET = STANDARD_ALPHABET[:63] + b"_"
 
 
 class Encoding(IntEnum):
-    """How paths are written."""
+    """The encoding of paths. Kernels use its numbers."""
 
     STANDARD = 0
     SORTED = 1
@@ -20,7 +20,7 @@ class Encoding(IntEnum):
 
 @dataclass(frozen=True)
 class Era:
-    """The form of one dump's lines: the encoding of paths and the number of columns."""
+    """The format of a dump's lines: the encoding of paths and the number of columns."""
 
     encoding: Encoding
     columns: int

@@ -1,4 +1,4 @@
-"""What is expected of a group's use of a volume."""
+"""Forecasts of a group's use of a volume."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 
 History = Sequence[tuple[date, int]]
-"""(record date, bytes used on the volume), each date once."""
-
+"""Pairs of (record date, bytes used on the volume). Each date occurs once."""
 
 OK = 1
-"""The level of a group that need not worry."""
+"""The level of a group without a warning."""
 
 DATES_OF_A_TREND = 3
-"""A trend goes from the first to the last of so many newest record dates."""
+"""Number of newest record dates in a trend, which is the line through the first and the last of them."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """level: 1 to 3. in_3_days, in_7_days: bytes, not below 0. quota_reached: None where it will not be."""
+    """A forecast for one group.
+
+    level: 1 to 3. in_3_days, in_7_days: bytes, at least 0. quota_reached: None if the quota will not be reached.
+    """
 
     level: int
     in_3_days: int
@@ -28,4 +30,4 @@ class Forecast:
 
 
 Forecaster = Callable[[History, int | None], Forecast]
-"""From a history and the quota in bytes (None or 0: none) to what is expected after its newest date."""
+"""A function of a history and a quota in bytes (None or 0: no quota). It forecasts from the newest date."""

@@ -1,4 +1,4 @@
-"""Groups by name, and names as a database can hold them."""
+"""Groups, and names that fit into a database column."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import hashlib
 from typing import NamedTuple
 
 LONGEST_NAME = 255
-"""Characters that the database has for a name."""
+"""Maximum length of a name in the database, in characters."""
 
 DIGEST_LENGTH = 32
 
 
 class Group(NamedTuple):
-    """A group's name and its PI's, None where it has none."""
+    """A group's name, and the name of its PI; None if it has no PI."""
 
     name: str
     pi: str | None
 
 
 def storable_name(name: str) -> str:
-    """A name of at most LONGEST_NAME characters: of a longer one its beginning and a digest of the whole.
+    """`name` if it has at most LONGEST_NAME characters, else its beginning and a digest of the whole name.
 
     Different names stay different.
     """

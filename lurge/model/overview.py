@@ -1,4 +1,4 @@
-"""Totals of what is stored: who uses how much, of what kind, how old, and what changed between two dates."""
+"""Totals of stored reports: by group, by person, by filetype and by age."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ AGES = (
     ("1 to 2 years", 2 * YEAR),
     ("2 to 5 years", 5 * YEAR),
 )
-"""Ages of directories, each with the days that it is below; months of 30 days, years of 365."""
+"""Age classes of directories with their exclusive upper bounds in days. A month has 30 days, a year 365."""
 
 OLDEST, UNKNOWN = "5 years and more", "unknown"
 AGE_NAMES = (*(name for name, _ in AGES), OLDEST, UNKNOWN)
 
 
 class BaseUse(NamedTuple):
-    """A group's use of a base directory at its volume's newest date; quota and warning are those of the volume.
+    """A group's use of a base directory at its volume's newest date. Quota and warning apply to the whole volume.
 
-    last_modified: days before the record date. What the older tool left out is None.
+    used, quota, in_3_days, in_7_days: bytes. last_modified: days before the record date. Values that the older tool did
+    not store are None.
     """
 
     volume: str
@@ -43,7 +44,7 @@ class BaseUse(NamedTuple):
 
 
 class OutsideUse(NamedTuple):
-    """A group's use of a volume outside its base directories."""
+    """A group's use of a volume outside its base directories, in bytes."""
 
     volume: str
     record_date: date
@@ -52,7 +53,7 @@ class OutsideUse(NamedTuple):
 
 
 class PersonUse(NamedTuple):
-    """A person's use of a volume as a member of a group."""
+    """A person's use of a volume as a member of a group, in bytes."""
 
     volume: str
     record_date: date
@@ -64,7 +65,7 @@ class PersonUse(NamedTuple):
 
 
 class KindUse(NamedTuple):
-    """Bytes of files of one filetype, or of one age, and in how many directories they lie."""
+    """Bytes of files of one filetype or one age, and the number of directories that contain such files."""
 
     name: str
     size: int
@@ -73,7 +74,7 @@ class KindUse(NamedTuple):
 
 @dataclass
 class VolumeUse:
-    """A group's use of a volume: `used` in its base directories, `unattributed` outside them."""
+    """A group's use of a volume, in bytes: `used` in its base directories, `unattributed` outside them."""
 
     volume: str
     record_date: date
@@ -89,13 +90,13 @@ class VolumeUse:
 
     @property
     def is_over(self) -> bool:
-        """Whether the group uses more than its quota."""
+        """True if the group uses more than its quota."""
         return bool(self.quota) and self.used > (self.quota or 0)
 
 
 @dataclass
 class GroupTotal:
-    """A group's use of some volumes."""
+    """A group's use of several volumes."""
 
     group: str | None
     pi: str | None = None
@@ -111,7 +112,7 @@ class GroupTotal:
 
     @property
     def last_modified(self) -> int | None:
-        """Days since the newest change in a base directory."""
+        """Days since the newest change in any of its base directories; None if unknown."""
         days = (base.last_modified for use in self.volumes.values() for base in use.bases)
         return min((day for day in days if day is not None), default=None)
 
@@ -121,7 +122,7 @@ class GroupTotal:
 
 @dataclass
 class PersonTotal:
-    """A person's use of some volumes, in some groups."""
+    """A person's use of several volumes, in several groups."""
 
     user: str | None
     uses: list[PersonUse] = field(default_factory=list)
@@ -132,7 +133,7 @@ class PersonTotal:
 
     @property
     def files(self) -> int | None:
-        """Number of files; None where the older tool did not count them."""
+        """Number of files; None if the older tool stored a row, because it did not count files."""
         counts = [use.files for use in self.uses]
         return None if None in counts else sum(count for count in counts if count is not None)
 
@@ -143,9 +144,9 @@ class PersonTotal:
 
 def group_totals(bases: Iterable[BaseUse], outside: Iterable[OutsideUse]) -> list[GroupTotal]:
     """Totals by group, the largest first."""
-    found: dict[str | None, GroupTotal] = {}
+    totals: dict[str | None, GroupTotal] = {}
     for base in bases:
-        total = found.setdefault(base.group, GroupTotal(base.group))
+        total = totals.setdefault(base.group, GroupTotal(base.group))
         total.pi = total.pi or base.pi
         use = total.on(base.volume, base.record_date)
         use.used += base.used
@@ -154,13 +155,13 @@ def group_totals(bases: Iterable[BaseUse], outside: Iterable[OutsideUse]) -> lis
         use.in_3_days, use.in_7_days, use.quota_reached = base.in_3_days, base.in_7_days, base.quota_reached
         use.bases.append(base)
     for row in outside:
-        found.setdefault(row.group, GroupTotal(row.group)).on(row.volume, row.record_date).unattributed += row.used
-    return sorted(found.values(), key=lambda total: (-total.used, -total.unattributed, total.group or ""))
+        totals.setdefault(row.group, GroupTotal(row.group)).on(row.volume, row.record_date).unattributed += row.used
+    return sorted(totals.values(), key=lambda total: (-total.used, -total.unattributed, total.group or ""))
 
 
 def person_totals(uses: Iterable[PersonUse]) -> list[PersonTotal]:
     """Totals by person, the largest first."""
-    found: dict[str | None, PersonTotal] = {}
+    totals: dict[str | None, PersonTotal] = {}
     for use in uses:
-        found.setdefault(use.user, PersonTotal(use.user)).uses.append(use)
-    return sorted(found.values(), key=lambda total: (-total.size, total.user or ""))
+        totals.setdefault(use.user, PersonTotal(use.user)).uses.append(use)
+    return sorted(totals.values(), key=lambda total: (-total.size, total.user or ""))

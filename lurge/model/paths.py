@@ -1,4 +1,4 @@
-"""Paths as people see them: text, aliases, and which directory holds which."""
+"""Paths as people see them: conversion to text, and aliases."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 BEFORE, AFTER = "(?:", r")(?=/|\Z)"
-"""Around an expression, so that it ends where a component does."""
+"""Parts around an expression, so that a match ends at the end of a component."""
 
 
 def shown(path: bytes) -> str:
@@ -16,21 +16,22 @@ def shown(path: bytes) -> str:
 
 
 def without_trailing_slash(path: bytes) -> bytes:
-    """`path` without slashes at its end; the root becomes empty, so that every path is below it by component."""
+    """`path` without trailing slashes. The root becomes empty: every absolute path begins with it and a slash."""
     return path.rstrip(b"/")
 
 
 @dataclass(frozen=True)
 class PathAliases:
-    """Replacements for path beginnings, by component; the first pattern that matches is applied, once."""
+    """Replacements for the beginnings of paths, by component. The first pattern that matches is applied, once."""
 
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     @classmethod
     def compile(cls, aliases: Iterable[tuple[str, str]]) -> PathAliases:
-        """Aliases from (regular expression, replacement) pairs.
+        """Compile (regular expression, replacement) pairs.
 
-        Raises re.error where an expression is none or a replacement names a group that it does not have.
+        Raises re.error for an invalid regular expression, and for a replacement that refers to a group which its
+        expression does not have.
         """
         patterns = []
         for expression, replacement in aliases:
@@ -40,17 +41,17 @@ class PathAliases:
         return cls(tuple(patterns))
 
     def pairs(self) -> list[tuple[str, str]]:
-        """The (regular expression, replacement) pairs again."""
+        """The (regular expression, replacement) pairs, as given to `compile`."""
         return [
             (pattern.pattern.removeprefix(BEFORE).removesuffix(AFTER), replacement)
             for pattern, replacement in self.patterns
         ]
 
     def apply(self, path: bytes) -> bytes:
-        """`path` under the name that people know it by."""
+        """`path` under the name that people know, with the first matching alias applied."""
         text = path.decode("utf-8", "surrogateescape")
         for pattern, replacement in self.patterns:
-            found = pattern.match(text)
-            if found:
-                return (found.expand(replacement) + text[found.end() :]).encode("utf-8", "surrogateescape")
+            match = pattern.match(text)
+            if match:
+                return (match.expand(replacement) + text[match.end() :]).encode("utf-8", "surrogateescape")
         return path

@@ -1,6 +1,6 @@
-"""What one volume's dump says, as rows: exact integers, ready to be named and stored.
+"""The reports of one volume's dump, as rows of exact integers that can be named and stored.
 
-Sizes are attributed sizes in bytes unless said otherwise; times are Unix seconds, none later than the dump's time.
+Sizes are attributed sizes in bytes, unless said otherwise. Times are Unix seconds, at most the dump's time.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import NamedTuple
 from lurge.model.directories import Directories
 
 LONGEST_LINE = 1 << 16
-"""Bytes; a longer line is rejected."""
+"""Maximum length of a line in bytes. Longer lines are rejected."""
 
 SAMPLES_KEPT = 5
 SAMPLE_BYTES = 200
-"""Of every reason the first lines are kept, up to so many bytes of each."""
+"""Number of rejected lines to keep for each reason (the first ones), and maximum bytes of each."""
 
 REASONS = ("long", "columns", "number", "type", "path")
-"""Why a line is rejected, in the order of the checks."""
+"""Reasons to reject a line, in the order of the checks."""
 
 VAULT_KEY = "vault key"
-"""The reason under which keys that do not decode are counted; their records still count everywhere else."""
+"""The reason for vault keys that do not decode. Their records still count in all other reports."""
 
 VAULT_STATES = ("Keep", "Archive", "Staged", "Limbo", "Stash")
 
 
 class GroupUsage(NamedTuple):
-    """What a group uses below one of its base directories (the path as shown)."""
+    """A group's use of one of its base directories. base: the path as shown. newest: mtime."""
 
     gid: int
     base: str
@@ -37,7 +37,7 @@ class GroupUsage(NamedTuple):
 
 
 class UserUsage(NamedTuple):
-    """What a user owns in a group, attributed to a base directory or not."""
+    """The records of a user in a group, attributed to a base directory or not. newest: mtime."""
 
     uid: int
     gid: int
@@ -47,7 +47,7 @@ class UserUsage(NamedTuple):
 
 
 class Unattributed(NamedTuple):
-    """What a group has outside every base directory of its own."""
+    """The records of a group outside all of its base directories."""
 
     gid: int
     size: int
@@ -55,7 +55,7 @@ class Unattributed(NamedTuple):
 
 
 class VaultFile(NamedTuple):
-    """A file marked in a vault; size is the file's whole size."""
+    """A file that is marked in a vault. size: the file's whole size, not its hard-link share."""
 
     path: str
     state: str
@@ -66,7 +66,7 @@ class VaultFile(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One of the first lines that were rejected for `reason`; text is cut to a readable length."""
+    """One of the first lines that were rejected for `reason`. line: its number. text: cut to a readable length."""
 
     reason: str
     line: int
@@ -75,7 +75,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """Counters of one volume, kept while reading and independent of the tables."""
+    """Counters of one volume. They are kept while reading, independently of the tables of the reports."""
 
     lines: int
     records: int
@@ -94,7 +94,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class VolumeReport:
-    """All reports of one volume; everything is sorted, so that equal dumps give equal reports."""
+    """All reports of one volume. All rows are sorted, so that equal dumps give equal reports."""
 
     counts: Counts
     groups: list[GroupUsage]

@@ -1,4 +1,4 @@
-"""What a worker must know of a volume before it reads the first line."""
+"""The rules by which a worker reads the lines of a volume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lurge.model.paths import PathAliases, shown, without_trailing_slash
 
 @dataclass(frozen=True)
 class FileType:
-    """A name and the suffixes that make a file one of its type, matched without regard to case."""
+    """A filetype: its name, and the suffixes of its files, which are matched without regard to case."""
 
     name: str
     suffixes: tuple[str, ...]
@@ -19,7 +19,7 @@ class FileType:
 
 @dataclass(frozen=True)
 class PseudoGroup:
-    """Everything below `path` counts for this group, whatever its gid; the path is its base directory."""
+    """A group for everything below `path`, regardless of the gid in the records. The path is its base directory."""
 
     path: str
     gid: int
@@ -29,9 +29,10 @@ class PseudoGroup:
 
 @dataclass(frozen=True)
 class Rules:
-    """How lines of one dump are read and to what they are attributed.
+    """Rules for reading and attributing the lines of one dump.
 
-    dump_time: Unix seconds, the latest mtime that counts. directories: (gid, path) of every base directory, raw.
+    dump_time: Unix seconds; a later mtime counts as this time. directories: (gid, path) of every base directory, with
+    paths as in the .basedirs file.
     """
 
     era: Era
@@ -43,9 +44,9 @@ class Rules:
     aliases: PathAliases
 
     def bases(self) -> tuple[list[str], Mapping[tuple[int, bytes], int]]:
-        """The base directories as shown, and which of them each (gid, raw path) is.
+        """The base directories as shown, sorted, and the index of each (gid, raw path) in them.
 
-        Directories of one group that are shown alike are one.
+        Directories of one group that are shown alike are one directory.
         """
         pairs = [(gid, without_trailing_slash(path)) for gid, path in self.directories]
         pairs += [(group.gid, without_trailing_slash(group.path.encode())) for group in self.pseudo_groups]
@@ -55,5 +56,5 @@ class Rules:
         return distinct, {pair: numbers[name] for pair, name in names.items()}
 
     def pseudo_gids(self) -> Mapping[bytes, int]:
-        """The gid that stands for everything below each pseudo group's path."""
+        """The gid of each pseudo group, by its path."""
         return {without_trailing_slash(group.path.encode()): group.gid for group in self.pseudo_groups}

@@ -1,4 +1,4 @@
-"""The lines of each group, for other programs."""
+"""The lines of each group, split for other programs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 
 class Portion(NamedTuple):
-    """The records of some lines, sorted by group, in the dump's order in each group.
+    """The records of some lines, sorted by group. Within a group they are in the order of the dump.
 
-    gids, lines, directories: int64, one for each group, ascending gids. ends: int64, where each group's text ends.
-    text: uint8, 11 columns a line (docs/formats.md).
+    gids, lines, directories: int64[groups], in ascending order of gids; lines and directories are numbers of records.
+    ends: int64[groups], the end of each group's text. text: uint8, lines of 11 columns (docs/formats.md).
     """
 
     gids: npt.NDArray[np.int64]
@@ -23,7 +23,7 @@ class Portion(NamedTuple):
 
 
 class GroupLines(NamedTuple):
-    """How many lines, and among them directories, a group has."""
+    """The number of lines of a group, and how many of them are directories."""
 
     gid: int
     lines: int

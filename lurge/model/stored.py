@@ -1,4 +1,4 @@
-"""Rows of the reports as they are stored and shown: with names, sizes in bytes, times in days or dates."""
+"""Rows of stored reports: with names, sizes in bytes, and times in days or as dates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 LARGEST = 2**63 - 1
-"""The largest number that a database holds."""
+"""The largest whole number that a database column holds."""
 
 
 class GroupRow(NamedTuple):
@@ -29,9 +29,9 @@ class DirectoryRow(NamedTuple):
 
 
 class DirectoryPage(NamedTuple):
-    """Some directories, a column each: a volume may have millions. filetype_sizes: columns by filetype.
+    """Some directories as columns, because a volume may have millions. filetype_sizes: a column for each filetype.
 
-    What the older tool left out is None.
+    Values that the older tool did not store are None.
     """
 
     bases: list[str]
@@ -45,7 +45,7 @@ class DirectoryPage(NamedTuple):
 
 
 class QuotaRow(NamedTuple):
-    """A group's use of a volume beside its quota, both in bytes, and what is expected of it."""
+    """A group's use and quota of a volume, both in bytes, and its forecast."""
 
     volume: str
     pi: str | None
@@ -92,7 +92,7 @@ class SummaryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class NewestReports:
-    """What is stored of every volume at its newest date; each report can be read once.
+    """The stored reports of every volume at its newest date. Each report can be iterated once.
 
     dates: the newest record date by volume name.
     """

@@ -1,1 +1,1 @@
-"""Where records come from: finding dumps, reading them, scanning trees, making worlds up."""
+"""Sources of records: finding and reading dumps, scanning trees, generating synthetic worlds."""

@@ -19,13 +19,13 @@ from lurge.source.naming import folder_mount, missing_dump
 
 FLAT_NAME = re.compile(r"(\d{8})_(.+)\.[^.]+\.[^.]+\.stats\.gz", re.ASCII | re.DOTALL)
 FOLDER_NAME = re.compile(r"(\d{8})-\d{6}_(.+)", re.ASCII | re.DOTALL)
-DATE_BEFORE = re.compile(r"(\d{8})(?!\d)", re.ASCII)
+LEADING_DATE = re.compile(r"(\d{8})(?!\d)", re.ASCII)
 
 log = logging.getLogger(__name__)
 
 
 def parse_date(text: str) -> date | None:
-    """The date in YYYYMMDD; None where it is none."""
+    """The date in YYYYMMDD; None if it is not a date."""
     try:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
@@ -33,101 +33,104 @@ def parse_date(text: str) -> date | None:
 
 
 def dump_of(path: Path) -> tuple[str, date, Path] | None:
-    """(volume name or mount, record date, file) that the name of an entry of the dump directory says.
+    """(volume name or mount, record date, file) from the name of an entry of the dump directory.
 
-    None where it is no dump's name; the file need not be there.
+    None if the name is not the name of a dump. The file need not exist.
     """
-    found = FLAT_NAME.fullmatch(path.name)
+    match = FLAT_NAME.fullmatch(path.name)
     file = path
-    if not found:
-        found = FOLDER_NAME.fullmatch(path.name)
+    if not match:
+        match = FOLDER_NAME.fullmatch(path.name)
         file = path / "stats.gz"
-    record_date = parse_date(found[1]) if found else None
-    return (found[2], record_date, file) if found and record_date else None
+    record_date = parse_date(match[1]) if match else None
+    return (match[2], record_date, file) if match and record_date else None
 
 
 def find_dumps(directory: Path, volume: Volume) -> Iterator[Dump]:
-    """Every dump of `volume`, newest first; of one date, the most recently modified first.
+    """Every dump of `volume`, newest first. Dumps of the same date: the most recently modified first.
 
-    Raises VolumeError where the directory cannot be read.
+    Raises VolumeError if the directory cannot be read.
     """
     names = {volume.name, folder_mount(volume.mount)}
-    found = []
+    candidates = []
     try:
         entries = list(directory.iterdir())
     except OSError as error:
         raise VolumeError(f"{volume.name}: {directory}: {error.strerror}", "Correct its permissions.") from error
     for path in entries:
-        named = dump_of(path)
-        if named and named[0] in names:
-            _, record_date, file = named
+        parsed = dump_of(path)
+        if parsed and parsed[0] in names:
+            _, record_date, file = parsed
             status = status_of(file)
             if status:
                 dump = Dump(volume, file, record_date, status.st_size, status.st_mtime_ns)
-                found.append((record_date, status.st_mtime_ns, str(file), dump))
-    for *_, newest in sorted(found, key=lambda item: item[:3], reverse=True):
-        yield newest
+                candidates.append((record_date, status.st_mtime_ns, str(file), dump))
+    for *_, dump in sorted(candidates, key=lambda candidate: candidate[:3], reverse=True):
+        yield dump
 
 
 def status_of(file: Path) -> os.stat_result | None:
-    """The status of a regular file, None of anything else; with a warning where it may not be looked at."""
+    """The status of a regular file; None if it is missing, not a regular file, or (with a warning) inaccessible."""
     try:
         status = file.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
-        log.warning("%s is left alone: %s", file, error.strerror)
+        log.warning("%s is ignored: %s", file, error.strerror)
         return None
     return status if stat.S_ISREG(status.st_mode) else None
 
 
 def from_the_future(dump: Dump, today: date) -> bool:
-    """Whether a dump is dated so that no time zone explains it; it would hide every dump to come."""
+    """Warn and return True if a dump is dated more than a day ahead: more than any time zone explains.
+
+    Such a dump would hide every later dump of its volume.
+    """
     if (dump.record_date - today).days <= 1:
         return False
-    log.warning("%s is dated in the future: it is left alone", dump.path)
+    log.warning("%s is ignored: it is dated in the future", dump.path)
     return True
 
 
 def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int) -> Dump:
-    """The dump to read tonight. Raises DumpNotFound where there is none that is new enough."""
+    """The dump to read tonight. Raises DumpNotFound if no dump is new enough."""
     newest = next((dump for dump in find_dumps(directory, volume) if not from_the_future(dump, today)), None)
     if newest is None:
-        names = [named[0] for path in directory.iterdir() if (named := dump_of(path))]
+        names = [parsed[0] for path in directory.iterdir() if (parsed := dump_of(path))]
         raise DumpNotFound(*missing_dump(directory, volume, names))
     age = (today - newest.record_date).days
     if age > max_days_ago:
         raise DumpNotFound(
             f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days",
-            f"See whether wrstat ran for the volume, or write in [dumps]: max_days_ago = {age}",
+            f"Check that wrstat ran for the volume, or write in [dumps]: max_days_ago = {age}",
         )
     return newest
 
 
 def find_base_directories(directory: Path, record_date: date) -> Path:
-    """The .basedirs file for a dump: the newest not after its date, else the newest.
+    """The .basedirs file for a dump: the newest whose date is not after the dump's, else the newest.
 
-    A file without a date in its name is used where no other has one. Raises BaseDirectoriesError where there is none.
+    A file without a date in its name is used only if no file has one. Raises BaseDirectoriesError if there is no file.
     """
     candidates = []
     for path in directory.glob("*.basedirs"):
         status = status_of(path)
         if path.name.startswith(".") or not status:
             continue
-        found = DATE_BEFORE.match(path.name)
-        day = (parse_date(found[1]) if found else None) or date.min
+        match = LEADING_DATE.match(path.name)
+        day = (parse_date(match[1]) if match else None) or date.min
         candidates.append((day > date.min, day <= record_date, day, status.st_mtime_ns, path))
     if not candidates:
         raise BaseDirectoriesError(
-            f"no .basedirs file in {directory}", "Make one with `lurge basedirs`, or set dumps.base_directories."
+            f"no .basedirs file in {directory}", "Create one with `lurge basedirs`, or set dumps.base_directories."
         )
     return max(candidates)[-1]
 
 
 def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
-    """(gid, absolute path without trailing slash) of every line: `gid<TAB>path`.
+    """(gid, absolute path without a trailing slash) of every line `gid<TAB>path`.
 
-    Raises BaseDirectoriesError with the line where one is malformed; blank lines are skipped.
+    Blank lines are skipped. Raises BaseDirectoriesError, with the line number, for a malformed line.
     """
     try:
         content = path.read_bytes()
@@ -139,12 +142,12 @@ def read_base_directories(path: Path) -> list[tuple[int, bytes]]:
             continue
         if line.endswith(b"\r"):
             raise BaseDirectoriesError(
-                f"{path}:{number}: the line ends in a carriage return, which would be in the path"
+                f"{path}:{number}: the line ends in a carriage return, which would become part of the path"
             )
         gid, tab, directory = line.partition(b"\t")
         if not tab or not directory.startswith(b"/") or not re.fullmatch(rb"-?[0-9]{1,18}", gid):
             raise BaseDirectoriesError(f"{path}:{number}: expected gid<TAB>absolute path")
         pairs.append((int(gid), directory.rstrip(b"/") or b"/"))
     if not pairs:
-        log.warning("%s names no base directory: every record will be unattributed", path)
+        log.warning("%s contains no base directory: every record will be unattributed", path)
     return pairs

@@ -1,7 +1,7 @@
-"""Reading a dump as a stream of bytes: gzip of one or many members, or plain text.
+"""Reading a dump as a stream of bytes: gzip with one or several members, or plain text.
 
-Format of gzip: RFC 1952. A cut or corrupt stream is always noticed, with its byte offset. Memory does not grow with the
-file.
+Format of gzip: RFC 1952. A truncated or corrupt stream is always detected and reported with its byte offset. Memory use
+does not depend on the size of the file.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ READ_BYTES = 1 << 19
 
 
 class DumpReader:
-    """A dump's text. `position` is how many bytes of the file were read so far."""
+    """A dump's text. `position`: the number of bytes of the file (compressed) that were read so far."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StreamError where the file cannot be read."""
+        """Open the file. Raises StreamError if it cannot be read."""
         self.position = 0
         self._path = path
         try:
             self._file = io.FileIO(path)
-            begins = self._file.read(len(MAGIC))
+            start = self._file.read(len(MAGIC))
             self._file.seek(0)
         except OSError as error:
             raise self._error(problem_of(error), permission_advice(error)) from error
-        self._text: Any = inflating(self._file) if begins == MAGIC else self._file
+        self._text: Any = inflating(self._file) if start == MAGIC else self._file
         self._handed_out = 0
 
-    def read_into(self, room: memoryview) -> int:
-        """Put the next bytes of text into `room`, which must not be empty; returns how many, 0 at the end.
+    def read_into(self, buffer: memoryview) -> int:
+        """Read the next bytes of text into `buffer`, which must not be empty. Returns their number, 0 at the end.
 
         Raises StreamError.
         """
         try:
             try:
-                count = self._text.readinto(room) or 0
+                count = self._text.readinto(buffer) or 0
             except OverflowError:
-                self._begin_again()
-                count = self._text.readinto(room) or 0
+                self._restart_with_gzip()
+                count = self._text.readinto(buffer) or 0
             self.position = self._file.tell()
             self._handed_out += count
         except (EOFError, OSError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # the stub calls the class an instance
@@ -60,19 +60,19 @@ class DumpReader:
             raise self._error("the file is empty")
         return count
 
-    def _begin_again(self) -> None:
-        """Go on with a slower reader: a header, which may hold a name of any length, is longer than READ_BYTES."""
+    def _restart_with_gzip(self) -> None:
+        """Continue with a slower reader, for a gzip header (it may hold a long file name) longer than READ_BYTES."""
         self._file.seek(0)
         self._text = gzip.GzipFile(fileobj=io.BufferedReader(self._file, READ_BYTES))
-        left = self._handed_out
-        while left:
-            passed = len(self._text.read(min(left, READ_BYTES)))
-            if not passed:
+        remaining = self._handed_out
+        while remaining:
+            skipped = len(self._text.read(min(remaining, READ_BYTES)))
+            if not skipped:
                 raise EOFError
-            left -= passed
+            remaining -= skipped
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
         self._file.close()
 
     def _error(self, problem: str, advice: str | None = None) -> StreamError:
@@ -82,7 +82,7 @@ class DumpReader:
 def inflating(file: io.FileIO) -> Any:
     """A reader of the text in a gzip file."""
     try:
-        # What is below IGzipFile fills the given memory itself; IGzipFile would copy into it.
+        # _GzipReader inflates directly into the caller's buffer. The public class, IGzipFile, copies once more.
         return isal_zlib._GzipReader(file, READ_BYTES)
     except (AttributeError, TypeError):
         fall_back("isal's _GzipReader", "inflating a dump takes longer")
@@ -90,7 +90,7 @@ def inflating(file: io.FileIO) -> Any:
 
 
 def problem_of(error: Exception) -> str:
-    """What an exception while reading a stream means."""
+    """The problem, in words, that an exception raised while reading a stream stands for."""
     if isinstance(error, EOFError):
         return "the stream is cut short"
     if isinstance(error, OSError) and not isinstance(error, BadGzipFile):

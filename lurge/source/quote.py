@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PLAIN = re.compile(rb"[ !#-\[\]-~]*")
-"""Bytes that stand for themselves; everything but printable ASCII takes the slow way."""
+"""Bytes that are written unchanged. Paths with any other byte take the slow path."""
 
 SHORT = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
@@ -14,7 +14,7 @@ FIRST_SURROGATE, LAST_SURROGATE = "\udc80", "\udcff"
 
 
 def quote_character(character: str) -> str:
-    """One character of a path that was decoded with surrogateescape."""
+    """The quoted form of one character of a path that was decoded with surrogateescape."""
     if character in SHORT:
         return SHORT[character]
     if FIRST_SURROGATE <= character <= LAST_SURROGATE:
@@ -28,7 +28,7 @@ def quote_character(character: str) -> str:
 
 
 def quote_inside(text: bytes) -> bytes:
-    """Any part of a path, without the quotes around it; it must not end within a character."""
+    """The quoted form of any part of a path, without the surrounding quotes. It must not end within a character."""
     if PLAIN.fullmatch(text):
         return text
     return "".join(map(quote_character, text.decode("utf-8", "surrogateescape"))).encode()

@@ -1,7 +1,8 @@
-"""Scanning a tree into a dump, with several processes and as many stats in flight as it pays.
+"""Scanning a tree into a dump, with several processes.
 
-The dump has wrstat's newest form and name (docs/formats.md). Processes rather than threads: on a fast local disk the
-interpreter is the limit, and on a slow network file system a waiting process costs as little as a waiting thread.
+The number of processes that walk at once grows while they wait for the file system. The dump has wrstat's newest format
+and name (docs/formats.md). Processes are used, not threads: on a fast local disk the interpreter is the bottleneck, and
+on a slow network file system a waiting process costs as little as a waiting thread.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from lurge.atomic import open_new, remove_abandoned, sync_folder, unfinished_fol
 from lurge.errors import OutputError, ScanError
 from lurge.source.naming import folder_mount
 from lurge.source.quote import quote_inside
-from lurge.source.walk import PROBLEMS_KEPT, Hole, Terms, Walked, Walker, format_line
+from lurge.source.walk import PROBLEMS_KEPT, ScanOptions, UnitResult, Walker, WorkUnit, format_line
 
 COMPRESSION_LEVEL = 1
 GZIP = 31
-MOST_PROCESSES = 32
-MOST_TEXT_WAITING = 1 << 28
-BUSY_ENOUGH = 0.7
-"""Where walking processes compute for a smaller share of their time, they wait for the file system: more may walk."""
+MAX_PROCESSES = 32
+MAX_TEXT_WAITING = 1 << 28
+MIN_BUSY_SHARE = 0.7
+"""Share of CPU time in wall time. Below it, processes wait for the file system, and more of them may walk at once."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class ScanResult:
-    """What a scan met and where its dump lies."""
+    """The path of the dump, and counts of a scan. problems: text of the first few."""
 
     dump: Path
     entries: int = 0
@@ -51,23 +52,23 @@ class ScanResult:
     processes: int = 0
 
 
-class _Place:
-    """Where a hole is in the text, and what filled it."""
+class _Slot:
+    """The place of a work unit in the text, and its result: None until the unit is done."""
 
-    def __init__(self, hole: Hole) -> None:
-        self.hole = hole
-        self.pieces: list[bytes | _Place] | None = None
+    def __init__(self, unit: WorkUnit) -> None:
+        self.unit = unit
+        self.pieces: list[bytes | _Slot] | None = None
 
 
-class _Text:
-    """Pieces of text in the order of the tree, handed on as far as they are complete."""
+class _OrderedText:
+    """Pieces of text in the order of the tree."""
 
-    def __init__(self, root: _Place) -> None:
-        self._stack: list[Iterator[bytes | _Place]] = [iter([root])]
-        self._blocked: _Place | None = None
+    def __init__(self, root: _Slot) -> None:
+        self._stack: list[Iterator[bytes | _Slot]] = [iter([root])]
+        self._blocked: _Slot | None = None
 
     def ready(self) -> Iterator[bytes]:
-        """Text that can be written now."""
+        """Text that can be written now: up to the first unit that is not done."""
         while self._stack:
             piece = self._blocked or next(self._stack[-1], None)
             self._blocked = None
@@ -83,85 +84,88 @@ class _Text:
                 piece.pieces = []
 
 
-def _serve(connection: Connection, others: list[Connection], terms: Terms) -> None:
-    """A walking process: units in, results out, until the other end closes.
+def _serve(connection: Connection, parent_ends: list[Connection], options: ScanOptions) -> None:
+    """Run a walking process: receive units and send results until the other end closes.
 
-    others: the parent's ends, of which a forked process has copies that would keep them open.
+    parent_ends: the parent's ends of all pipes. The forked process has copies, which would keep the pipes open.
     """
-    for other in others:
-        other.close()
-    # The parent hears of an interrupt from the keyboard, too, and dismisses this process.
+    for end in parent_ends:
+        end.close()
+    # The parent receives an interrupt from the keyboard, too, and ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            connection.send(Walker(terms).walk(connection.recv()))
+            connection.send(Walker(options).walk(connection.recv()))
 
 
-class _Crew:
-    """Processes that walk; only as many of them get work as keep the machine busy."""
+class _ProcessPool:
+    """Processes that walk. Only as many of them get work as keep the machine busy."""
 
-    def __init__(self, terms: Terms, processes: int) -> None:
+    def __init__(self, options: ScanOptions, processes: int) -> None:
         self._idle: list[Connection] = []
         self._processes: list[ForkProcess] = []
-        self.working: dict[Connection, _Place] = {}
+        self.working: dict[Connection, _Slot] = {}
         for _ in range(processes):
             try:
-                self._add(terms)
+                self._add(options)
             except OSError as error:
                 if not self._processes:
                     raise ScanError(f"cannot start a process: {error.strerror}") from error
-                log.debug("no more than %d processes: %s", len(self._processes), error)
+                log.debug("only %d processes could be started: %s", len(self._processes), error)
                 break
-        self._most = min(len(self._processes), len(os.sched_getaffinity(0)))
+        self._limit = min(len(self._processes), len(os.sched_getaffinity(0)))
         self._seconds = self._busy = 0.0
 
-    def _add(self, terms: Terms) -> None:
+    def _add(self, options: ScanOptions) -> None:
         context = multiprocessing.get_context("fork")
-        mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, [*self._idle, mine], terms), daemon=True)
+        parent_end, child_end = context.Pipe()
+        process = context.Process(target=_serve, args=(child_end, [*self._idle, parent_end], options), daemon=True)
         try:
             process.start()
         except OSError:
-            mine.close()
+            parent_end.close()
             raise
         finally:
-            theirs.close()
-        self._idle.append(mine)
+            child_end.close()
+        self._idle.append(parent_end)
         self._processes.append(process)
 
     @property
     def used(self) -> int:
-        """How many processes may walk at once by now."""
-        return self._most
+        """The current limit of processes that walk at once."""
+        return self._limit
 
-    def give(self, waiting: list[_Place], text_waiting: int) -> None:
-        """Hand out units, the next in the text first; one at a time where much text waits for what is before it."""
-        most = self._most if text_waiting < MOST_TEXT_WAITING else 1
-        while waiting and self._idle and len(self.working) < most:
-            connection, place = self._idle.pop(), waiting.pop()
-            connection.send(place.hole)
-            self.working[connection] = place
+    def give(self, waiting: list[_Slot], text_waiting: int) -> None:
+        """Hand out units, the next in the text first.
 
-    def finished(self) -> Iterator[tuple[_Place, Walked]]:
-        """Units that are done; waits for at least one."""
+        text_waiting: bytes of text that cannot be written yet. At MAX_TEXT_WAITING, units run one at a time.
+        """
+        limit = self._limit if text_waiting < MAX_TEXT_WAITING else 1
+        while waiting and self._idle and len(self.working) < limit:
+            connection, slot = self._idle.pop(), waiting.pop()
+            connection.send(slot.unit)
+            self.working[connection] = slot
+
+    def finished(self) -> Iterator[tuple[_Slot, UnitResult]]:
+        """Units that are done, with their results. Waits for at least one."""
         for connection in wait(list(self.working)):
             assert isinstance(connection, Connection)
             try:
-                walked: Walked = connection.recv()
+                walked: UnitResult = connection.recv()
             except (EOFError, ConnectionError) as error:
-                raise ScanError("a scanning process died", "Look for its reason in the system's log.") from error
+                raise ScanError("a scanning process died", "Look for the reason in the system's log.") from error
             self._idle.append(connection)
             self._grow(walked)
             yield self.working.pop(connection), walked
 
-    def _grow(self, walked: Walked) -> None:
+    def _grow(self, walked: UnitResult) -> None:
         self._seconds += walked.seconds
         self._busy += walked.busy
-        if self._seconds > 0.1 * self._most:
-            if self._busy < BUSY_ENOUGH * self._seconds and len(self.working) + 1 >= self._most:
-                self._most = min(2 * self._most, len(self._processes))
+        if self._seconds > 0.1 * self._limit:
+            if self._busy < MIN_BUSY_SHARE * self._seconds and len(self.working) + 1 >= self._limit:
+                self._limit = min(2 * self._limit, len(self._processes))
             self._seconds = self._busy = 0.0
 
     def dismiss(self) -> None:
@@ -178,14 +182,14 @@ def scan_tree(
     *,
     cross: bool = False,
     blocks: bool = False,
-    processes: int = MOST_PROCESSES,
+    processes: int = MAX_PROCESSES,
     advanced: Callable[[int], None] = lambda entries: None,
 ) -> ScanResult:
-    """Walk `root` into a dump below `directory`; it appears there whole or not at all.
+    """Walk `root` and write a dump below `directory`, where it appears whole or not at all.
 
-    cross: walk other file systems mounted below, too. blocks: sizes as blocks * 512 instead of apparent. processes: the
-    most that walk at once. advanced: told how many entries were met so far. Raises ScanError where the root cannot be
-    read, OutputError where the dump cannot be written.
+    cross: also walk other file systems that are mounted below `root`. blocks: write sizes as blocks * 512 instead of
+    apparent sizes. processes: maximum number that walk at once. advanced: called with the number of entries so far.
+    Raises ScanError if the root cannot be read, OutputError if the dump cannot be written.
     """
     started, now = time.monotonic(), datetime.now(UTC)
     top = b"/" + os.path.abspath(os.fsencode(root)).lstrip(b"/")
@@ -194,10 +198,10 @@ def scan_tree(
         os.scandir(top).close()
     except OSError as error:
         raise ScanError(f"cannot scan {root}: {error.strerror}") from error
-    terms = Terms(None if cross else status.st_dev, blocks)
+    options = ScanOptions(None if cross else status.st_dev, blocks)
     mount = folder_mount(os.fsdecode(top))
     result = ScanResult(directory, entries=1)
-    crew = _Crew(terms, processes)
+    pool = _ProcessPool(options, processes)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         remove_abandoned(directory)
@@ -207,7 +211,7 @@ def scan_tree(
             with open_new(folder / "stats.gz") as file:
                 packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
                 file.write(packer.compress(format_line(quote_inside(top.rstrip(b"/") + b"/"), status, blocks)))
-                for text in _walk_all(crew, _Place(Hole(top)), result, advanced):
+                for text in _walk_all(pool, _Slot(WorkUnit(top)), result, advanced):
                     file.write(packer.compress(text))
                 file.write(packer.flush())
                 file.flush()
@@ -218,14 +222,17 @@ def scan_tree(
     except OSError as error:
         raise OutputError.at(error.filename or directory, error) from error
     finally:
-        crew.dismiss()
-    result.processes = crew.used
+        pool.dismiss()
+    result.processes = pool.used
     result.seconds = time.monotonic() - started
     return result
 
 
 def publish(folder: Path, directory: Path, mount: str, started: datetime) -> Path:
-    """Give a finished dump its name: that of the second it was started in, or of the first later one that is free."""
+    """Rename a finished dump to its final name, with the time at which the scan started.
+
+    If another dump has the name, the time of the first later second that is free.
+    """
     while True:
         published = directory / f"{started:%Y%m%d-%H%M%S}_{mount}"
         try:
@@ -236,17 +243,17 @@ def publish(folder: Path, directory: Path, mount: str, started: datetime) -> Pat
         started += timedelta(seconds=1)
 
 
-def _walk_all(crew: _Crew, root: _Place, result: ScanResult, advanced: Callable[[int], None]) -> Iterator[bytes]:
-    """The text of the whole tree, in order."""
+def _walk_all(pool: _ProcessPool, root: _Slot, result: ScanResult, advanced: Callable[[int], None]) -> Iterator[bytes]:
+    """The text of the whole tree, in order. Adds up `result` and calls `advanced`."""
     waiting = [root]
     received = written = 0
-    text = _Text(root)
-    while waiting or crew.working:
-        crew.give(waiting, received - written)
-        for place, walked in crew.finished():
-            place.pieces = [_Place(piece) if isinstance(piece, Hole) else piece for piece in walked.pieces]
+    text = _OrderedText(root)
+    while waiting or pool.working:
+        pool.give(waiting, received - written)
+        for slot, walked in pool.finished():
+            slot.pieces = [_Slot(piece) if isinstance(piece, WorkUnit) else piece for piece in walked.pieces]
             received += sum(len(piece) for piece in walked.pieces if isinstance(piece, bytes))
-            waiting += [piece for piece in reversed(place.pieces) if isinstance(piece, _Place)]
+            waiting += [piece for piece in reversed(slot.pieces) if isinstance(piece, _Slot)]
             result.entries += walked.entries
             result.vanished += walked.vanished
             result.unreadable += walked.unreadable

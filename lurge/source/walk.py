@@ -1,7 +1,8 @@
-"""Walking a part of a tree: what one process does for `scan`.
+"""Walking a part of a tree: the work of one process of `scan`.
 
-A unit of work is some entries of one directory with everything below them. When it has taken long enough, the unit
-stops and leaves the rest as holes: units for others, at their places in the text, so that the whole stays sorted.
+A work unit is some entries of one directory with everything below them. A unit that has run for UNIT_SECONDS stops and
+returns the rest as new units, which any process may take. Each new unit stands at its place in the text, so that the
+whole text stays sorted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TYPES = {
 }
 BLOCK_BYTES = 512
 UNIT_SECONDS = 0.05
-FEWEST_ENTRIES_A_HOLE, MOST_ENTRIES_A_HOLE = 16, 1000
+MIN_ENTRIES_A_UNIT, MAX_ENTRIES_A_UNIT = 16, 1000
 PROBLEMS_KEPT = 20
 
 Entry = tuple[bytes, bool]
@@ -32,26 +33,29 @@ Entry = tuple[bytes, bool]
 
 
 @dataclass(frozen=True)
-class Hole:
-    """Entries of a directory that are still to be walked; None where it is still to be listed."""
+class WorkUnit:
+    """Entries of a directory that are still to be walked; None if the directory is still to be listed."""
 
     directory: bytes
     entries: list[Entry] | None = None
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How to walk: the device to stay on (None: any), and whether sizes are those of the blocks on disk."""
+class ScanOptions:
+    """Options of a scan. device: the only device to walk; None for any. blocks: write sizes of the blocks on disk."""
 
     device: int | None
     blocks: bool
 
 
 @dataclass
-class Walked:
-    """What came of a unit: text and holes in their order, and what was met."""
+class UnitResult:
+    """The result of a unit: text and remaining units in their order, and counts.
 
-    pieces: list[bytes | Hole] = field(default_factory=list)
+    problems: text of the first PROBLEMS_KEPT. seconds, busy: wall time and CPU time.
+    """
+
+    pieces: list[bytes | WorkUnit] = field(default_factory=list)
     entries: int = 0
     vanished: int = 0
     unreadable: int = 0
@@ -61,7 +65,7 @@ class Walked:
 
 
 def format_line(quoted: bytes, status: os.stat_result, blocks: bool) -> bytes:
-    """A line in wrstat's newest form; quoted: the path without the quotes around it."""
+    """A line in wrstat's newest format. quoted: the quoted path, without the surrounding quotes."""
     size = status.st_size
     return b'"%b"\t%d\t%d\t%d\t%d\t%d\t%d\t%b\t%d\t%d\t%d\t%d\n' % (
         quoted,
@@ -80,30 +84,30 @@ def format_line(quoted: bytes, status: os.stat_result, blocks: bool) -> bytes:
 
 
 class Walker:
-    """One unit being walked."""
+    """The walk of one unit."""
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-        self._walked = Walked()
+    def __init__(self, options: ScanOptions) -> None:
+        self._options = options
+        self._result = UnitResult()
         self._lines: list[bytes] = []
         self._deadline = time.monotonic() + UNIT_SECONDS
 
-    def walk(self, hole: Hole) -> Walked:
-        """Everything in `hole`, as far as time allows."""
+    def walk(self, unit: WorkUnit) -> UnitResult:
+        """Walk `unit` until it is done or its time is up."""
         started, busy = time.monotonic(), time.process_time()
-        self._walk(hole.directory, self._list(hole.directory) if hole.entries is None else hole.entries)
+        self._walk(unit.directory, self._list(unit.directory) if unit.entries is None else unit.entries)
         self._flush()
-        self._walked.seconds = time.monotonic() - started
-        self._walked.busy = time.process_time() - busy
-        return self._walked
+        self._result.seconds = time.monotonic() - started
+        self._result.busy = time.process_time() - busy
+        return self._result
 
     def _list(self, directory: bytes) -> list[Entry]:
-        """The entries of a directory in the order of a dump: a directory's name sorts with a slash behind it."""
+        """The entries of a directory in the order of a dump: names of directories sort as if they ended in a slash."""
         try:
-            with os.scandir(directory) as found:
-                entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+            with os.scandir(directory) as listing:
+                entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing]
         except FileNotFoundError:
-            self._walked.vanished += 1
+            self._result.vanished += 1
             return []
         except OSError as error:
             self._refused(directory, error)
@@ -112,19 +116,19 @@ class Walker:
         return entries
 
     def _refused(self, path: bytes, error: OSError) -> None:
-        self._walked.unreadable += 1
-        if len(self._walked.problems) < PROBLEMS_KEPT:
-            self._walked.problems.append(f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror}")
+        self._result.unreadable += 1
+        if len(self._result.problems) < PROBLEMS_KEPT:
+            self._result.problems.append(f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror}")
 
     def _walk(self, directory: bytes, entries: list[Entry]) -> None:
         prefix = directory.rstrip(b"/") + b"/"
-        # Every level of the stack: path with a slash, its quoted form, its entries, and which of them is next.
+        # Each level of the stack: the path with a slash, its quoted form, its entries, and the index of the next entry.
         stack: list[tuple[bytes, bytes, list[Entry], int]] = [(prefix, quote_inside(prefix), entries, 0)]
         while stack:
             prefix, quoted, entries, i = stack.pop()
             while i < len(entries):
-                if self._walked.entries and time.monotonic() > self._deadline:
-                    self._leave([*stack, (prefix, quoted, entries, i)])
+                if self._result.entries and time.monotonic() > self._deadline:
+                    self._split_rest([*stack, (prefix, quoted, entries, i)])
                     return
                 name, is_directory = entries[i]
                 i += 1
@@ -134,30 +138,33 @@ class Walker:
                     prefix, quoted, entries, i = below, quoted + quote_inside(name) + b"/", self._list(below), 0
 
     def _emit(self, prefix: bytes, quoted: bytes, name: bytes, is_directory: bool) -> bool:
-        """Add an entry's line; whether it is there and, where it is a directory, on a device to walk."""
+        """Add an entry's line. Returns True for a directory that is on a device to walk."""
         path = prefix + name
         try:
             status = os.lstat(path)
         except FileNotFoundError:
-            self._walked.vanished += 1
+            self._result.vanished += 1
             return False
         except OSError as error:
             self._refused(path, error)
             return False
         slash = b"/" if stat.S_ISDIR(status.st_mode) else b""
-        self._lines.append(format_line(quoted + quote_inside(name) + slash, status, self._terms.blocks))
-        self._walked.entries += 1
-        return bool(slash) and (self._terms.device is None or status.st_dev == self._terms.device)
+        self._lines.append(format_line(quoted + quote_inside(name) + slash, status, self._options.blocks))
+        self._result.entries += 1
+        return bool(slash) and (self._options.device is None or status.st_dev == self._options.device)
 
-    def _leave(self, stack: list[tuple[bytes, bytes, list[Entry], int]]) -> None:
-        """Turn what is left into holes, the deepest first; each about as large as what this unit could do."""
+    def _split_rest(self, stack: list[tuple[bytes, bytes, list[Entry], int]]) -> None:
+        """Append the rest to the result as new units, the deepest first.
+
+        Each unit gets about as many entries as this unit managed.
+        """
         self._flush()
-        size = max(FEWEST_ENTRIES_A_HOLE, min(self._walked.entries, MOST_ENTRIES_A_HOLE))
+        size = max(MIN_ENTRIES_A_UNIT, min(self._result.entries, MAX_ENTRIES_A_UNIT))
         for prefix, _, entries, i in reversed(stack):
             for start in range(i, len(entries), size):
-                self._walked.pieces.append(Hole(prefix, entries[start : start + size]))
+                self._result.pieces.append(WorkUnit(prefix, entries[start : start + size]))
 
     def _flush(self) -> None:
         if self._lines:
-            self._walked.pieces.append(b"".join(self._lines))
+            self._result.pieces.append(b"".join(self._lines))
             self._lines = []

@@ -137,7 +137,7 @@ def test_a_pseudo_group_of_a_real_gid_shares_its_name_with_nobody(tmp_path: Path
 class Forgetful(TableIdentity):
     """Names that know no numbers, as where the machine's names cannot be listed."""
 
-    def gid_of(self, name: str, besides: object = ()) -> int | None:
+    def gid_of(self, name: str, excluded: object = ()) -> int | None:
         return None
 
 

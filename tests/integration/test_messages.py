@@ -61,7 +61,7 @@ def test_a_typo_names_the_nearest_key_and_its_line(site: Site) -> None:
 def test_a_suffix_without_its_dot(site: Site) -> None:
     site.configure('[filetypes]\nBAM = ["bam"]\nREST = ["_x", ".y", "~"]\n')
     done = run_lurge("plan", "-c", str(site.config))
-    assert 'filetypes.BAM: "bam" also matches names that merely end so; ".bam" is a suffix' in done.stderr
+    assert 'filetypes.BAM: "bam" also matches names without a dot before it; use ".bam" for the suffix' in done.stderr
     assert done.stderr.count("filetypes") == 1
 
 

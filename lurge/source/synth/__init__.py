@@ -1,1 +1,1 @@
-"""Made-up volumes: seeded worlds with realistic names, sizes, ages, owners, hard links and vaults, in any era."""
+"""Synthetic volumes: seeded worlds with realistic names, sizes, ages, owners, hard links and vaults, in any era."""

@@ -1,4 +1,4 @@
-"""The kernel that writes the lines of made-up files in any era."""
+"""The kernel that writes the lines of synthetic files in any era."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET
 
 ALPHABETS = np.stack([np.frombuffer(alphabet, np.uint8) for alphabet in (STANDARD_ALPHABET, SORTED_ALPHABET)])
 QUOTED = 2
-MOST_COLUMNS, TYPE_COLUMN = 12, 7
+MAX_COLUMNS, TYPE_COLUMN = 12, 7
 DIGITS_OF_A_NUMBER = 7
 LONGEST_NUMBER = 20
 
 
 class FileArrays(NamedTuple):
-    """Made-up files.
+    """Synthetic files.
 
-    place, number, suffix: int64[n], which directory, the file's number in it, which of the suffixes. columns:
-    int64[n, MOST_COLUMNS], the numbers of a dump's line by column; the type as its letter's code, the path's unused.
+    place, number, suffix: int64[n]; the index of the file's prefix, its number after the prefix, the index of its
+    suffix. columns: int64[n, MAX_COLUMNS], the numbers of a dump's line by column. The type is the code of its letter;
+    the column of the path is not used.
     """
 
     place: npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ class FileArrays(NamedTuple):
 
 
 class Words(NamedTuple):
-    """Texts in one array: text uint8, at int64[n + 1]; the i-th is text[at[i]:at[i + 1]]."""
+    """Texts in one array. text: uint8. at: int64[n + 1]. The i-th text is text[at[i]:at[i + 1]]."""
 
     text: npt.NDArray[np.uint8]
     at: npt.NDArray[np.int64]
@@ -53,7 +54,7 @@ def put_word(out, o, words, number):
 
 @compiled
 def put_number(out, o, value, digits):
-    """A decimal number of at least so many digits."""
+    """Write a decimal number, padded with zeros to `digits` digits."""
     if value < 0:
         out[o] = 45
         o += 1
@@ -72,26 +73,26 @@ def put_number(out, o, value, digits):
 @compiled
 def put_base64(alphabet, path, length, out, o):
     for i in range(0, length, 3):
-        left = length - i
+        remaining = length - i
         bits = np.uint32(path[i]) << np.uint32(16)
-        if left > 1:
+        if remaining > 1:
             bits |= np.uint32(path[i + 1]) << np.uint32(8)
-        if left > 2:
+        if remaining > 2:
             bits |= np.uint32(path[i + 2])
         out[o] = alphabet[bits >> np.uint32(18)]
         out[o + 1] = alphabet[(bits >> np.uint32(12)) & np.uint32(63)]
-        out[o + 2] = alphabet[(bits >> np.uint32(6)) & np.uint32(63)] if left > 1 else 61
-        out[o + 3] = alphabet[bits & np.uint32(63)] if left > 2 else 61
+        out[o + 2] = alphabet[(bits >> np.uint32(6)) & np.uint32(63)] if remaining > 1 else 61
+        out[o + 3] = alphabet[bits & np.uint32(63)] if remaining > 2 else 61
         o += 4
     return o
 
 
 @compiled
 def write_lines(encoding, columns, places, suffixes, files, path, out, ends):
-    """Write a line for each of `files`, which are in the order of their places, into out, which must be long enough.
+    """Write a line for each file into `out`, which must be long enough. Files must be in the order of their places.
 
-    places: what each file's path begins with, already quoted where encoding is QUOTED. path: uint8 scratch. ends:
-    int64[places], becomes where the lines of each place end in out.
+    places: the prefixes of paths, already quoted if encoding is QUOTED. path: uint8, scratch space for one path. ends:
+    int64[places], output: the position in `out` at which the lines of each place end.
     """
     o = 0
     for i in range(len(files.place)):

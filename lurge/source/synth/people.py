@@ -1,4 +1,4 @@
-"""Made-up groups, users and names."""
+"""Synthetic groups, users and names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Team:
-    """A group: gid, name and PI (None where it has none), its users, the part of the site it belongs to."""
+    """A group. name, pi: None if it has none. people: its users. unit: the part of the site that it belongs to."""
 
     gid: int
     name: str | None
@@ -54,14 +54,14 @@ class Team:
 
 
 def make_people(random: np.random.Generator, teams: int, people: int) -> tuple[list[Team], list[Person]]:
-    """Teams and people; a few of each have no name, and a few teams no PI."""
+    """Teams and people. A few of each have no name, and a few teams have no PI."""
     everyone = [Person(FIRST_UID + i, None if i % 29 == 7 else user_name(i)) for i in range(people)]
-    made = []
+    all_teams = []
     for i in range(teams):
         members = random.choice(len(everyone), size=min(len(everyone), 3 + int(random.integers(0, 9))), replace=False)
         topic = TOPICS[i % len(TOPICS)]
         name = topic if i < len(TOPICS) else f"{topic}-{i // len(TOPICS) + 1}"
-        made.append(
+        all_teams.append(
             Team(
                 gid=FIRST_GID + i,
                 name=None if i % 17 == 11 else name,
@@ -70,9 +70,9 @@ def make_people(random: np.random.Generator, teams: int, people: int) -> tuple[l
                 unit=("humgen", "casm", "pam", "tol")[i % 4],
             )
         )
-    return made, everyone
+    return all_teams, everyone
 
 
 def user_name(number: int) -> str:
-    """Two letters and a number, as sites like them."""
+    """A user name as many sites assign them: two letters and a number."""
     return f"{chr(97 + number % 26)}{chr(97 + number * 7 % 26)}{number}"

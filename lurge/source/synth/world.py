@@ -1,7 +1,7 @@
-"""What a made-up volume holds: its directories, their files, and a few files made one by one.
+"""The plan of a synthetic volume: its directories, their files, and a few files that are made individually.
 
-Everything below a directory that many files share differs in the file's number, so that a dump can be written sorted
-without sorting its lines: items are sorted by what their paths begin with.
+Files are made in bunches. The paths of a bunch share a prefix, which is followed by the file's number. So a sorted dump
+needs no sorting of lines: sorting bunches and single entries by their prefixes is enough.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from lurge.source.synth.lines import FileArrays
 from lurge.source.synth.people import ODD_DIRECTORIES, STEMS, SUFFIXES, WORK, Person, Team
 
 FILES_A_DIRECTORY = 90.0
-FEWEST_FILES = 4
+MIN_FILES = 4
 SECONDS_A_YEAR = 31_557_600
 DIRECTORY_BYTES = 4096
 DEVICE = 2_031_616_119
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 FIRST_INODE = 144_115_205_255_725_057
-"""Lustre's inodes are far beyond 32 bits."""
+"""Realistic for Lustre, whose inodes need far more than 32 bits."""
 
 HARD_LINKED, SYMBOLIC, FUTURE, ANCIENT, GONE = 0.01, 0.01, 1e-4, 1e-5, 2e-5
-"""Shares of files that are linked twice, are links, have an mtime to come or from before 1970, or vanished."""
+"""Shares of files: with two hard links, symbolic links, with an mtime in the future or before 1970, vanished."""
 
 
 @dataclass(frozen=True)
 class Single:
-    """One entry made by itself: a directory, a vault's key or a file that is kept in a vault."""
+    """An entry that is made individually: a directory, a vault key, or a file that is marked in a vault."""
 
     path: bytes
     kind: bytes
@@ -45,7 +45,7 @@ class Single:
 
 @dataclass(frozen=True)
 class Bunch:
-    """Files that are alike: their paths begin with `prefix`, then come a number and a suffix."""
+    """Files with similar paths: `prefix`, then a number and a suffix."""
 
     prefix: bytes
     files: int
@@ -56,7 +56,7 @@ class Bunch:
 
 @dataclass
 class Volume:
-    """The plan of one volume: everything in it, and its base directories as (gid, path)."""
+    """The plan of one volume: its entries, and its base directories as (gid, path)."""
 
     mount: str
     singles: list[Single] = field(default_factory=list)
@@ -69,23 +69,23 @@ class Volume:
 
 
 class Planner:
-    """Grows a volume's tree until it holds enough entries."""
+    """Planner of one volume: adds base directories until there are enough entries."""
 
     def __init__(self, random: np.random.Generator, mount: str, entries: int, newest: date) -> None:
         self.volume = Volume(mount)
         self._random = random
-        self._wanted = entries
+        self._target = entries
         self._planned = 0
         self._now = last_second(newest)
         self._inode = FIRST_INODE
         self._known: set[bytes] = set()
 
     def plan(self, teams: list[Team]) -> Volume:
-        """The whole volume."""
+        """Plan the whole volume."""
         root = self.volume.mount.encode()
         self._directory(root, 0, 0)
         turn = 0
-        while self._planned < self._wanted:
+        while self._planned < self._target:
             team = teams[turn % len(teams)]
             kind = b"teams" if turn % 3 else b"projects"
             unit = root + b"/" + team.unit.encode() + b"/" + kind
@@ -96,7 +96,7 @@ class Planner:
         return self.volume
 
     def _base(self, team: Team, base: bytes) -> None:
-        """A base directory with everything below it."""
+        """Add a base directory with everything below it."""
         random = self._random
         self.volume.bases.append((team.gid, base))
         person = team.people[0]
@@ -104,7 +104,7 @@ class Planner:
         self._bunch(base + b"/00README", person, team, few=True)
         self._vault(base, person, team)
         for _ in range(int(random.integers(3, 12))):
-            if self._planned >= self._wanted:
+            if self._planned >= self._target:
                 return
             person = team.people[int(random.integers(0, len(team.people)))]
             work = WORK[int(random.integers(0, len(WORK)))].encode()
@@ -120,7 +120,7 @@ class Planner:
                 self._directories(leaf, person, team)
                 stem = STEMS[int(random.integers(0, len(STEMS)))]
                 self._bunch(leaf + b"/" + stem, person, team)
-                if self._planned >= self._wanted:
+                if self._planned >= self._target:
                     return
         if random.random() < 0.15:
             nested = base + b"/restricted"
@@ -132,10 +132,10 @@ class Planner:
         if stem in self._known:
             return
         self._known.add(stem)
-        share = 3 if few else max(FEWEST_FILES, int(self._random.lognormal(np.log(FILES_A_DIRECTORY), 1.0)))
-        files = max(1, min(share, self._wanted - self._planned))
+        share = 3 if few else max(MIN_FILES, int(self._random.lognormal(np.log(FILES_A_DIRECTORY), 1.0)))
+        files = max(1, min(share, self._target - self._planned))
         prefix = stem + b"_"
-        # Another group's file here and there: what is not below a base directory of its group is unattributed.
+        # A few files belong to another group. They lie outside that group's base directories, so are unattributed.
         gid = team.gid if self._random.random() < 0.97 else team.gid + 1
         self.volume.bunches.append(Bunch(prefix, files, person.uid, gid, self._inode))
         self._inode += files
@@ -154,7 +154,7 @@ class Planner:
             self._single(path, b"d", DIRECTORY_BYTES, uid, gid, self._now - age, 2)
 
     def _directories(self, path: bytes, person: Person, team: Team) -> None:
-        """A directory and those above it that the volume does not have yet."""
+        """Add a directory and its parents, except those that the volume already has."""
         parts = path[len(self.volume.mount) + 1 :].split(b"/")
         above = self.volume.mount.encode()
         for depth, part in enumerate(parts):
@@ -163,7 +163,7 @@ class Planner:
             self._directory(above, person.uid if owned else 0, team.gid if owned else 0)
 
     def _vault(self, base: bytes, person: Person, team: Team) -> None:
-        """Some files that are kept, with their keys."""
+        """Add some files that are marked in a vault, with their keys."""
         for number in range(int(self._random.integers(0, 12))):
             branch = BRANCHES[number % len(BRANCHES)]
             relative = b"vaulted/kept_%04d>?~.cram" % number
@@ -190,12 +190,12 @@ def vault_key(inode: int, relative: bytes) -> bytes:
 
 
 def plan_volume(seed: int, number: int, mount: str, entries: int, newest: date, teams: list[Team]) -> Volume:
-    """The volume `number` of the world `seed`, with about `entries` entries."""
+    """The plan of volume `number` of the world with this seed, with about `entries` entries."""
     return Planner(np.random.default_rng([seed, number]), mount, entries, newest).plan(teams)
 
 
 def make_files(random: np.random.Generator, bunches: list[Bunch], dump: Dump) -> FileArrays:
-    """The files of some bunches, bunch after bunch, at a dump's date."""
+    """The files of some bunches, bunch by bunch, as of a dump's date."""
     counts = np.array([bunch.files for bunch in bunches], np.int64)
     total = int(counts.sum())
     of_bunch = np.repeat(np.arange(len(bunches)), counts)
@@ -216,7 +216,7 @@ def make_files(random: np.random.Generator, bunches: list[Bunch], dump: Dump) ->
     links = (random.random(total) < SYMBOLIC) & (nlink == 1)
     kind[links] = ord("l")
     size[links] = 40
-    # A hard link that vanished would leave the other one with a wrong count.
+    # Only files without hard links vanish: otherwise the link count of the other name would be wrong.
     nlink[(random.random(total) < GONE) & (nlink == 1)] = 0
     suffix = random.integers(0, len(SUFFIXES), total)
     uid = np.array([bunch.uid for bunch in bunches], np.int64)[of_bunch]

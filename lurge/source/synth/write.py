@@ -1,4 +1,4 @@
-"""Writing made-up worlds: dumps in any era, base directories, names, quotas and a configuration."""
+"""Writing synthetic worlds: dumps in any era, base directories, names, quotas and a configuration."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ TO_SORTED = bytes.maketrans(STANDARD_ALPHABET, SORTED_ALPHABET)
 
 @dataclass(frozen=True)
 class Style:
-    """How the dumps of one wrstat version look."""
+    """The format of the dumps of one wrstat version."""
 
     era: Era
     is_sorted: bool
 
     def encode(self, path: bytes) -> bytes:
-        """A whole path."""
+        """The encoded form of a whole path."""
         if self.era.encoding is Encoding.QUOTED:
             return b'"' + quote_inside(path) + b'"'
         standard = base64.b64encode(path)
@@ -63,12 +63,12 @@ STYLES = {
     "6.0": Style(QUOTED_11, is_sorted=True),
     "6.4": Style(QUOTED_12, is_sorted=True),
 }
-"""By the version of wrstat that is the first to write so."""
+"""Styles by the first version of wrstat that writes them."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What to make up. eras: names in STYLES, dealt to the volumes in turn; records: in each volume."""
+    """The parameters of a world. eras: names in STYLES, assigned to the volumes in turn. records: in each volume."""
 
     seed: int
     volumes: tuple[str, ...]
@@ -81,9 +81,9 @@ class World:
 
 
 def make_world(world: World, directory: Path) -> Iterator[tuple[Path, int]]:
-    """Write a world below `directory`; yields each dump and its number of records as it is done.
+    """Write a world below `directory`. Yields each dump and its number of records when it is complete.
 
-    Equal worlds are equal to the byte. Raises OutputError.
+    Equal parameters give byte-for-byte equal files. Raises OutputError.
     """
     random = np.random.default_rng(world.seed)
     teams, people = make_people(random, world.teams, world.people)
@@ -110,14 +110,14 @@ def make_world(world: World, directory: Path) -> Iterator[tuple[Path, int]]:
 
 
 def dump_path(dumps: Path, seed: int, volume: NamedVolume, era: str, day: date) -> Path:
-    """Where a dump lies: old eras have a file, new ones a folder."""
+    """The path of a dump: a file in old eras, a file in a folder of its own in new eras."""
     if era.startswith("6"):
         return dumps / f"{day:%Y%m%d}-210000_{folder_mount(volume.mount)}" / "stats.gz"
     return dumps / f"{day:%Y%m%d}_{volume.name}.s{seed}.{day.toordinal():x}.stats.gz"
 
 
 class DumpWriter:
-    """Writes one dump."""
+    """Writer of one dump."""
 
     def __init__(self, file: BinaryIO, style: Style, dump: Dump, random: np.random.Generator) -> None:
         self._file = file
@@ -128,7 +128,7 @@ class DumpWriter:
         self._scratch = np.zeros(1 << 16, np.uint8)
 
     def write(self, plan: Volume, share: float) -> int:
-        """Write about `share` of the plan's files, and all else; returns the number of records."""
+        """Write about `share` of the plan's bunched files, and all other entries. Returns the number of records."""
         items: list[Single | Bunch] = [*plan.singles, *plan.bunches]
         if self._style.is_sorted:
             items.sort(key=sort_key)
@@ -152,14 +152,14 @@ class DumpWriter:
         files = max(1, round(bunch.files * share))
         return Bunch(bunch.prefix, files, bunch.uid, bunch.gid, bunch.first_inode)
 
-    def _line(self, one: Single) -> bytes:
+    def _line(self, entry: Single) -> bytes:
         era = self._style.era
-        slash = b"/" if one.kind == b"d" and self._style.is_sorted else b""
+        slash = b"/" if entry.kind == b"d" and self._style.is_sorted else b""
         columns = [
-            self._style.encode(one.path + slash),
-            *(b"%d" % value for value in (one.size, one.uid, one.gid, one.mtime, one.mtime, one.mtime)),
-            one.kind,
-            *(b"%d" % value for value in (one.inode, one.nlink, DEVICE, one.size)),
+            self._style.encode(entry.path + slash),
+            *(b"%d" % value for value in (entry.size, entry.uid, entry.gid, entry.mtime, entry.mtime, entry.mtime)),
+            entry.kind,
+            *(b"%d" % value for value in (entry.inode, entry.nlink, DEVICE, entry.size)),
         ]
         return b"\t".join(columns[: era.columns]) + b"\n"
 
@@ -187,14 +187,14 @@ class DumpWriter:
 
 
 def sort_key(item: Single | Bunch) -> bytes:
-    """What an item's paths begin with, a directory's with its slash."""
+    """The prefix of an item's paths; for a directory its path with a slash."""
     if isinstance(item, Bunch):
         return item.prefix
     return item.path + b"/" if item.kind == b"d" else item.path
 
 
 def write_site(world: World, directory: Path, teams: list[Team], people: list[Person], plans: list[Volume]) -> None:
-    """Base directories, names, quotas and a configuration that fits them."""
+    """Write base directories, names, quotas and a matching configuration."""
     oldest = world.newest - timedelta(days=world.dates - 1)
     bases = [pair for plan in plans for pair in sorted(set(plan.bases))]
     (directory / "dumps" / f"{oldest:%Y%m%d}.basedirs").write_bytes(b"".join(b"%d\t%b\n" % pair for pair in bases))

@@ -41,7 +41,7 @@ def error_of(folder: Path, text: str, needs: tuple[str, ...] = ()) -> ConfigErro
         ("[[mpi]]\n", "1: mpi: must be a table"),
         ("pseudo_groups = 1\n", "1: pseudo_groups: must be a list"),
         ("[reports]\ndirectory = 1979-05-27\n", "2: reports.directory: must be a string"),
-        ("[reports]\ndirectory = ''\n", "2: reports.directory: must not be empty or hold a NUL"),
+        ("[reports]\ndirectory = ''\n", "2: reports.directory: must not be empty or contain a NUL"),
         ("[reports]\ndeep_directories = 'users'\n", "2: reports.deep_directories: must be a list"),
         ("[split.s3]\nbucket = 'b'\ndated = 1\n", "3: split.s3.dated: must be true or false"),
         ("[database]\nswap = 'fast'\n", "2: database.swap: must be one of transaction, tagged"),

@@ -58,7 +58,7 @@ def test_errors_of_pydantic_show_no_value(values: dict[str, object]) -> None:
 def test_a_password_in_the_file_is_refused_with_advice(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LURGE_DB_PASSWORD", "other")
     file.write_text('[database]\npassword = "hush"\n')
-    with pytest.raises(ConfigError, match="2: database.password: a password must not stand in the file") as caught:
+    with pytest.raises(ConfigError, match="2: database.password: a password must not be in the file") as caught:
         load(file)
     assert "$LURGE_DB_PASSWORD" in caught.value.advice
     assert "hush" not in caught.value.message + caught.value.advice

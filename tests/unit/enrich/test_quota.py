@@ -63,7 +63,7 @@ def test_what_lfs_says(lfs: Path) -> None:
 
 
 def test_a_mount_that_hangs_is_not_asked_for_ever(lfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quota, "MOST_UNANSWERED", 3)
+    monkeypatch.setattr(quota, "MAX_UNANSWERED", 3)
     assert LfsQuotas(timeout=1, at_once=2).limits(VOLUME, ["slow"] * 40) == {}
     assert len((lfs / "asked").read_text().splitlines()) <= 5
 

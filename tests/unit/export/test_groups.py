@@ -183,7 +183,7 @@ def test_the_work_grows_with_the_groups_not_with_their_square(tmp_path: Path) ->
 
 
 def test_very_many_groups_are_not_all_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lurge.export.parts.MOST_BYTES_OPEN", 1000)
+    monkeypatch.setattr("lurge.export.parts.MAX_BYTES_OPEN", 1000)
     made = VolumeParts(tmp_path / "parts")
     expected: dict[int, bytes] = {}
     for line in range(200):

@@ -142,6 +142,6 @@ def test_what_cannot_be_reached(folder: Path, client: Any, endpoint: str, monkey
     with pytest.raises(SplitError, match="NoSuchBucket") as caught:
         s3.sync(folder, S3Config(bucket="nowhere", endpoint_url=endpoint))
     assert "hush" not in str(caught.value)
-    monkeypatch.setattr(s3, "MOST_TRIES", 1)
+    monkeypatch.setattr(s3, "MAX_ATTEMPTS", 1)
     with pytest.raises(SplitError, match="127.0.0.1:1"):
         s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url="http://127.0.0.1:1"))

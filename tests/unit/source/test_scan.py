@@ -66,7 +66,7 @@ def test_every_entry_once_and_sorted(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit_seconds: float, blocks: bool
 ) -> None:
     monkeypatch.setattr(walk, "UNIT_SECONDS", unit_seconds)
-    monkeypatch.setattr(walk, "FEWEST_ENTRIES_A_HOLE", 2)
+    monkeypatch.setattr(walk, "MIN_ENTRIES_A_UNIT", 2)
     result = scan_tree(tree, tmp_path / "dumps", blocks=blocks, processes=3)
     lines = lines_of(result.dump)
     decoded = [[decode_quoted(path), *rest] for path, *rest in lines]
