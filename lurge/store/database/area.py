@@ -36,7 +36,7 @@ class Area:
     """One kind of data in the database.
 
     migrations: a folder with a subfolder `versions`. The names of the files there begin with their revision, and sort
-    by it. adoption: imports and returns the adoption of an older tool's tables; None if there is no older tool.
+    by it. adoption: imports and returns the adoption of an older tool's tables; None without an older tool.
     lock_suffix: distinguishes the area's lock from the locks of other areas.
     """
 

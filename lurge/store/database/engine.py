@@ -52,9 +52,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Open a transaction that sees one state and changes nothing. Raises StoreError if there is no database."""
+        """Open a transaction that sees one state and changes nothing. Raises StoreError if the database is missing."""
         if not self.dialect.exists():
-            raise StoreError(f"there is no database {self}", NO_DATABASE_ADVICE)
+            raise StoreError(f"the database {self} does not exist", NO_DATABASE_ADVICE)
         with self._transaction(writing=False) as connection:
             yield connection
 

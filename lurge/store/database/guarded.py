@@ -210,7 +210,7 @@ class Connector:
 
 
 def is_local(named: dict[str, Any]) -> bool:
-    """Return whether a connection surely stays on this machine. With an option file, which may name a host, it does not."""
+    """Return whether a connection surely stays on this machine. An option file may name another host."""
     if named.get("unix_socket") or named.get("host") == "localhost":
         return True
     return not named.get("host") and not named.get("read_default_file")

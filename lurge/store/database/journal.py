@@ -86,7 +86,7 @@ def empty_log(path: Path) -> None:
 
 
 def keeper(path: str) -> sqlite3.Connection | None:
-    """Open a read-only connection: if it is closed last, the files of the log remain. None if there is no log."""
+    """Open a read-only connection. If it is closed last, the files of the log remain. Returns None without a log."""
     try:
         connection = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, check_same_thread=False)
     except sqlite3.Error:
