@@ -1,1 +1,1 @@
-"""Documentation; `generate` writes what the code knows best."""
+"""Documentation. `generate` writes the parts that come from the code."""

@@ -1,4 +1,4 @@
-"""Write the generated documents from the code; with --check, say whether they are up to date.
+"""Write the generated documents from the code; with --check, fail if they are not up to date.
 
 These are cli.md, errors.md, lurge.schema.json and the reference in configuration.md.
 """
@@ -24,16 +24,16 @@ GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
 
 
 def command_names(command: Any, name: str = "") -> Iterator[str]:
-    """Every command that does something, and `lurge` itself."""
-    below = getattr(command, "commands", {})
-    if not (name and below):
+    """Yield the names of `lurge` and of every command that is not a group of commands."""
+    subcommands = getattr(command, "commands", {})
+    if not (name and subcommands):
         yield name
-    for word, one in below.items():
-        yield from command_names(one, f"{name} {word}".strip())
+    for word, subcommand in subcommands.items():
+        yield from command_names(subcommand, f"{name} {word}".strip())
 
 
 def cli() -> str:
-    """The help of every command."""
+    """Return the help of every command, as a page."""
     parts = ["# Commands\n", GENERATED]
     for command in command_names(get_command(app)):
         arguments = [*command.split(), "--help"]
@@ -58,7 +58,7 @@ def cli() -> str:
 
 
 def error_page() -> str:
-    """The tree of errors, and what to do about each."""
+    """Return the tree of errors, and a table of them with advice, as a page."""
     tree = inspect.cleandoc(errors.__doc__ or "")
     parts = ["# Errors\n", GENERATED, f"```text\n{tree}\n```\n", "| error | when | what to do |\n| --- | --- | --- |"]
     for name, error in vars(errors).items():
@@ -69,6 +69,7 @@ def error_page() -> str:
 
 
 def main() -> None:
+    """Write or check every generated document."""
     stale = []
     page = (FOLDER / "configuration.md").read_text(encoding="utf-8")
     documents = {

@@ -17,7 +17,7 @@ HEADINGS = "| key | type | default | meaning | example |\n| --- | --- | --- | --
 
 
 def with_reference(page: str) -> str:
-    """The page with the reference between its marks written anew."""
+    """Return the page with a new reference between its marks."""
     before, begin, rest = page.partition(BEGIN)
     mark, _, rest = rest.partition("\n")
     after = rest.partition(END)[2]
@@ -26,7 +26,7 @@ def with_reference(page: str) -> str:
 
 
 def described(table: Table) -> str:
-    """One table of the file: a heading, its meaning, and a row for each key."""
+    """Return the section about one table of the file: a heading, its meaning, and a row for each key."""
     default = f" Default: {table.default}." if table.default else ""
     parts = [f"### `{table.header}`\n", linked(table.description) + default + "\n"]
     if table.keys:
@@ -45,13 +45,15 @@ def described(table: Table) -> str:
 
 
 def assignment(key: str, value: object) -> str:
+    """Return a line of TOML."""
     return f"{toml_key(key)} = {toml_value(value)}"
 
 
 def linked(text: str) -> str:
-    """A description with links to the pages that it names."""
+    """Return a description with links to the pages that it names."""
     return re.sub(r"docs/(\w+\.md)", r"[\1](\1)", text)
 
 
 def schema_text() -> str:
+    """Return the text of lurge.schema.json."""
     return json.dumps(published_schema(Config), indent=2, ensure_ascii=False) + "\n"

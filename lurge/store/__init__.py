@@ -1,1 +1,1 @@
-"""The database: what every kind of it needs, and an area for each kind of data."""
+"""The database: what all areas share, and one area for each kind of data."""

@@ -105,7 +105,7 @@ def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: p
         assert not takes_files(connection)
         insert_rows(connection, schema.user, ("user_id", "user_name"), rows)
     assert [row for row in rows_of(database) if row[1].startswith("u")] == rows
-    assert any("cannot be kept from sending others" in note for note in look_at(database).notes)
+    assert any("cannot be kept from sending other files" in note for note in look_at(database).notes)
     database.close()
 
 

@@ -168,4 +168,4 @@ def test_reading_makes_no_tables(database_config: DatabaseConfig, tmp_path: obje
         with pytest.raises(StoreError):
             read_stored(database_config, lambda _: None)
     else:
-        assert "the database's schema is none of lurge" in refused.value.message
+        assert "the database has no schema of lurge" in refused.value.message

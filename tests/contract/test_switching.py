@@ -106,7 +106,7 @@ def test_dates_are_corrected_on_request(switching: tuple[Site, Database]) -> Non
     before = facts(database)
     said = run_lurge("db", "check", "--config", str(site.config))
     assert said.returncode == 1
-    assert f"of {NIGHTS} dumps stands under the day" in said.stdout
+    assert f"of {NIGHTS} dumps is stored under the date of the file" in said.stdout
     assert facts(database) == before
     said = run_lurge("db", "check", "--repair", "--config", str(site.config))
     assert said.returncode == 0, said.stdout
@@ -127,7 +127,7 @@ def test_usage_that_stands_twice_is_deleted_on_request(switching: tuple[Site, Da
     assert usage(database)[last] == [108]
     assert [row[3] for row in site.tsv("report-output-files")[1:]] == ["108"]
     done = repair_database(database)
-    assert done[-1].endswith("2024-01-30 are deleted, because 2024-01-28 stands there, too")
+    assert done[-1].endswith("2024-01-30 are deleted, because 2024-01-28 is stored, too")
     assert usage(database)[last] == [108]
     # What stood under the last date, of the dump two days before, was replaced.
     lost = last - timedelta(DAYS_LATE)
@@ -224,7 +224,7 @@ def test_a_new_group_that_the_older_tool_adds_twice(ours: tuple[Site, Database])
     with database.stepping() as connection:
         OlderTool(connection).store_groups(VOLUME, FIRST + timedelta(3), newer)
     (problem,) = look_at(database).problems
-    assert problem.startswith("names of groups are not unique, 1 stand there more than once")
+    assert problem.startswith("names of groups have no unique key (repeated names: 1)")
     file_of(site, FIRST + timedelta(4), 300, FIRST + timedelta(4))
     site.run()
     assert run_lurge("db", "check", "--repair", "--config", str(site.config)).returncode == 0

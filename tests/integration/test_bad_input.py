@@ -198,7 +198,7 @@ def test_what_only_looks_makes_nothing(site: Site, command: tuple[str, ...]) -> 
     done = run_lurge(*command, "--config", str(site.config))
     assert set(site.folder.rglob("*")) == before
     if command == ("db", "check"):
-        check(done, 1, f"there is no database {site.database}", "lurge db upgrade")
+        check(done, 1, f"the database {site.database} does not exist", "lurge db upgrade")
     site.run()
     for suffix in ("-wal", "-shm"):
         site.database.with_name(f"lurge.db{suffix}").unlink()

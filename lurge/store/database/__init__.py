@@ -1,4 +1,4 @@
-"""Databases: connections, what differs between their kinds, bulk inserts, locks, upgrades."""
+"""Databases: connections, dialects, bulk inserts, locks and upgrades."""
 
 from lurge.store.database.engine import Database
 

@@ -1,4 +1,4 @@
-"""Areas: the tables of one kind of data, with their own migrations and their own lock, in a database with others."""
+"""Areas: each holds the tables of one kind of data, with their own migrations and their own lock."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ VERSION_TABLE = "alembic_version"
 
 
 class Adoption(Protocol):
-    """Taking over the tables that an older tool made: they are set aside, and their rows brought over into ours."""
+    """Adoption of the tables of an older tool: they are renamed, and their rows copied into lurge's tables."""
 
     def recognises(self, connection: sa.Connection) -> bool:
-        """Whether the older tool made the tables."""
+        """Return whether the older tool made the tables."""
 
     def begun(self, tables: Collection[str]) -> bool:
-        """Whether some tables are set aside."""
+        """Return whether some of `tables` were set aside: an adoption has begun and not ended."""
 
     def set_aside(self, connection: sa.Connection) -> None:
-        """Rename the older tool's tables."""
+        """Set the older tool's tables aside: rename them."""
 
     def bring_over(self, connection: sa.Connection) -> None:
-        """Copy every row, in one transaction. Raises StoreError if a row would be lost."""
+        """Copy every row that was set aside, in one transaction. Raises StoreError if a row would be lost."""
 
     def clear_away(self, connection: sa.Connection) -> None:
-        """Drop what was brought over."""
+        """Drop the tables that were set aside, after their rows were copied."""
 
 
 @dataclass(frozen=True)
 class Area:
     """One kind of data in the database.
 
-    migrations: a folder with a folder `versions`, whose files begin with their revision and sort by it.
-    adoption: loads what takes over an older tool's tables, when that is needed; None if there is no older tool.
-    lock_suffix: tells the area's lock from those of other areas.
+    migrations: a folder with a subfolder `versions`. The names of the files there begin with their revision, and sort
+    by it. adoption: imports and returns the adoption of an older tool's tables; None without an older tool.
+    lock_suffix: distinguishes the area's lock from the locks of other areas.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Area:
 
     @classmethod
     def named(cls, name: str, metadata: sa.MetaData, migrations: Path) -> Area:
-        """An area whose version table and lock are named after it."""
+        """Make an area whose version table and lock are named after it."""
         return cls(name, metadata, migrations, f"{VERSION_TABLE}_{name}", f".{name}")
 
 
 def revisions(connection: sa.Connection, area: Area, tables: Collection[str]) -> tuple[str | None, str]:
-    """The revision of an area in a database of these tables, and the newest there is."""
+    """Return the revision of an area in a database that has `tables`, None if it has none, and the newest revision."""
     newest = max(path.stem for path in (area.migrations / "versions").glob("[0-9]*.py")).partition("_")[0]
     if area.version_table not in tables:
         return None, newest

@@ -1,6 +1,6 @@
-"""The differences between kinds of databases, as questions that each kind answers.
+"""The interface of a dialect: everything that differs between kinds of databases.
 
-`sqlite.py`, `mysql.py` and `postgresql.py` are the answers. Other modules ask; they do not compare names of databases.
+`sqlite.py`, `mysql.py` and `postgresql.py` implement it. Other modules call it, and never compare names of databases.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CONNECT_SECONDS = 10
 ANSWER_SECONDS = 3600
 OPTION = "lurge_dialect"
 WRITING = "lurge_writing"
-"""Execution options of connections: their dialect, and whether a transaction is for writing."""
+"""Names of execution options of connections: the dialect, and whether the transaction writes."""
 
 Row = tuple[object, ...]
-"""Values in the order of some columns: whole numbers, floats, text, dates or None."""
+"""Values in the order of given columns: integers, floats, text, dates or None."""
 
 
 class Dialect(ABC):
-    """One kind of database. Each engine has an object of its own.
+    """One kind of database. Each engine has its own object.
 
     reading_options: execution options of SQLAlchemy for transactions that only read.
     """
@@ -41,111 +41,111 @@ class Dialect(ABC):
 
     @abstractmethod
     def make_engine(self) -> sa.Engine:
-        """Make an engine. Raises StoreError if the driver is missing or the URL is not one."""
+        """Make an engine. Raises StoreError if the driver is missing or the URL is malformed."""
 
     def title(self, url: sa.URL) -> str:
-        """The database as people know it, without secrets."""
+        """Return the name of the database for messages, without secrets."""
         return f"{url.database} on {url.host or 'this host'}" + (f":{url.port}" if url.port else "")
 
     # Errors.
 
     @abstractmethod
-    def may_pass(self, error: BaseException) -> bool:
-        """Whether the same work may succeed later: a connection was lost, another transaction was in the way."""
+    def is_transient(self, error: BaseException) -> bool:
+        """Return whether the same work may succeed later: after a lost connection, or a conflict of transactions."""
 
     def is_denied(self, cause: BaseException) -> bool:
-        """Whether the server refused the user or the password."""
+        """Return whether the server rejected the user or the password."""
         return False
 
     def is_unknown_host(self, cause: BaseException) -> bool:
-        """Whether the name of the server's host could not be resolved."""
+        """Return whether the name of the server's host could not be resolved."""
         return False
 
     def message(self, cause: BaseException) -> str:
-        """The driver's message on one line."""
+        """Return the driver's message on one line."""
         return str(cause)
 
     # Rows.
 
     @abstractmethod
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Insert many rows, in the quickest way that this database has."""
+        """Insert many rows in the fastest way that this database has."""
 
     @contextmanager
     def unchecked_keys(self, connection: sa.Connection) -> Iterator[None]:
         """Disable foreign-key checks during a bulk insert, if the database can do so."""
         yield
 
-    def count_on(self, connection: sa.Connection, table: sa.Table) -> None:
-        """Let the database give keys after the largest one, when rows came with keys of their own."""
+    def advance_keys(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Make automatic keys continue after the largest key, after rows were inserted with explicit keys."""
 
     def storable(self, text: str) -> str:
-        """A text as this database holds it."""
+        """Return a text in the form that this database stores."""
         return text
 
     # Tables.
 
     def unfit(self, connection: sa.Connection) -> str | None:
-        """The reason why this database cannot hold lurge's tables; None if it can."""
+        """Return the reason why this database cannot hold lurge's tables; None if it can."""
         return None
 
     def set_aside(self, connection: sa.Connection, names: Mapping[str, str]) -> None:
-        """Rename tables, old name to new. Keys that refer from one to another need not hold any more."""
+        """Rename tables. names: the new name by the old one. Foreign keys between these tables may be dropped."""
         quote = connection.dialect.identifier_preparer.quote
         for old, new in names.items():
             connection.exec_driver_sql(f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}")
 
     def drop_tables(self, connection: sa.Connection, names: Iterable[str]) -> None:
-        """Drop tables that may refer to each other."""
+        """Drop tables, also if they refer to each other."""
         quote = connection.dialect.identifier_preparer.quote
         with self.unchecked_keys(connection):
             for name in names:
                 connection.exec_driver_sql(f"DROP TABLE {quote(name)}")
 
     def without_transactions(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
-        """Those of some tables that have no transactions, each with the reason."""
+        """Return those of `tables` that have no transactions, each with the reason."""
         return []
 
-    # Findings for people.
+    # Diagnosis.
 
     @abstractmethod
     def server(self, connection: sa.Connection) -> str:
-        """The name and version of the database's program."""
+        """Return the name and version of the database software."""
 
     def notes(self, connection: sa.Connection) -> Iterator[str]:
-        """Find what makes the connection slower or less safe than it could be."""
+        """Yield a note for everything that makes the connection slower or less safe than it could be."""
         yield from ()
 
     def missing_privileges(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
-        """The privileges that the user needs and does not have, as far as the server says."""
+        """Return the privileges that the user needs and lacks, as far as the server tells."""
         return []
 
     # Files and locks.
 
     @abstractmethod
     def named_lock(self, database: Database, suffix: str) -> NamedLock:
-        """The lock of an area, whose suffix tells it from other areas' locks."""
+        """Return the lock of an area. suffix: distinguishes it from the locks of other areas."""
 
     def exists(self) -> bool:
-        """Whether the database is there, as far as can be told without opening it."""
+        """Return whether the database exists, as far as can be told without opening it."""
         return True
 
     def make(self) -> None:
-        """Make an empty database if it is missing and can be made so. Raises StoreError."""
+        """Create an empty database if it is missing and a client can create one. Raises StoreError."""
 
     def open(self, writing: bool) -> None:
-        """Get ready for a transaction, if there is anything to do."""
+        """Prepare for a transaction, if needed."""
 
     def prepare(self) -> None:
-        """Make the database ready for a run, if there is anything to do."""
+        """Prepare the database for a run, if needed."""
 
     def tidy(self, engine: sa.Engine) -> None:
-        """Tidy up after a run, if there is anything to do."""
+        """Tidy up after a run, if needed."""
 
     def close(self) -> None:
-        """Close what is held beside the engine's connections."""
+        """Close the resources of the dialect itself. The engine closes its connections."""
 
 
 def dialect_of(connection: sa.Connection) -> Dialect:
-    """The dialect of a connection that a Database made."""
+    """Return the dialect of a connection that a Database made."""
     return cast(Dialect, connection.get_execution_options()[OPTION])

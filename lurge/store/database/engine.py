@@ -1,4 +1,4 @@
-"""Opening the database: connections, transactions, what to do when it goes away."""
+"""The database: its connections and transactions, and retries if it is unavailable."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from lurge.store.database.postgresql import PostgreSQL
 from lurge.store.database.sqlite import SQLite
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` make it; or correct database.url."
-HOST_ADVICE = "Correct the host in database.url, or see why this machine cannot resolve it."
+NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` create it; or correct database.url."
+HOST_ADVICE = "Correct the host in database.url, or find out why this machine cannot resolve it."
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
 DIALECTS: dict[str, type[Dialect]] = {"sqlite": SQLite, "mysql": MySQL, "postgresql": PostgreSQL}
-"""By the first word of a URL."""
+"""Dialects by the beginning of the URL, up to `+` or `:`."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class Database:
-    """The database of one site, of any kind that a dialect knows.
+    """The database of one site.
 
-    Every method raises StoreError where the database refuses, StoreUnavailable where trying again may help.
+    Every method raises StoreUnavailable if trying again may help, and StoreError for every other error of the database.
     """
 
     def __init__(self, config: DatabaseConfig) -> None:
@@ -52,21 +52,21 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state and changes nothing. No database is made if there is none."""
+        """Open a transaction that sees one state and changes nothing. Raises StoreError if the database is missing."""
         if not self.dialect.exists():
-            raise StoreError(f"there is no database {self}", NO_DATABASE_ADVICE)
+            raise StoreError(f"the database {self} does not exist", NO_DATABASE_ADVICE)
         with self._transaction(writing=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is committed at the end, or not at all."""
+        """Open a transaction that is committed at the end, or rolled back on an exception."""
         with self._transaction(writing=True) as connection:
             yield connection
 
     @contextmanager
     def stepping(self) -> Iterator[sa.Connection]:
-        """A connection for several transactions, each of which ends with its `commit`."""
+        """Open a connection for several transactions. Each ends with a call of its `commit`."""
         self.dialect.open(writing=True)
         with self.translated(), self.engine.connect().execution_options(**{WRITING: True}) as connection:
             yield connection
@@ -80,7 +80,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """What the driver raises, as our own errors."""
+        """Raise the driver's errors as lurge's own."""
         try:
             yield
         except (SQLAlchemyError, OverflowError) as error:
@@ -90,17 +90,17 @@ class Database:
                 raise StoreError(message, HOST_ADVICE) from error
             if self.dialect.is_denied(cause):
                 raise StoreError(message, PASSWORD_ADVICE) from error
-            raise (StoreUnavailable if self.dialect.may_pass(error) else StoreError)(message) from error
+            raise (StoreUnavailable if self.dialect.is_transient(error) else StoreError)(message) from error
 
     def retrying(self, work: Callable[[], T]) -> T:
-        """What `work` returns; done again, after longer and longer waits, while the database is unavailable."""
-        ends = time.monotonic() + self._retry_seconds
+        """Return the result of `work`. While the database is unavailable, try again after longer and longer pauses."""
+        deadline = time.monotonic() + self._retry_seconds
         pause = FIRST_PAUSE
         while True:
             try:
                 return work()
             except StoreUnavailable as error:
-                left = ends - time.monotonic()
+                left = deadline - time.monotonic()
                 if left <= 0:
                     raise
                 pause = min(pause, left)
@@ -109,30 +109,30 @@ class Database:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def missing_privileges(self, tables: Collection[str]) -> list[str]:
-        """The privileges that the user needs for some tables and does not have, as far as the server says."""
+        """Return the privileges on `tables` that the user needs and lacks, as far as the server tells."""
         with self.reading() as connection:
             return self.dialect.missing_privileges(connection, tables)
 
     def close(self) -> None:
-        """Close every connection; the next use opens new ones."""
+        """Close every connection. The next use opens new ones."""
         close_all(self.engine, self.dialect)
 
 
 def dialect_for(config: DatabaseConfig) -> Dialect:
-    """The dialect of a database. Raises StoreError if lurge knows none of that name."""
+    """Make the dialect that a URL names. Raises StoreError if lurge does not have it."""
     name = config.url.partition(":")[0].partition("+")[0]
     if name not in DIALECTS:
-        raise StoreError(f"lurge has no database of the kind {name!r}", f"It has {', '.join(DIALECTS)}.")
+        raise StoreError(f"database.url: lurge does not support {name!r}", f"It supports {', '.join(DIALECTS)}.")
     return DIALECTS[name](config)
 
 
 def note_reached(database: weakref.ref[Database], *_: object) -> None:
-    """Remember that the server was there, so that its name is right: if it cannot be resolved later, that may pass."""
+    """Remember that the server was reached. Its name is right, so a later failure to resolve it is transient."""
     if alive := database():
         alive._reached = True
 
 
 def close_all(engine: sa.Engine, dialect: Dialect) -> None:
-    """Close the connections of an engine, and after them what its dialect holds."""
+    """Close the connections of an engine, and then its dialect."""
     engine.dispose()
     dialect.close()

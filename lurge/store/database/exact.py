@@ -1,4 +1,4 @@
-"""Comparison of texts by their bytes, whatever the collation of their columns."""
+"""Comparison of texts by their bytes, independent of the collation of their columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class Exact(FunctionElement[str]):
-    """A text in a form that is equal to another only if both have the same bytes."""
+    """A form of a text. Two such forms are equal only if both texts have the same bytes."""
 
     name = "exact"
     type = sa.String()

@@ -1,4 +1,4 @@
-"""Privileges of the user of a MySQL or MariaDB server, as SHOW GRANTS tells them."""
+"""Privileges of the user of a MySQL or MariaDB server, from SHOW GRANTS."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ ROLE = re.compile(r"GRANT (?!.* ON ).+ TO ", re.IGNORECASE | re.DOTALL)
 
 
 def missing_grants(grants: Iterable[str], database: str) -> list[str]:
-    """The privileges that the user lacks on a database; none where a role, whose own are not shown, may give them."""
+    """Return the privileges that the user lacks on a database.
+
+    None are returned if the user has a role: its privileges are not shown, so it may grant them.
+    """
     given: set[str] = set()
     has_role = False
     for grant in grants:
-        if found := GRANT.match(grant):
-            if covers(found[2], database):
-                given.update(name.strip().upper() for name in found[1].split(","))
+        if match := GRANT.match(grant):
+            if covers(match[2], database):
+                given.update(name.strip().upper() for name in match[1].split(","))
         elif ROLE.match(grant):
             has_role = True
     if has_role or given & {"ALL PRIVILEGES", "ALL"}:
@@ -26,7 +29,7 @@ def missing_grants(grants: Iterable[str], database: str) -> list[str]:
 
 
 def covers(pattern: str, database: str) -> bool:
-    r"""Whether the name in a grant stands for a database: `_` and `%` are wildcards unless a `\` is before them."""
+    r"""Return whether the pattern in a grant matches a database. `_` and `%` are wildcards, unless a `\` precedes."""
     if pattern == "*":
         return True
     name = pattern.strip("`").replace("``", "`")

@@ -1,12 +1,12 @@
-"""Connections to a MySQL server that give no file of this machine away, encrypted where the server can be.
+"""Connections to a MySQL server that never send it a file of this machine, and use TLS if the server offers it.
 
-To load rows quickly, MySQL has LOAD DATA LOCAL: the client says a name, and then the *server* names the file that the
-client sends. A server that lies may ask for any file, after any statement. So the client library's functions that read
-files are replaced: they know no file but the rows that are being loaded, under a name made for one statement.
+MySQL loads rows quickly by LOAD DATA LOCAL: the client gives a file name, then the *server* asks the client for a file.
+A malicious server can ask for any file, after any statement. So the functions of the client library that read files are
+replaced. The new ones know only the rows that are being loaded, under a random name that is made for one statement.
 
-mysqlclient does not offer these functions of the client library. They are reached by way of its object's memory, whose
-first part after Python's own is the library's connection. That is not documented: where it does not hold, rows are not
-sent as files (`Connection.guard` is None), and inserts take their place.
+mysqlclient does not expose these functions. They are reached through the memory of its connection object, in which the
+connection of the client library follows Python's own header. This layout is not documented. If it is different, rows
+are inserted and not sent as files (`Connection.guard` is None).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from MySQLdb import OperationalError, _mysql
 from MySQLdb.connections import Connection as PlainConnection
 
 OPTION_ERROR, TLS_ERROR, FILE_ERROR = 2000, 2026, 2068
-"""MySQL's numbers: an unknown error; no TLS; a file that is not sent."""
+"""Error numbers of MySQL: an unknown error; no TLS; a rejected file."""
 
 REFUSED = b"the server asked for a file that was not offered"
 
@@ -31,34 +31,34 @@ Open = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.c_
 Read = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint)
 Close = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 Explain = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint)
-"""What mysql_set_local_infile_handler of the C API takes."""
+"""Types of the callbacks that mysql_set_local_infile_handler of the C API takes."""
 
 log = logging.getLogger(__name__)
 
 
 class UnknownLayoutError(Exception):
-    """The client library's connection is not where it should be in mysqlclient's object."""
+    """The client library's connection is not at the expected place in mysqlclient's object."""
 
 
 class Guard:
-    """The files that one connection may send: none, or the rows that are being loaded."""
+    """The files that one connection may send: only the rows that are being loaded."""
 
     def __init__(self, connection: _mysql.connection) -> None:
-        """Raises UnknownLayoutError."""
+        """Replace the functions of the client library. Raises UnknownLayoutError."""
         pointer = ctypes.c_void_p(library_connection(connection))
         self._name = b""
         self._text: Iterator[bytes] = iter(())
         self._rest = memoryview(b"")
         self.error: BaseException | None = None
-        # The library calls these as long as the connection lives, so the guard must live as long.
+        # The library calls these while the connection lives, so the guard must live as long.
         self._functions = (Open(self._open), Read(self._read), Close(self._close), Explain(self._explain))
         LIBRARY.mysql_set_local_infile_handler(pointer, *self._functions, None)
 
     @contextmanager
     def offering(self, text: Iterable[bytes]) -> Iterator[str]:
-        """Let the server read some text once; yields the name of the file that stands for it.
+        """Let the server read a text once, as a file. Yields the name of this file.
 
-        Raises the error that reading the text raised, in place of the driver's.
+        If reading the text raises an exception, it is raised in place of the driver's.
         """
         self._name = f"lurge-{secrets.token_hex(16)}".encode()
         self._text, self._rest, self.error = iter(text), memoryview(b""), None
@@ -97,7 +97,7 @@ class Guard:
 
 
 def find_library() -> Any:
-    """The C API that mysqlclient is linked with; None where it cannot be reached."""
+    """Load the C API that mysqlclient is linked with; None if it cannot be loaded."""
     try:
         library = ctypes.CDLL(_mysql.__file__)
         library.mysql_thread_id.restype = ctypes.c_ulong
@@ -114,7 +114,7 @@ LIBRARY = find_library()
 
 
 def library_connection(connection: _mysql.connection) -> int:
-    """The address of the client library's connection in mysqlclient's. Raises UnknownLayoutError."""
+    """Return the address of the client library's connection in mysqlclient's. Raises UnknownLayoutError."""
     address = id(connection) + object.__basicsize__
     if LIBRARY is None or LIBRARY.mysql_thread_id(address) != connection.thread_id():
         raise UnknownLayoutError
@@ -122,12 +122,15 @@ def library_connection(connection: _mysql.connection) -> int:
 
 
 class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no types
-    """A connection with its guard, which is there before the first statement is sent."""
+    """A connection with a guard, which is installed before the first statement is sent."""
 
     guard: Guard | None = None
 
     def set_character_set(self, charset: str, collation: str = "") -> None:
-        """As the base class, which calls this once it is connected and before it sends anything else."""
+        """Install the guard, require TLS, then set the character set as the base class does.
+
+        The base class calls this after connecting, before it sends anything else.
+        """
         if self.guard is None and self.sends_files:
             self.guard = Guard(self)
         if self.must_be_encrypted and not self.cipher():
@@ -136,18 +139,18 @@ class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no t
         super().set_character_set(charset, collation)
 
     def cipher(self) -> str:
-        """How what travels is encrypted; empty where it is not."""
+        """Return the cipher of the connection, empty if it is not encrypted."""
         try:
-            # The library knows; a server could say anything.
+            # The library's answer can be trusted, the server's cannot.
             address = library_connection(self)
             return (LIBRARY.mysql_get_ssl_cipher(address) or b"").decode()
         except UnknownLayoutError:
             self.query("SHOW STATUS LIKE 'Ssl_cipher'")
-            ((_, found),) = self.store_result().fetch_row(0)
-            return found.decode() if isinstance(found, bytes) else str(found or "")
+            ((_, cipher),) = self.store_result().fetch_row(0)
+            return cipher.decode() if isinstance(cipher, bytes) else str(cipher or "")
 
     def __init__(self, *arguments: Any, local_infile: int, must_be_encrypted: bool, **named: Any) -> None:
-        """Raises UnknownLayoutError where files cannot be guarded, and the errors of the base class."""
+        """Connect. Raises UnknownLayoutError if files cannot be guarded, and the errors of the base class."""
         self.sends_files = bool(local_infile)
         self.must_be_encrypted = must_be_encrypted
         super().__init__(*arguments, local_infile=local_infile, **named)
@@ -157,10 +160,10 @@ class Connection(PlainConnection):  # type: ignore[misc]  # mysqlclient has no t
 
 
 class Connector:
-    """Makes the connections of one engine.
+    """The factory of the connections of one engine.
 
-    tls: off, prefer (as the server offers it, unproven), require (any certificate) or verify (its name and who signed
-    it). ca_file: who may sign; None for those that the system trusts.
+    tls: `off`; `prefer` (if the server offers it, any certificate); `require` (any certificate); `verify` (the server's
+    own certificate, with a trusted signature). ca_file: the trusted certificates; None for those of the system.
     """
 
     def __init__(self, tls: str, ca_file: Path | None) -> None:
@@ -169,11 +172,11 @@ class Connector:
         self._guards = True
 
     def connect(self, *arguments: Any, **named: Any) -> Connection:
-        """A connection, as MySQLdb.connect makes it. Raises MySQLdb.Error."""
+        """Connect, as MySQLdb.connect does. Raises MySQLdb.Error."""
         try:
             return self._connect(*arguments, **named)
         except TypeError as error:
-            # An option of the URL that the driver does not have.
+            # The URL has an option that the driver does not have.
             raise OperationalError(OPTION_ERROR, str(error)) from error
 
     def _connect(self, *arguments: Any, **named: Any) -> Connection:
@@ -191,7 +194,7 @@ class Connector:
             self._tls = "off"
             return self._connect(*arguments, **named)
         mode = "VERIFY_IDENTITY" if self._tls == "verify" else "REQUIRED"
-        # Some client libraries take REQUIRED for a wish.
+        # Some client libraries connect without TLS despite REQUIRED.
         return self._guarded(*arguments, ssl_mode=mode, must_be_encrypted=True, **named)
 
     def _guarded(self, *arguments: Any, **named: Any) -> Connection:
@@ -199,13 +202,15 @@ class Connector:
             try:
                 return Connection(*arguments, **named, local_infile=1)
             except UnknownLayoutError:
-                log.warning("rows are not sent as files: this mysqlclient cannot be kept from sending others")
+                log.warning(
+                    "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending other files"
+                )
                 self._guards = False
         return Connection(*arguments, **named, local_infile=0)
 
 
 def is_local(named: dict[str, Any]) -> bool:
-    """Whether a connection stays on this machine, as far as is known: an option file may name another."""
+    """Return whether a connection surely stays on this machine. An option file may name another host."""
     if named.get("unix_socket") or named.get("host") == "localhost":
         return True
     return not named.get("host") and not named.get("read_default_file")

@@ -1,8 +1,8 @@
-"""SQLite's journal: a write-ahead log, with which readers and the writer do not wait for each other.
+"""SQLite's journal: a write-ahead log, so that readers and the writer do not wait for each other.
 
-Such a log needs memory that all processes of one machine share, so a database on a network file system keeps SQLite's
-usual rollback journal. A reader who may not write needs the log's two files beside the database: SQLite removes them
-with the last connection that may write, so each of our connections is outlived by one that may only read.
+This log needs memory that all processes of one machine share, so a database on a network file system keeps SQLite's
+default rollback journal. A reader without write permission needs the log's two files beside the database. SQLite
+removes them with the last connection, unless that is read-only, so a read-only connection is kept open the longest.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ log = logging.getLogger(__name__)
 
 MOUNTS = Path("/proc/self/mountinfo")
 LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"})
-"""File systems of one machine's own."""
+"""Types of file systems that only one machine mounts."""
 
 SECONDS_TO_SWITCH = 2
 SWITCH, CURRENT = "PRAGMA journal_mode = {}", "PRAGMA journal_mode"
 
 
 def file_system(path: Path, mounts: str) -> str:
-    """The kind of the file system that holds an absolute path, empty where it is not known.
+    """Return the type of the file system that holds an absolute path, empty if it is unknown.
 
-    mounts: the text of /proc/self/mountinfo, proc(5).
+    mounts: the text of /proc/self/mountinfo; see proc(5).
     """
-    found, longest = "", -1
+    kind, longest = "", -1
     for line in mounts.split("\n"):
         before, dash, after = line.partition(" - ")
         fields = before.split(" ")
         if not dash or len(fields) < 5:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4]))
-        # Of two file systems mounted at one place the later hides the other.
+        # If two file systems are mounted at one place, the later one hides the other.
         if (path == point or point in path.parents) and len(point.parts) >= longest:
-            found, longest = after.split(" ")[0], len(point.parts)
-    return found
+            kind, longest = after.split(" ")[0], len(point.parts)
+    return kind
 
 
 def is_local(path: Path) -> bool:
-    """Whether a file lies on a file system of this machine alone."""
+    """Return whether a file lies on a file system that only this machine mounts."""
     try:
         text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -52,9 +52,10 @@ def is_local(path: Path) -> bool:
 
 
 def choose_journal(path: Path) -> None:
-    """Let a database have a write-ahead log, if its file system allows that and nobody is in the way.
+    """Give a database a write-ahead log, if its file system allows it and no other connection prevents it.
 
-    Otherwise readers see the old rows all the same, but a reader's transaction and a swap wait for each other.
+    Without the log, readers still see the old rows during a swap, but a reader's transaction and a swap wait for each
+    other.
     """
     wanted = "wal" if is_local(path) else "delete"
     try:
@@ -66,14 +67,14 @@ def choose_journal(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        log.debug("%s keeps its journal for now: %s", path, error)
+        log.debug("the journal of %s cannot be changed now: %s", path, error)
         return
     if current != wanted:
         log.debug("%s has the journal %s, not %s", path, current, wanted)
 
 
 def empty_log(path: Path) -> None:
-    """Move what the log holds into the database, as far as readers let it, so that the log does not stay large."""
+    """Move the content of the log into the database, as far as readers allow, so that the log does not stay large."""
     try:
         connection = sqlite3.connect(path, timeout=SECONDS_TO_SWITCH, isolation_level=None)
         try:
@@ -85,7 +86,7 @@ def empty_log(path: Path) -> None:
 
 
 def keeper(path: str) -> sqlite3.Connection | None:
-    """A connection that may only read: if it is closed last, the files of the log stay; None without a log."""
+    """Open a read-only connection. If it is closed last, the files of the log remain. Returns None without a log."""
     try:
         connection = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, check_same_thread=False)
     except sqlite3.Error:

@@ -1,4 +1,4 @@
-"""One run at a time: a job that changes an area of a database holds the area's lock."""
+"""The lock of an area, so that one run at a time changes it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from lurge.store.database.upgrade import upgrade
 
 
 class RunLock:
-    """The right to change an area.
+    """The lock of an area, for one run.
 
-    On SQLite it is a lock on a file beside the database, on a server a lock of a connection: both end with the process
-    that holds them, however it dies. The file, or the table `job_lock`, says who that is, for whoever comes second.
+    On SQLite it is a lock on a file beside the database, on a server a lock of a connection. Both are released
+    when the process ends, also if it is killed. The file, or the table `job_lock`, names the holder for other runs.
     """
 
     def __init__(self, database: Database, area: Area) -> None:
@@ -31,18 +31,18 @@ class RunLock:
         self._holder = ""
 
     def take(self, job: str) -> None:
-        """Take the lock for `job`, or raise LockHeld, which says who has it since when."""
+        """Take the lock for `job`. Raises LockHeld, which names the holder and says since when it has the lock."""
         self._holder = storable_name(f"{holder(job)} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         self._database.retrying(self._seize)
 
     def announce(self) -> None:
-        """Write down who holds the lock; the tables must be there."""
+        """Write down who holds the lock. The tables must exist."""
         self._lock.sign(self._holder)
 
     def confirm(self) -> None:
-        """Make sure that the lock is still held.
+        """Make sure that the lock is held. If it was lost with its connection, take it again.
 
-        Raises LockHeld where another run has it now, StoreUnavailable where the server does not answer.
+        Raises LockHeld if another run has it now, StoreUnavailable if the server does not answer.
         """
         if not self._lock.is_held():
             self._seize()
@@ -56,14 +56,14 @@ class RunLock:
 
     def _who(self) -> str:
         try:
-            signed = self._lock.signature()
+            signature = self._lock.signature()
         except (StoreError, OSError):
-            signed = ""
-        return signed or "another run that has just begun"
+            signature = ""
+        return signature or "another run that has just begun"
 
 
 def holder(job: str) -> str:
-    """Who this is, as people look for it."""
+    """Describe this process: job, process, user, host and the scheduler's number."""
     job_number = batch_job()
     batch = f", job {job_number}" if job_number else ""
     try:
@@ -75,7 +75,7 @@ def holder(job: str) -> str:
 
 @contextmanager
 def sole_run(database: Database, area: Area, job: str) -> Iterator[RunLock]:
-    """Hold the lock of an area, with its schema up to date. Raises LockHeld where another run has it."""
+    """Hold the lock of an area, and bring its schema up to date. Raises LockHeld if another run has the lock."""
     lock = RunLock(database, area)
     database.dialect.make()
     lock.take(job)

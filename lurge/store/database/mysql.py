@@ -28,7 +28,7 @@ SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', wait_timeout = 43200,"
     " foreign_key_checks = 1"
 )
-"""Nothing is cut or guessed silently, and a connection that waits while dumps are read is kept for half a day."""
+"""Values that do not fit are errors. A connection that is idle while dumps are read is kept for 12 hours."""
 
 TRANSIENT = frozenset(
     {
@@ -36,7 +36,7 @@ TRANSIENT = frozenset(
         2006, 2012, 2013, 2026, 2055,
     }
 )  # fmt: skip
-"""Numbers of what may pass: too many connections, shutting down, lost connections, deadlocks and lock waits."""
+"""Numbers of transient errors: too many connections, shutdown, lost connections, deadlocks, lock timeouts."""
 
 ACCESS_DENIED = frozenset({1044, 1045, 1698})
 UNKNOWN_HOST = 2005
@@ -47,7 +47,7 @@ class MySQL(Dialect):
     """A database of a MySQL or MariaDB server."""
 
     def make_engine(self) -> sa.Engine:
-        """Make an engine. Raises StoreError if mysqlclient is missing or the URL is not one."""
+        """Make an engine. Raises StoreError if mysqlclient is missing or the URL is malformed."""
         config = self.config
         arguments: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
@@ -65,14 +65,14 @@ class MySQL(Dialect):
         except ImportError as error:
             raise StoreError(f"database.url needs mysqlclient: {error}", DRIVER_ADVICE) from error
         except (ArgumentError, ValueError):
-            # The error would show the URL, and whatever secret stands in it at the wrong place.
-            raise StoreError("database.url is not a URL of a database") from None
+            # The error would show the URL, which may contain a secret in the wrong place.
+            raise StoreError("database.url is not the URL of a database") from None
         connector = Connector(config.tls, config.ca_file)
         sa.event.listen(engine, "do_connect", lambda _, __, given, named: connector.connect(*given, **named))
         sa.event.listen(engine, "checkout", prepare_session)
         return engine
 
-    def may_pass(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         cause = getattr(error, "orig", None)
         number = cause.args[0] if cause is not None and cause.args else None
         return bool(getattr(error, "connection_invalidated", False)) or number in TRANSIENT
@@ -84,7 +84,7 @@ class MySQL(Dialect):
         return cause.args[:1] == (UNKNOWN_HOST,)
 
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Insert rows; many go as a file, if the server takes files."""
+        """Insert rows. Many rows are sent as a file, if the server accepts files."""
         rows = iter(rows)
         first = list(islice(rows, FEWEST_ROWS_A_LOAD))
         if len(first) == FEWEST_ROWS_A_LOAD and takes_files(connection):
@@ -110,7 +110,7 @@ class MySQL(Dialect):
         connection.exec_driver_sql(f"RENAME TABLE {pairs}")
 
     def without_transactions(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
-        """Those of some tables that have no transactions, each with its engine."""
+        """Return those of `tables` that have no transactions, each with its storage engine."""
         information = "information_schema"
         known = sa.table("TABLES", *map(sa.column, ("TABLE_NAME", "TABLE_SCHEMA", "ENGINE")), schema=information)
         engines = sa.table("ENGINES", *map(sa.column, ("ENGINE", "TRANSACTIONS")), schema=information)
@@ -131,9 +131,9 @@ class MySQL(Dialect):
 
     def notes(self, connection: sa.Connection) -> Iterator[str]:
         if guard_of(connection) is None:
-            yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending others"
+            yield "rows are inserted, not sent as files: this mysqlclient cannot be kept from sending other files"
         elif not takes_files(connection):
-            yield "the server takes no files (local_infile is off): storing takes about twice as long"
+            yield "the server accepts no files (local_infile is off): storing takes about twice as long"
         driver: Any = connection.connection.driver_connection
         if "TCP" in str(driver.get_host_info()) and not cipher_of(connection):
             yield "the connection is not encrypted: see database.tls"
@@ -143,7 +143,7 @@ class MySQL(Dialect):
         return missing_grants(map(str, grants), str(connection.engine.url.database))
 
     def named_lock(self, database: Database, suffix: str) -> NamedLock:
-        """The lock of an area. Locks belong to a server: it is named after the database, at a length that any takes."""
+        """Return the lock of an area. Locks belong to a server, so the name ends in a short digest of the database."""
         name = f"lurge{suffix}"
         digest = hashlib.sha256((database.engine.url.database or "").encode()).hexdigest()[:32]
         return MySQLLock(database, name, f"{name}.{digest}")
@@ -166,23 +166,23 @@ class MySQLLock(ServerLock):
 
 
 def prepare_session(connection: Any, *_: object) -> None:
-    """Each time that a connection is taken from the pool: whoever had it before may have failed in the middle."""
+    """Set up a connection each time it is taken from the pool: its last user may have failed halfway."""
     with connection.cursor() as cursor:
         cursor.execute(SESSION)
 
 
 def takes_files(connection: sa.Connection) -> bool:
-    """Whether rows can go to the server as files, and no other file with them."""
+    """Return whether rows can be sent to the server as files, and no other file can be."""
     return guard_of(connection) is not None and bool(connection.exec_driver_sql("SELECT @@local_infile").scalar())
 
 
 def guard_of(connection: sa.Connection) -> Guard | None:
-    """The guard of a connection; None if it sends no files."""
+    """Return the guard of a connection; None if it sends no files."""
     return getattr(connection.connection.driver_connection, "guard", None)
 
 
 def load_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterator[Row]) -> None:
-    """Insert by LOAD DATA. Raises StoreError where the server changed or left out a row, as LOCAL lets it."""
+    """Insert by LOAD DATA. Raises StoreError if the server changed or left out a row, which LOCAL permits."""
     quote = connection.dialect.identifier_preparer.quote
     statement = (
         f"LOAD DATA LOCAL INFILE %s INTO TABLE {quote(table.name)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t'"
@@ -194,12 +194,12 @@ def load_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str]
         part = RowText(chain([first], islice(rows, ROWS_A_LOAD - 1)))
         with guard.offering(part.pieces()) as name:
             stored = connection.exec_driver_sql(statement, (name,)).rowcount
-        complaint = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
-        if stored != part.count or complaint:
-            why = f": {complaint[2]}" if complaint else ""
-            raise StoreError(f"{table.name}: {stored} of {part.count} rows were taken as they are{why}")
+        warning = connection.exec_driver_sql("SHOW WARNINGS LIMIT 1").first()
+        if stored != part.count or warning:
+            reason = f": {warning[2]}" if warning else ""
+            raise StoreError(f"{table.name}: {stored} of {part.count} rows were stored unchanged{reason}")
 
 
 def cipher_of(connection: sa.Connection) -> str:
-    """The cipher of a connection to a MySQL server, empty without one."""
+    """Return the cipher of a connection to a MySQL server, empty if it is not encrypted."""
     return str(connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").one()[1])

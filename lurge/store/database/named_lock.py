@@ -1,4 +1,4 @@
-"""Locks with a name, of which at most one process holds each: they end with the process, however it dies."""
+"""Named locks. At most one process holds each. A lock is released when its process ends, also if it is killed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def holder_table(metadata: sa.MetaData) -> sa.Table:
-    """The table that says who holds each lock of a server."""
+    """Make the table that names the holder of each lock of a server."""
     return sa.Table(
         "job_lock",
         metadata,
@@ -42,15 +42,15 @@ HOLDERS = holder_table(sa.MetaData())
 
 
 class NamedLock(ABC):
-    """One lock as one process sees it."""
+    """One lock, from the point of view of one process."""
 
     @abstractmethod
     def seize(self) -> bool:
-        """Take the lock if it is free; returns whether this process has it now."""
+        """Take the lock if it is free. Returns whether this process has it now."""
 
     @abstractmethod
     def is_held(self) -> bool:
-        """Whether this process still has the lock: a server that was started again has forgotten it."""
+        """Return whether this process still has the lock. A server loses its locks when it is restarted."""
 
     @abstractmethod
     def sign(self, holder: str) -> None:
@@ -58,7 +58,7 @@ class NamedLock(ABC):
 
     @abstractmethod
     def signature(self) -> str:
-        """Whoever holds the lock, as far as it is written down. Raises StoreError or OSError."""
+        """Return the holder of the lock, empty if none is written down. Raises StoreError or OSError."""
 
     @abstractmethod
     def release(self) -> None:
@@ -66,7 +66,7 @@ class NamedLock(ABC):
 
 
 class FileLock(NamedLock):
-    """A lock on a file, which also says who holds it."""
+    """A lock on a file, which also names its holder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -106,10 +106,10 @@ class FileLock(NamedLock):
 
 
 class ServerLock(NamedLock):
-    """A lock that a server gives to one connection. The table `job_lock` says who that is."""
+    """A lock that a server gives to one connection. The table `job_lock` names its holder."""
 
     def __init__(self, database: Database, name: str, server_name: str) -> None:
-        """name: of the lock in `job_lock`; server_name: the same among all locks of the server."""
+        """Make a lock. name: its name in `job_lock`; server_name: its name among all locks of the server."""
         self._database = database
         self._row = name
         self._name = server_name
@@ -119,32 +119,32 @@ class ServerLock(NamedLock):
 
     @abstractmethod
     def take(self, connection: sa.Connection, name: str, seconds: int) -> bool:
-        """Take a lock of the server's, waiting at most some seconds for it."""
+        """Take a lock of the server. Waits at most `seconds` for it."""
 
     @abstractmethod
     def owner(self, connection: sa.Connection, name: str) -> int | None:
-        """The number of the connection that has a lock; None if it is free."""
+        """Return the number of the connection that has a lock; None if it is free."""
 
     @abstractmethod
     def own_number(self, connection: sa.Connection) -> int:
-        """The number of a connection."""
+        """Return the number of a connection."""
 
     @abstractmethod
     def end(self, connection: sa.Connection, number: int) -> None:
         """End another connection of the same user."""
 
     def seize(self) -> bool:
-        """Take the lock. One that a lost connection of this very run still holds is taken from it.
+        """Take the lock if it is free, or if a lost connection of this run holds it.
 
-        A second lock, whose name is this run's alone, tells whose connection it is: their numbers begin again with a
-        server that was started again.
+        This run holds a second lock, whose name is unique: the connection that has it is this run's. Its number would
+        not prove that, because numbers start again when the server is restarted.
         """
         with self._database.translated():
             connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             taken = self.take(connection, self._name, 0)
             owner = None if taken else self.owner(connection, self._name)
             if owner is not None and owner == self.owner(connection, self._run):
-                log.warning("the connection that held the lock was lost: taking the lock from it")
+                log.warning("the connection that held the lock was lost: taking the lock from that connection")
                 self.end(connection, owner)
                 taken = self.take(connection, self._name, SECONDS_TO_DIE)
             if not taken:
@@ -169,15 +169,15 @@ class ServerLock(NamedLock):
         self._database.retrying(lambda: self._write(holder))
 
     def _write(self, holder: str | None) -> None:
-        """Write the holder's row, or delete it if it is still this run's."""
-        mine = HOLDERS.c.lock_name == self._row
+        """Write the row of the holder; without a holder, delete the row if it is still this run's."""
+        of_lock = HOLDERS.c.lock_name == self._row
         with self._database.writing() as connection:
             if holder:
                 HOLDERS.create(connection, checkfirst=True)
-                connection.execute(sa.delete(HOLDERS).where(mine))
+                connection.execute(sa.delete(HOLDERS).where(of_lock))
                 connection.execute(sa.insert(HOLDERS).values(lock_name=self._row, holder=holder))
             else:
-                connection.execute(sa.delete(HOLDERS).where(mine, HOLDERS.c.holder == self._holder))
+                connection.execute(sa.delete(HOLDERS).where(of_lock, HOLDERS.c.holder == self._holder))
 
     def signature(self) -> str:
         with self._database.reading() as connection:
@@ -191,9 +191,9 @@ class ServerLock(NamedLock):
             if self._holder:
                 self._write(None)
             connection, self._connection = self._connection, None
-            # Not given back to the pool.
+            # The pool must not get this connection.
             with self._database.translated():
                 connection.invalidate()
                 connection.close()
         except StoreError as error:
-            log.warning("the lock ends with its connection: %s", error.message)
+            log.warning("the lock could not be released, and ends with its connection: %s", error.message)

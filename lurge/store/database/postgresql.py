@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lurge.store.database.engine import Database
 
 OLDEST = 120000
-"""The oldest version whose generated columns our tables need, as the server numbers versions."""
+"""The oldest version that has generated columns, which our tables need, as the server numbers versions."""
 
 NUL = "\\x00"
-"""A NUL as it is shown in a text: PostgreSQL holds none."""
+"""The form in which a NUL is stored: PostgreSQL cannot store a NUL itself."""
 
 COPY_ESCAPES = {**ESCAPES, 0: NUL.replace("\\", "\\\\")}
 COPIED = "lurge_copied"
@@ -38,24 +38,24 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
 }
-"""Settings that a site may have chosen for other programs. A connection may wait while dumps are read."""
+"""Session settings, independent of the site's defaults. A connection may be idle while dumps are read."""
 
 TRANSIENT = frozenset(
     {
         "40001", "40P01", "25P03", "53300", "55P03", "57014", "57P01", "57P02", "57P03", "57P05",
     }
 )  # fmt: skip
-"""States of what may pass: serialization, deadlocks, time limits, too many connections, shutting down, cancelled."""
+"""States of transient errors: serialization, deadlocks, timeouts, too many connections, shutdown, cancellation."""
 
 TRANSIENT_CLASS = "08"
 DENIED_CLASS = "28"
 NO_ROOM = re.compile("starting up|shutting down|in recovery|too many|remaining connection slots")
 DENIED = re.compile('authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist')
 UNPROVEN = re.compile("certificate|does not support SSL")
-"""What libpq says, in English. It has no states for errors before a connection is made."""
+"""Messages of libpq in English. Errors that happen while connecting have no states."""
 
 UNRESOLVED = re.compile("could not translate host name|failed to resolve host")
-"""Messages of libpq and of psycopg for a host that has no address."""
+"""Messages of libpq and of psycopg for a host name that cannot be resolved."""
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES")
 
@@ -66,7 +66,7 @@ class PostgreSQL(Dialect):
     reading_options = {"postgresql_readonly": True}  # noqa: RUF012 - as the base class declares it
 
     def make_engine(self) -> sa.Engine:
-        """Make an engine. Raises StoreError if psycopg is missing or the URL is not one."""
+        """Make an engine. Raises StoreError if psycopg is missing or the URL is malformed."""
         config = self.config
         arguments: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
@@ -91,8 +91,8 @@ class PostgreSQL(Dialect):
         except ImportError as error:
             raise StoreError(f"database.url needs psycopg: {error}", "Install lurge[postgresql].") from error
         except (ArgumentError, ValueError):
-            # The error would show the URL, and whatever secret stands in it at the wrong place.
-            raise StoreError("database.url is not a URL of a database") from None
+            # The error would show the URL, which may contain a secret in the wrong place.
+            raise StoreError("database.url is not the URL of a database") from None
         sa.event.listen(engine, "connect", prepare_session)
         sa.event.listen(engine, "do_execute", copy_rows)
         return engine
@@ -101,7 +101,7 @@ class PostgreSQL(Dialect):
         host = url.host or url.query.get("host")
         return super().title(url.set(host=None if host is None or "/" in host else str(host)))
 
-    def may_pass(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         from psycopg import OperationalError
 
         cause = getattr(error, "orig", None)
@@ -124,7 +124,7 @@ class PostgreSQL(Dialect):
         return "; ".join(line.strip() for line in str(cause).splitlines() if line.strip())
 
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Insert rows by COPY. Raises StoreError if the server did not take all of them."""
+        """Insert rows by COPY. Raises StoreError if the server did not store all of them."""
         rows = iter(rows)
         for first in rows:
             text = RowText(chain([first], rows), COPY_ESCAPES)
@@ -132,11 +132,11 @@ class PostgreSQL(Dialect):
             statement = f"COPY {quote(table.name)} ({', '.join(map(quote, columns))}) FROM STDIN"
             stored = connection.exec_driver_sql(statement, execution_options={COPIED: text}).rowcount
             if stored != text.count:
-                raise StoreError(f"{table.name}: {stored} of {text.count} rows were taken")
+                raise StoreError(f"{table.name}: {stored} of {text.count} rows were stored")
             if table.autoincrement_column is not None and table.autoincrement_column.name in columns:
-                self.count_on(connection, table)
+                self.advance_keys(connection, table)
 
-    def count_on(self, connection: sa.Connection, table: sa.Table) -> None:
+    def advance_keys(self, connection: sa.Connection, table: sa.Table) -> None:
         key = table.autoincrement_column
         if key is None:
             return
@@ -157,7 +157,7 @@ class PostgreSQL(Dialect):
         return None
 
     def set_aside(self, connection: sa.Connection, names: Mapping[str, str]) -> None:
-        """Rename tables, and drop their foreign keys, whose checks cannot be disabled."""
+        """Rename tables, and drop their foreign keys, because their checks cannot be disabled."""
         quote = connection.dialect.identifier_preparer.quote
         inspector = sa.inspect(connection)
         for name in names:
@@ -183,17 +183,17 @@ class PostgreSQL(Dialect):
             missing.append(f"CREATE on schema {schema}")
         known = sa.table("pg_tables", sa.column("schemaname"), sa.column("tablename"), schema="pg_catalog")
         table = sa.func.format("%I.%I", known.c.schemaname, known.c.tablename)
-        mine = (known.c.schemaname == schema) & known.c.tablename.in_(tables)
+        of_lurge = (known.c.schemaname == schema) & known.c.tablename.in_(tables)
         for privilege in PRIVILEGES:
             lacks = sa.not_(sa.func.has_table_privilege(table, privilege))
             missing += [
                 f"{privilege} on {name}"
-                for name in connection.execute(sa.select(known.c.tablename).where(mine, lacks)).scalars()
+                for name in connection.execute(sa.select(known.c.tablename).where(of_lurge, lacks)).scalars()
             ]
         return missing
 
     def named_lock(self, database: Database, suffix: str) -> NamedLock:
-        """The lock of an area; locks belong to a database."""
+        """Return the lock of an area. Locks belong to a database."""
         name = f"lurge{suffix}"
         return PostgreSQLLock(database, name, name)
 
@@ -202,15 +202,15 @@ class PostgreSQLLock(ServerLock):
     """An advisory lock of a session."""
 
     def take(self, connection: sa.Connection, name: str, seconds: int) -> bool:
-        ends = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(lock_key(name)))).scalar():
-            if time.monotonic() >= ends:
+            if time.monotonic() >= deadline:
                 return False
             time.sleep(LOCK_POLL_SECONDS)
         return True
 
     def owner(self, connection: sa.Connection, name: str) -> int | None:
-        # As pg_locks shows a key of 64 bits.
+        # pg_locks shows a key of 64 bits as two halves.
         query = sa.text(
             "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -227,12 +227,12 @@ class PostgreSQLLock(ServerLock):
 
 
 def lock_key(name: str) -> int:
-    """The key of an advisory lock, a signed number of 64 bits."""
+    """Return the key of an advisory lock, a signed number of 64 bits."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def prepare_session(connection: Any, _: object) -> None:
-    """Give a new connection our settings, as far as the server's version has them."""
+    """Apply our settings to a new connection, if the server's version has them."""
     connection.autocommit = True
     connection.execute(
         "SELECT set_config(name, wanted.setting, false) FROM pg_settings"
@@ -243,7 +243,7 @@ def prepare_session(connection: Any, _: object) -> None:
 
 
 def copy_rows(cursor: Any, statement: str, _: object, context: Any) -> bool:
-    """Send the rows of a COPY in place of executing it: an event of SQLAlchemy, which thus sees its errors."""
+    """Execute a COPY and send its rows. As an event handler of SQLAlchemy, so that errors are handled as usual."""
     text: RowText | None = context.execution_options.get(COPIED)
     if text is None:
         return False

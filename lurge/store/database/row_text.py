@@ -1,4 +1,4 @@
-"""Rows as text, as LOAD DATA of MySQL and COPY of PostgreSQL read them."""
+"""The text form of rows for LOAD DATA of MySQL and COPY of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Escapes = Mapping[int, str]
 
 
 class RowText:
-    """The text of some rows. count: how many of them were read so far."""
+    """The text of some rows. count: the number of rows that were read so far."""
 
     def __init__(self, rows: Iterable[Row], escapes: Escapes = ESCAPES) -> None:
         self._rows = iter(rows)
@@ -24,7 +24,7 @@ class RowText:
         self.count = 0
 
     def pieces(self) -> Iterator[bytes]:
-        """The text of the rows, many at a time."""
+        """Yield the text of the rows, many rows at a time."""
         escapes = self._escapes
         while rows := list(islice(self._rows, ROWS_A_PIECE)):
             self.count += len(rows)
@@ -33,7 +33,7 @@ class RowText:
 
 
 def field(value: object, escapes: Escapes = ESCAPES) -> str:
-    """The text of one value."""
+    """Return the text of one value."""
     if type(value) is int or type(value) is float:
         return repr(value)
     if value is None:

@@ -1,4 +1,4 @@
-"""SQLite: a file, one writer at a time."""
+"""SQLite: a file, with one writer at a time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from lurge.store.database.named_lock import FileLock, NamedLock
 PREFIX = "sqlite:///"
 BUSY_SECONDS = 5
 PARAMETERS_A_STATEMENT = 999
-"""As many as any SQLite takes; it inserts the rows of one statement twice as fast as one after another."""
+"""The number that every SQLite accepts. Many rows in one statement are twice as fast as one statement a row."""
 
-IN_THE_WAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-"""SQLite's numbers of what may pass: another connection reads or writes."""
+TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""SQLite's numbers of transient errors: another connection reads or writes."""
 
 
 class SQLite(Dialect):
-    """A file of SQLite, whose path is taken as it is, whatever is in it."""
+    """A file of SQLite. No character of its path has a special meaning."""
 
     def __init__(self, config: DatabaseConfig) -> None:
         super().__init__(config)
@@ -37,7 +37,7 @@ class SQLite(Dialect):
         self._had_log: bool | None = None
 
     def make_engine(self) -> sa.Engine:
-        """Make an engine. Raises StoreError if another user's link leads to the file."""
+        """Make an engine. Raises StoreError if a link of another user leads to the file."""
         path = self._path
         try:
             refuse_foreign_link(Path(path))
@@ -51,12 +51,12 @@ class SQLite(Dialect):
     def title(self, url: sa.URL) -> str:
         return str(url.database)
 
-    def may_pass(self, error: BaseException) -> bool:
+    def is_transient(self, error: BaseException) -> bool:
         cause = getattr(error, "orig", None)
         # The lowest byte of an extended code is the code (sqlite.org/rescode.html).
         return (
             isinstance(cause, sqlite3.OperationalError)
-            and getattr(cause, "sqlite_errorcode", 0) & 0xFF in IN_THE_WAY
+            and getattr(cause, "sqlite_errorcode", 0) & 0xFF in TRANSIENT
         )  # fmt: skip
 
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -77,7 +77,7 @@ class SQLite(Dialect):
         try:
             return Path(self._path).exists()
         except PermissionError:
-            # Opening it says more.
+            # Opening it gives a better error.
             return True
 
     def make(self) -> None:
@@ -90,14 +90,14 @@ class SQLite(Dialect):
             raise StoreError(f"cannot make the database {path}: {error.strerror}") from error
 
     def open(self, writing: bool) -> None:
-        """Let the log's files outlive our connections; without writing, only if they were there before these."""
+        """Keep the log files after our connections are closed. A reader only does so if they were there before it."""
         if self._had_log is None:
             self._had_log = Path(f"{self._path}-wal").exists()
         if not self._keepers and (writing or self._had_log) and (kept := keeper(self._path)):
             self._keepers.append(kept)
 
     def prepare(self) -> None:
-        """Let readers and the writer not wait for each other, if that is possible."""
+        """Choose the journal with which readers and the writer do not wait for each other, if possible."""
         choose_journal(Path(self._path))
         self.open(writing=True)
 
@@ -105,18 +105,18 @@ class SQLite(Dialect):
         return [] if os.access(self._path, os.W_OK) else ["the right to write the file"]
 
     def tidy(self, engine: sa.Engine) -> None:
-        """Move what the journal holds into the database."""
+        """Move the content of the log into the database."""
         engine.dispose()
         empty_log(Path(self._path))
 
     def close(self) -> None:
-        """Close the keepers of the log, which must outlive all other connections."""
+        """Close the connections that keep the log's files, after all other connections."""
         while self._keepers:
             self._keepers.pop().close()
 
 
 def no_implicit_transactions(connection: Any, _: object) -> None:
-    """Keep Python's sqlite3 from beginning and committing by itself."""
+    """Stop Python's sqlite3 from beginning and committing transactions by itself."""
     connection.isolation_level = None
 
 

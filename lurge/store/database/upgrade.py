@@ -1,4 +1,4 @@
-"""Bringing the schema of an area up to date, also if an older tool made its tables."""
+"""Upgrade of an area's tables to the newest schema, and adoption of an older tool's tables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lurge.store.database.engine import Database
 def upgrade(database: Database, area: Area) -> None:
     """Create an area's tables, adopt those of the older tool, or bring them up to date. Raises StoreError.
 
-    On MySQL, where a change of tables cannot be taken back, every step can be repeated.
+    Every step can be repeated, because MySQL cannot roll back a change of tables.
     """
     database.dialect.make()
     adoption = area.adoption() if area.adoption else None
     with database.reading() as connection:
         tables = set(sa.inspect(connection).get_table_names())
-        here, newest = revisions(connection, area, tables)
-        if here == newest and not (adoption and adoption.begun(tables)):
+        revision, newest = revisions(connection, area, tables)
+        if revision == newest and not (adoption and adoption.begun(tables)):
             return
         unfit = database.dialect.unfit(connection)
     if unfit:
@@ -44,16 +44,19 @@ def upgrade(database: Database, area: Area) -> None:
 
 
 def is_foreign(area: Area, tables: Collection[str]) -> bool:
-    """Whether tables without an area's version are another program's: no area made any, or ours are among them."""
-    ours = any(name == VERSION_TABLE or name.startswith(f"{VERSION_TABLE}_") for name in tables)
-    # Every area may write down who holds its lock.
+    """Return whether some tables are another program's, if the area has no version table among them.
+
+    They are, if no other area has a version table, or if one of them has the name of a table of this area.
+    """
+    has_areas = any(name == VERSION_TABLE or name.startswith(f"{VERSION_TABLE}_") for name in tables)
+    # All areas share the table that names the holders of their locks.
     own = set(area.metadata.tables) - {"job_lock"}
-    return bool(tables) and (not ours or not own.isdisjoint(tables))
+    return bool(tables) and (not has_areas or not own.isdisjoint(tables))
 
 
 def migrate(database: Database, area: Area, connection: sa.Connection, revision: str = "head") -> None:
-    """Run the migrations up to a revision that are missing."""
-    # Hardly ever needed, and slow to import.
+    """Run the missing migrations, up to a revision."""
+    # Rarely needed, and slow to import.
     import alembic.command
     import alembic.config
     import alembic.util
@@ -64,11 +67,12 @@ def migrate(database: Database, area: Area, connection: sa.Connection, revision:
     try:
         alembic.command.upgrade(config, revision)
     except alembic.util.CommandError as error:
-        raise StoreError(f"database {database}: {error}", "A newer lurge made it: use that, or a new one.") from error
+        advice = "A newer version of lurge made it. Use that version, or another database."
+        raise StoreError(f"database {database}: {error}", advice) from error
 
 
 def run_migrations() -> None:
-    """Run the migrations that Alembic is about to run: all that an area's `env.py` does."""
+    """Run the migrations for Alembic. An area's `env.py` only calls this function."""
     from alembic import context
 
     attributes = context.config.attributes

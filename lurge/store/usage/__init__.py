@@ -1,1 +1,1 @@
-"""How much of each volume is used, by whom: the tables of the nightly report, and what stores them."""
+"""The usage area: the tables of the nightly report, and the code that writes and reads them."""

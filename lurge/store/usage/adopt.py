@@ -1,8 +1,9 @@
-"""Taking over a database that the older tool made, without losing a row of it.
+"""Adoption of a database that the older tool made, without losing a row.
 
-Its tables have the same names and columns, but no unique names, columns that round, and NULL wherever something was
-not known. They are set aside under other names; when ours are made, their rows are brought over with their keys. Names
-that stand there twice become one, and what referred to any of them refers to that one.
+The older tool's tables have the same names and columns, but names are not unique, some columns round their numbers, and
+unknown values are NULL. These tables are renamed ("set aside"). After lurge's tables are made, the rows are copied into
+them with their keys. Of a name with several keys, only the first key is kept, and references to the others are changed
+to it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def set_aside(connection: sa.Connection) -> None:
-    """Rename the older tool's tables: on MySQL in one statement, which is whole or not at all."""
+    """Rename the older tool's tables. On MySQL this is one statement, which is atomic."""
     present = set(sa.inspect(connection).get_table_names())
     names = [table.name for table in (*LOOKUPS, *OTHERS) if table.name in present]
     log.info("adopting the older tool's tables: %s", ", ".join(names))
@@ -35,7 +36,7 @@ def set_aside(connection: sa.Connection) -> None:
 
 
 def bring_over(connection: sa.Connection) -> None:
-    """Copy every row that was set aside, in one transaction. Raises StoreError where a row would be lost."""
+    """Copy every row that was set aside, in one transaction. Raises StoreError if a row would be lost."""
     aside = tables_aside(connection)
     if not aside or not all(is_empty(connection, table) for table in OTHERS):
         return
@@ -53,9 +54,9 @@ def bring_over(connection: sa.Connection) -> None:
 
 
 def clear_away(connection: sa.Connection) -> None:
-    """Drop what was brought over; a table with columns that are not ours is kept under another name.
+    """Drop the tables that were set aside. A table with columns that lurge does not have is kept under another name.
 
-    Raises StoreError where something was not brought over.
+    Raises StoreError if a row was not copied.
     """
     quote = connection.dialect.identifier_preparer.quote
     aside = tables_aside(connection)
@@ -65,16 +66,16 @@ def clear_away(connection: sa.Connection) -> None:
     for table in reversed((*LOOKUPS, *OTHERS)):
         if table.name not in aside:
             continue
-        strange = set(aside[table.name].c.keys()) - set(table.c.keys())
-        if strange:
+        unknown = set(aside[table.name].c.keys()) - set(table.c.keys())
+        if unknown:
             kept = KEPT + table.name
-            log.warning("%s is kept as %s: its columns %s have no place here", table.name, kept, sorted(strange))
+            log.warning("%s is kept as %s: lurge does not have its columns %s", table.name, kept, sorted(unknown))
             connection.exec_driver_sql(f"ALTER TABLE {quote(ASIDE + table.name)} RENAME TO {quote(kept)}")
     dialect_of(connection).drop_tables(connection, [ASIDE + name for name in tables_aside(connection)])
 
 
 def tables_aside(connection: sa.Connection) -> dict[str, sa.Table]:
-    """What is set aside, by its name before."""
+    """Return the tables that are set aside, by their original names."""
     metadata = sa.MetaData()
     present = set(sa.inspect(connection).get_table_names())
     return {
@@ -89,7 +90,7 @@ def is_empty(connection: sa.Connection, table: sa.Table) -> bool:
 
 
 def referring(aside: dict[str, sa.Table], target: sa.Table) -> Iterator[sa.Column[int]]:
-    """The columns set aside that refer to keys of `target`."""
+    """Yield the columns of tables that are set aside, which refer to keys of `target`."""
     for table in OTHERS:
         for key in table.foreign_keys:
             if key.column.table is target and table.name in aside and key.parent.name in aside[table.name].c:
@@ -97,24 +98,25 @@ def referring(aside: dict[str, sa.Table], target: sa.Table) -> Iterator[sa.Colum
 
 
 def refer_to(connection: sa.Connection, columns: Iterable[sa.Column[int]], moved: dict[int, int | None]) -> None:
-    """Let what refers to a key refer to the one that it became."""
+    """Change references from old keys to new ones. moved: the new key by the old one; None for NULL."""
     for column in columns:
         for old, new in moved.items():
             connection.execute(sa.update(column.table).where(column == old).values({column: new}))
 
 
 def dangling(connection: sa.Connection, columns: Iterable[sa.Column[int]], known: Collection[int]) -> list[int]:
-    """Keys that are referred to, but are not there."""
-    found: set[int] = set()
+    """Return the keys that `columns` refer to, but that are not among the known ones."""
+    keys: set[int] = set()
     for column in columns:
-        found.update(connection.execute(sa.select(column).where(column.is_not(None)).distinct()).scalars())
-    return sorted(found - set(known))
+        keys.update(connection.execute(sa.select(column).where(column.is_not(None)).distinct()).scalars())
+    return sorted(keys - set(known))
 
 
 def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa.Table) -> None:
-    """Bring over a lookup table: every name once, under the first key that it had.
+    """Copy a lookup table: every name once, under the first of its keys.
 
-    A PI without a name is none. Another key without a row or a name gets one, so that what refers to it stays.
+    A PI without a name is dropped: references to it become NULL. Any other key without a row or a name gets the name
+    `unknown KEY`, so that rows can still refer to it.
     """
     key, name = table.columns
     old = aside[table.name]
@@ -122,7 +124,7 @@ def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
     rows = [
         tuple(row) for row in connection.execute(sa.select(old.c[key.name], old.c[name.name]).order_by(old.c[key.name]))
     ]
-    rows += [(lost, None) for lost in dangling(connection, columns, [row[0] for row in rows])]
+    rows += [(missing, None) for missing in dangling(connection, columns, [row[0] for row in rows])]
     keys = {text: number for number, text in connection.execute(sa.select(key, name))}
     taken = set(keys.values())
     free = max([next_id(connection, table) - 1, *(row[0] for row in rows)], default=0) + 1
@@ -134,12 +136,12 @@ def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
             continue
         text = f"unknown {number}" if text is None else storable_name(text)
         if text not in keys:
-            place = number
+            new = number
             if number in taken:
-                place, free = free, free + 1
-            keys[text] = place
-            taken.add(place)
-            added.append((place, text))
+                new, free = free, free + 1
+            keys[text] = new
+            taken.add(new)
+            added.append((new, text))
         if keys[text] != number:
             moved[number] = keys[text]
     insert_rows(connection, table, (key.name, name.name), added)
@@ -147,14 +149,14 @@ def merge_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
 
 
 def move_keys(connection: sa.Connection, columns: list[sa.Column[int]], moved: dict[int, int | None]) -> None:
-    """Change keys all at once: by way of negative ones, so that no new key is taken for an old one."""
+    """Change all keys at once: first to negative ones, so that no new key is mistaken for an old one."""
     steps: dict[int, int | None] = {old: None if new is None else -new for old, new in moved.items()}
     refer_to(connection, columns, steps)
     refer_to(connection, columns, {-new: new for new in moved.values() if new is not None})
 
 
 def merge_base_directories(connection: sa.Connection, aside: dict[str, sa.Table]) -> None:
-    """Bring over base directories: every path of a volume once, under the first key that it had."""
+    """Copy base directories: every path of a volume once, under the first of its keys."""
     table, old = schema.base_directory, aside["base_directory"]
     columns = list(referring(aside, table))
     rows = connection.execute(
@@ -166,8 +168,8 @@ def merge_base_directories(connection: sa.Connection, aside: dict[str, sa.Table]
         first = keys.setdefault((path, volume), number)
         if first != number:
             moved[number] = first
-    for lost in dangling(connection, columns, [row[0] for row in rows]):
-        moved[lost] = None
+    for missing in dangling(connection, columns, [row[0] for row in rows]):
+        moved[missing] = None
     insert_rows(
         connection,
         table,
@@ -178,19 +180,21 @@ def merge_base_directories(connection: sa.Connection, aside: dict[str, sa.Table]
 
 
 def copy_rows(connection: sa.Connection, old: sa.Table, table: sa.Table) -> None:
-    """Bring over all rows, and the columns that both have."""
+    """Copy all rows, in the columns that both tables have."""
     names = [name for name in table.c.keys() if name in old.c]  # noqa: SIM118 - keys are names, columns are not
     connection.execute(sa.insert(table).from_select(names, sa.select(*(old.c[name] for name in names))))
-    dialect_of(connection).count_on(connection, table)
-    log.info("%s: %d rows brought over", table.name, check_copied(connection, old, table))
+    dialect_of(connection).advance_keys(connection, table)
+    log.info("%s: %d rows copied", table.name, check_copied(connection, old, table))
 
 
 def check_copied(connection: sa.Connection, old: sa.Table, table: sa.Table) -> int:
-    """How many rows `table` has; raises StoreError where they are not as many as were set aside."""
-    counts = [connection.execute(sa.select(sa.func.count()).select_from(one)).scalar_one() for one in (old, table)]
-    if counts[0] != counts[1]:
+    """Return the number of rows in `table`. Raises StoreError if it differs from that in `old`."""
+    before, copied = (
+        connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one() for counted in (old, table)
+    )
+    if copied != before:
         raise StoreError(
-            f"{table.name} has {counts[1]} rows, but {old.name}, which is set aside, has {counts[0]}",
+            f"{table.name} has {copied} rows, but {old.name}, which is set aside, has {before}",
             "No row was deleted. Restore the database, and run `lurge db upgrade` again.",
         )
-    return int(counts[0])
+    return int(copied)

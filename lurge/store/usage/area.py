@@ -1,4 +1,4 @@
-"""The usage area: the tables of the nightly report, which viewers read, maybe of an older tool's database."""
+"""The usage area: the tables of the nightly report, which viewers read. An older tool may have made them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lurge.store.usage.schema import metadata
 
 
 def adoption() -> Adoption:
-    """What takes over the older tool's tables: it writes, so that what only reads does not load it."""
+    """Import and return the adoption of the older tool's tables. Code that only reads must not import it: it writes."""
     from lurge.store.usage import adopt
 
     return adopt
@@ -20,7 +20,7 @@ USAGE = Area(
     metadata=metadata,
     migrations=Path(__file__).parent / "migrations",
     adoption=adoption,
-    # As they were when there was no other area.
+    # Both are as before other areas existed, so that older versions of lurge see the same lock and version.
     version_table=VERSION_TABLE,
     lock_suffix="",
 )

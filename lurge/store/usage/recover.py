@@ -1,4 +1,4 @@
-"""Restoring a whole state of a volume after a run that died: of this program, or of the older tool."""
+"""Recovery of a volume's rows after a run was killed: a run of lurge, or of the older tool."""
 
 from __future__ import annotations
 
@@ -17,65 +17,67 @@ log = logging.getLogger(__name__)
 
 
 def recover(database: Database, volume_name: str) -> None:
-    """Restore what an interrupted run left of a volume. Raises StoreError."""
+    """Restore a complete state of a volume, if an interrupted run left another. Raises StoreError."""
 
-    def repair() -> None:
+    def recover_volume() -> None:
         with database.stepping() as connection:
             recover_swap(connection, volume_name)
         with database.writing() as connection:
             recover_tagged(connection, volume_name)
 
-    database.retrying(repair)
+    database.retrying(recover_volume)
 
 
 def recover_swap(connection: sa.Connection, volume_name: str) -> None:
-    """Bring a swap in steps to its end if all its new rows are there; otherwise take it back."""
+    """Finish a swap in steps if all its new rows are stored; otherwise undo it."""
     volume_id = key_of(connection, volume_name)
-    found = unfinished(connection, volume_id) if volume_id is not None else None
-    if found:
-        change, is_whole = found
-        log.warning("%s: the rows of %s were being replaced when a run died", volume_name, change.record_date)
+    swap = unfinished(connection, volume_id) if volume_id is not None else None
+    if swap:
+        change, is_whole = swap
+        log.warning("%s: a run was killed while it replaced the rows of %s", volume_name, change.record_date)
         (finish if is_whole else undo)(connection, change, connection.commit)
 
 
 def recover_tagged(connection: sa.Connection, volume_name: str) -> None:
-    """Purge or restore the directories that an interrupted older tool has tagged.
+    """Purge or restore the directories that an interrupted run of the older tool has tagged.
 
-    Those that are as many as the newest report had are whole. Otherwise tagged rows are purged if there are others.
-    Rows that were tagged again and again are of several runs: the oldest, tagged most often, are a whole state.
+    The newest report of lurge tells the number of rows that are complete. If all rows together are as many, the tags
+    are removed. If only the tagged rows are as many, they are restored and the others purged. Otherwise the tagged rows
+    are purged. If there are only tagged rows, those with the most tags are restored: each interrupted run adds a tag,
+    so these are the oldest rows, which are complete.
     """
     volume_id = key_of(connection, volume_name)
     if volume_id is None:
         return
-    mine = directories_of(volume_id)
-    rows, tagged = count(connection, mine)
+    of_volume = directories_of(volume_id)
+    rows, tagged = count(connection, of_volume)
     if not tagged:
         return
-    whole, others = reported_directories(connection, volume_id), rows - tagged
-    if others and whole == rows:
-        restore(connection, mine)
-    elif others and whole == tagged != others:
-        purge_directories(connection, mine & sa.not_(TAGGED))
-        restore(connection, mine)
-    elif others:
-        purge_directories(connection, mine & TAGGED)
+    reported, untagged = reported_directories(connection, volume_id), rows - tagged
+    if untagged and reported == rows:
+        restore(connection, of_volume)
+    elif untagged and reported == tagged != untagged:
+        purge_directories(connection, of_volume & sa.not_(TAGGED))
+        restore(connection, of_volume)
+    elif untagged:
+        purge_directories(connection, of_volume & TAGGED)
     else:
         while tagged:
-            restore(connection, mine)
-            rows, tagged = count(connection, mine)
+            restore(connection, of_volume)
+            rows, tagged = count(connection, of_volume)
             if tagged and tagged < rows:
-                purge_directories(connection, mine & sa.not_(TAGGED))
+                purge_directories(connection, of_volume & sa.not_(TAGGED))
 
 
-def count(connection: sa.Connection, mine: sa.ColumnElement[bool]) -> tuple[int, int]:
-    """(directories, those of them that are tagged)."""
-    counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(mine)
+def count(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> tuple[int, int]:
+    """Count some directories. Returns (their number, the number of tagged ones)."""
+    counts = sa.select(sa.func.count(), sa.func.sum(sa.cast(TAGGED, sa.Integer))).where(condition)
     rows, tagged = connection.execute(counts.select_from(schema.directory)).one()
     return rows, int(tagged or 0)
 
 
 def reported_directories(connection: sa.Connection, volume_id: int) -> int | None:
-    """The number of directories that the newest report of a volume had, if this program stored it."""
+    """Return the number of directories in the newest report of a volume; None if lurge stored none."""
     summary = schema.volume_summary
     newest = sa.select(summary.c.directories).where(summary.c.volume_id == volume_id)
     return connection.execute(newest.order_by(summary.c.record_date.desc()).limit(1)).scalar()

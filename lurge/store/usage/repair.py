@@ -1,4 +1,4 @@
-"""Correcting what the older tool left beside what lurge stores: dates of usage, and names that stand twice."""
+"""Corrections of data that the older tool stored: dates of group usage, and repeated names of groups."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lurge.store.usage.read.volumes import usage_of
 UNIQUE = "uq_unix_group_group_name"
 
 
-def correct(connection: sa.Connection, one: Misdated) -> int:
-    """Give usage the date of its dump, or delete it if lurge has stored that dump; returns the number of rows."""
+def correct(connection: sa.Connection, dump: Misdated) -> int:
+    """Give usage the date of its dump, or delete it if lurge has stored that dump. Returns the number of rows."""
     usage = schema.lustre_usage
-    mine = usage_of(one.volume_id) & (usage.c.record_date == one.stored)
-    change = sa.delete(usage) if one.twice else sa.update(usage).values(record_date=one.record_date)
-    return connection.execute(change.where(mine)).rowcount
+    rows = usage_of(dump.volume_id) & (usage.c.record_date == dump.stored)
+    change = sa.delete(usage) if dump.twice else sa.update(usage).values(record_date=dump.record_date)
+    return connection.execute(change.where(rows)).rowcount
 
 
 def merge_groups(connection: sa.Connection) -> int:
-    """Let every group have one key, the lowest, and make names unique again; returns the number of names merged."""
+    """Keep only the lowest key of every group, and make names unique again. Returns the number of names merged."""
     repeated = repeated_groups(connection)
     key = schema.unix_group.c.group_id
     for first, *others in repeated.values():
         for table in schema.metadata.sorted_tables:
-            for column in (one.parent for one in table.foreign_keys if one.column is key):
+            for column in (foreign.parent for foreign in table.foreign_keys if foreign.column is key):
                 connection.execute(sa.update(table).where(column.in_(others)).values({column: first}))
         connection.execute(sa.delete(schema.unix_group).where(key.in_(others)))
     if lacks_unique_groups(connection):
@@ -35,7 +35,7 @@ def merge_groups(connection: sa.Connection) -> int:
 
 
 def repair_database(database: Database) -> list[str]:
-    """Correct everything of this module in one transaction; returns a sentence for each correction."""
+    """Make all corrections in one transaction. Returns a sentence for each."""
 
     def repair() -> list[str]:
         with database.writing() as connection:
@@ -45,11 +45,12 @@ def repair_database(database: Database) -> list[str]:
 
 
 def repair_in(connection: sa.Connection) -> list[str]:
-    done = []
-    for one in misdated(connection):
-        rows = correct(connection, one)
-        what = f"deleted, because {one.record_date} stands there, too" if one.twice else f"dated {one.record_date}"
-        done.append(f"{one.volume}: {rows} rows of group usage of {one.stored} are {what}")
+    corrections = []
+    for dump in misdated(connection):
+        rows = correct(connection, dump)
+        day = dump.record_date
+        correction = f"deleted, because {day} is stored, too" if dump.twice else f"dated {day}"
+        corrections.append(f"{dump.volume}: {rows} rows of group usage of {dump.stored} are {correction}")
     if lacks_unique_groups(connection):
-        done.append(f"names of groups are unique again; {merge_groups(connection)} stood there more than once")
-    return done
+        corrections.append(f"names of groups are unique again; {merge_groups(connection)} had several keys")
+    return corrections

@@ -1,4 +1,4 @@
-"""The tables. Names, columns and units are those that existing viewers read; docs/formats.md explains them."""
+"""The tables of the usage area. Existing viewers read them, so names and units are fixed; see docs/formats.md."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lurge.store.database.named_lock import holder_table
 
 
 def is_capped() -> sa.Column[bool]:
-    """Whether a size of the row is more than the database holds: then the largest that it holds stands there."""
+    """Make the column that marks a row whose size is larger than the database can store. The maximum is stored."""
     return sa.Column("capped", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false())
 
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""A key; SQLite counts up by itself only in a column of exactly INTEGER."""
+"""A key. SQLite assigns keys only in a column of exactly INTEGER."""
 
 Days = sa.Integer().with_variant(sa.BigInteger, "sqlite")
-"""Days: viewers compare a BIGINT of a server wrongly; SQLite has one kind of integer."""
+"""A number of days. Viewers compare a server's BIGINT wrongly; SQLite has only one integer type."""
 
 Path = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
-"""A path: a line's length of bytes, each of which may be shown as four characters."""
+"""A path: at most as many bytes as a line of a dump, each of which may be shown as four characters."""
 
 OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
     ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
 )}  # fmt: skip
-"""Transactions, every character, and names that differ in case or accents are different names."""
+"""Transactions, all of Unicode, and a comparison that distinguishes case and accents."""
 
 metadata = sa.MetaData(
     naming_convention={
@@ -40,7 +40,7 @@ metadata = sa.MetaData(
 
 
 def lookup_table(table: str, prefix: str, name: str | None = None, length: int = 255) -> sa.Table:
-    """A table of unique names."""
+    """Make a table of unique names."""
     return sa.Table(
         table,
         metadata,
@@ -60,7 +60,7 @@ warning = lookup_table("warning", "warning", "warning")
 
 
 def reference(name: str, column: sa.Column[int], nullable: bool = True, index: bool = False) -> sa.Column[int]:
-    """A column that refers to a key."""
+    """Make a column that refers to a key."""
     return sa.Column(name, BigId, sa.ForeignKey(column), nullable=nullable, index=index)
 
 
@@ -70,12 +70,12 @@ base_directory = sa.Table(
     sa.Column("base_directory_id", BigId, primary_key=True),
     sa.Column("directory_path", Path, nullable=False),
     reference("volume_id", volume.c.volume_id, nullable=False, index=True),
-    # MySQL has no unique texts: there a hash of the path, which the server computes, takes its place.
+    # A text cannot be unique on MySQL. There a hash of the path is, which the server computes.
     sa.UniqueConstraint("directory_path", "volume_id").ddl_if(dialect="sqlite"),
     **OPTIONS,
 )
 
-# What the older tool did not know, its rows hold as NULL: hence columns that may be missing.
+# Columns may be NULL, because rows of the older tool have NULL for unknown values.
 
 lustre_usage = sa.Table(
     "lustre_usage",
@@ -207,7 +207,7 @@ unfinished_swap = sa.Table(
     sa.Column("details", Path, nullable=False),
     **OPTIONS,
 )
-"""How far a swap in steps has come."""
+"""The progress of a swap in steps."""
 
 job_lock = holder_table(metadata)
-"""Who changes an area of the database now; SQLite needs no row, because its lock is a file."""
+"""The holder of each area's lock. It stays empty on SQLite, where a lock is a file."""

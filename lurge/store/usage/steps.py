@@ -1,8 +1,8 @@
-"""What a swap removes, and a swap in steps: each commits what it did, for tables or servers that take no whole swap.
+"""Removal of old rows, and swaps in steps: with a commit after each step, if one transaction cannot hold a whole swap.
 
-In steps the old rows of a volume's directories are tagged before new ones come, as the older tool did, so that viewers
-can tell them apart. A row of `unfinished_swap` says from which keys on rows are new, and whether they are all there:
-whatever kills a run, the next one takes the new rows away, or the old.
+In a swap in steps, the old rows of a volume's directories are tagged before the new ones are inserted, so that viewers
+can distinguish them. The older tool used the same tags. A row of `unfinished_swap` holds the first new key of each
+table, and whether all new rows are stored. If a run is killed, the next run deletes either the new rows or the old.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ Commit = Callable[[], None]
 
 
 def stored_path(subdirectory: str) -> str:
-    """A subdirectory's path as stored: one that looks tagged gets a `./`, which means the same."""
+    """Return a subdirectory's path as it is stored. One that looks tagged gets `./` in front, which means the same."""
     return f"./{subdirectory}" if subdirectory.startswith(OLD) else subdirectory
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a swap changes. first: the key of the first new row of each of NUMBERED, by the table's name.
+    """The change that a swap makes.
 
-    summary and unattributed: the values of the rows of `volume_summary` and `unattributed_usage`.
+    directories: whether directories are replaced, too. first: the key of the first new row of each table in NUMBERED,
+    by the table's name. summary, unattributed: the values of the rows of `volume_summary` and `unattributed_usage`.
     """
 
     volume_id: int
@@ -45,7 +46,7 @@ class Change:
     unattributed: list[dict[str, Any]]
 
     def rows(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        """Old and new rows of one of NUMBERED."""
+        """Return a condition for the old and new rows of a table in NUMBERED."""
         if table is schema.directory:
             return directories_of(self.volume_id)
         if table is schema.lustre_usage:
@@ -65,24 +66,24 @@ def key_of(table: sa.Table) -> sa.Column[int]:
 
 
 def first_keys(connection: sa.Connection) -> dict[str, int]:
-    """The keys from which on rows will be new."""
+    """Return the first key of new rows in each table."""
     return {table.name: next_id(connection, table) for table in NUMBERED}
 
 
 def begin(connection: sa.Connection, change: Change, commit: Commit) -> None:
-    """Note that a swap begins, and tag the directories that it replaces."""
+    """Note the beginning of a swap, and tag the directories that it replaces."""
     note(connection, change, is_whole=False)
     commit()
     if change.directories:
         path = schema.directory.c.directory_path
         tagged = sa.literal(OLD).concat(path)
-        for mine in pieces(connection, change.old(schema.directory) & sa.not_(TAGGED)):
-            connection.execute(sa.update(schema.directory).where(mine, sa.not_(TAGGED)).values(directory_path=tagged))
+        for piece in pieces(connection, change.old(schema.directory) & sa.not_(TAGGED)):
+            connection.execute(sa.update(schema.directory).where(piece, sa.not_(TAGGED)).values(directory_path=tagged))
             commit()
 
 
 def note(connection: sa.Connection, change: Change, is_whole: bool) -> None:
-    """Write down how far a swap has come, in one statement, which is whole or not at all."""
+    """Store the progress of a swap, in one statement, which is atomic."""
     table = schema.unfinished_swap
     values = {
         "record_date": change.record_date,
@@ -98,7 +99,7 @@ def note(connection: sa.Connection, change: Change, is_whole: bool) -> None:
 
 
 def unfinished(connection: sa.Connection, volume_id: int) -> tuple[Change, bool] | None:
-    """The swap of a volume that did not come to its end, and whether all its new rows are there."""
+    """Return the unfinished swap of a volume, if there is one, and whether all its new rows are stored."""
     table = schema.unfinished_swap
     row = connection.execute(sa.select(table).where(table.c.volume_id == volume_id)).one_or_none()
     if row is None:
@@ -109,24 +110,24 @@ def unfinished(connection: sa.Connection, volume_id: int) -> tuple[Change, bool]
 
 
 def finish(connection: sa.Connection, change: Change, commit: Commit | None = None) -> None:
-    """Remove what the new rows replace. Without `commit` it is part of a transaction."""
+    """Delete the replaced rows, and store unattributed usage and summary. commit: called after each step, if given."""
     if change.directories:
         purge_directories(connection, change.old(schema.directory), commit)
     for table in NUMBERED[1:]:
         delete_rows(connection, table, change.old(table), commit)
     for table in (schema.unattributed_usage, schema.volume_summary):
-        mine = (table.c.volume_id == change.volume_id) & (table.c.record_date == change.record_date)
-        connection.execute(sa.delete(table).where(mine))
-    place = {"volume_id": change.volume_id, "record_date": change.record_date}
+        replaced = (table.c.volume_id == change.volume_id) & (table.c.record_date == change.record_date)
+        connection.execute(sa.delete(table).where(replaced))
+    key = {"volume_id": change.volume_id, "record_date": change.record_date}
     if change.unattributed:
-        connection.execute(sa.insert(schema.unattributed_usage), [place | row for row in change.unattributed])
-    connection.execute(sa.insert(schema.volume_summary).values(place | change.summary))
+        connection.execute(sa.insert(schema.unattributed_usage), [key | row for row in change.unattributed])
+    connection.execute(sa.insert(schema.volume_summary).values(key | change.summary))
     if commit:
         forget(connection, change, commit)
 
 
 def undo(connection: sa.Connection, change: Change, commit: Commit) -> None:
-    """Remove the new rows, and the tags of the old."""
+    """Delete the new rows, and remove the tags of the old ones."""
     if change.directories:
         purge_directories(connection, change.new(schema.directory), commit)
         restore(connection, change.old(schema.directory), commit)
@@ -142,10 +143,10 @@ def forget(connection: sa.Connection, change: Change, commit: Commit) -> None:
     commit()
 
 
-def restore(connection: sa.Connection, mine: sa.ColumnElement[bool], commit: Commit | None = None) -> None:
-    """Take one tag from each directory that has one."""
+def restore(connection: sa.Connection, condition: sa.ColumnElement[bool], commit: Commit | None = None) -> None:
+    """Remove one tag from each tagged directory for which `condition` holds."""
     path = schema.directory.c.directory_path
-    for piece in pieces(connection, mine & TAGGED) if commit else [mine]:
+    for piece in pieces(connection, condition & TAGGED) if commit else [condition]:
         without = sa.func.substr(path, len(OLD) + 1)
         connection.execute(sa.update(schema.directory).where(piece, TAGGED).values(directory_path=without))
         if commit:
@@ -153,16 +154,16 @@ def restore(connection: sa.Connection, mine: sa.ColumnElement[bool], commit: Com
 
 
 def runs_of_keys(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, int]]:
-    """The keys of some directories as runs (first, last) without gaps: a volume's keys were given in a row."""
+    """Return the keys of some directories as runs (first, last) without gaps. A volume's keys form few runs."""
     key = schema.directory.c.directory_id
-    place = sa.func.row_number().over(order_by=key)
-    keys = sa.select(key, (key - place).label("run")).where(condition).subquery()
+    number = sa.func.row_number().over(order_by=key)
+    keys = sa.select(key, (key - number).label("run")).where(condition).subquery()
     runs = sa.select(sa.func.min(keys.c.directory_id), sa.func.max(keys.c.directory_id)).group_by(keys.c.run)
     return [(first, last) for first, last in connection.execute(runs)]
 
 
 def pieces(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Iterator[sa.ColumnElement[bool]]:
-    """Conditions that each hold for some of the directories for which `condition` holds."""
+    """Split `condition` into conditions that each hold for at most ROWS_A_STEP of its directories."""
     for first, last in runs_of_keys(connection, condition):
         for start in range(first, last + 1, ROWS_A_STEP):
             yield schema.directory.c.directory_id.between(start, min(last, start + ROWS_A_STEP - 1))
@@ -171,14 +172,14 @@ def pieces(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Iter
 def purge_directories(
     connection: sa.Connection, condition: sa.ColumnElement[bool], commit: Commit | None = None
 ) -> None:
-    """Delete directories and the file sizes that belong to them."""
+    """Delete directories and their file sizes."""
     runs = runs_of_keys(connection, condition)
     for table in (schema.file_size, schema.directory):
         for first, last in runs:
             step = ROWS_A_STEP if commit else last + 1 - first
             for start in range(first, last + 1, step):
-                mine = table.c.directory_id.between(start, min(last, start + step - 1))
-                connection.execute(sa.delete(table).where(mine))
+                piece = table.c.directory_id.between(start, min(last, start + step - 1))
+                connection.execute(sa.delete(table).where(piece))
                 if commit:
                     commit()
 

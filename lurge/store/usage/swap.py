@@ -1,6 +1,6 @@
-"""Storing one volume's report in one transaction, so that a reader sees the old rows or the new, never a mixture.
+"""The swap: it stores one volume's report in one transaction, so that readers see the old rows or the new, never both.
 
-The same statements make a swap in steps, where a transaction cannot hold them all: see steps.py.
+If one transaction cannot hold all statements, the same statements make a swap in steps: see steps.py.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ Sized = GroupUsage | UserUsage | Unattributed
 
 @dataclass(frozen=True)
 class NamedReport:
-    """A volume's report with what other sources say: names of its groups, users and filetypes, and quotas.
+    """A volume's report with the names of its groups, users and filetypes, and with quotas.
 
-    quotas: bytes by gid, missing where there is none. backfilled: whether the quotas are of a later day than the dump.
+    quotas: bytes by gid; a group without a quota is missing. backfilled: whether the quotas are of a later day than the
+    dump.
     """
 
     dump: Dump
@@ -66,12 +67,12 @@ class NamedReport:
 
 
 def store_volume(database: Database, named: NamedReport, confirm: Callable[[], None] = lambda: None) -> None:
-    """Replace what is stored of the volume's record date; of its directories, if nothing newer is stored.
+    """Replace the rows of the volume's record date, and its directories if no newer date is stored.
 
-    A size that no number of the database holds is stored as the largest, and marked; `larger_than_stored` names it.
-    Raises ReconciliationError where what was stored does not add up to what was counted, StoreError where the database
-    refuses; then nothing was changed. confirm: called before every try, to raise where the database may not be changed
-    any more.
+    A size that is larger than the database can store is stored as the largest possible, and marked; see
+    `larger_than_stored`. confirm: called before every attempt; it raises if the database may not be changed any more.
+    Raises ReconciliationError if the stored rows do not add up to the counters, StoreError for an error of the
+    database. Then nothing is changed.
     """
 
     def swap() -> None:
@@ -89,7 +90,7 @@ def store_volume(database: Database, named: NamedReport, confirm: Callable[[], N
 
 
 def swap_in_steps(database: Database, named: NamedReport) -> None:
-    """Swap with a commit after every step. Where it fails, the old rows stand again, at the latest in the next run."""
+    """Swap with a commit after every step. If it fails, the old rows are restored, at the latest by the next run."""
     name = named.dump.volume.name
     try:
         with database.stepping() as connection:
@@ -104,7 +105,7 @@ def swap_in_steps(database: Database, named: NamedReport) -> None:
 
 
 class Swap:
-    """The statements that store one volume: one transaction without `commit`, with it steps."""
+    """The statements that store one volume: steps if there is a `commit`, else part of a transaction."""
 
     def __init__(self, connection: sa.Connection, named: NamedReport, commit: Commit | None = None) -> None:
         self._connection = connection
@@ -151,7 +152,7 @@ class Swap:
             self._commit()
 
     def _insert(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Insert rows, in steps if there are any."""
+        """Insert rows, in steps if there is a `commit`."""
         if self._commit is None:
             insert_rows(self._connection, table, columns, rows)
             return
@@ -174,8 +175,8 @@ class Swap:
         added = dict(zip(missing, range(first, first + len(missing)), strict=True))
         rows = ((number, path, self._volume) for path, number in added.items())
         insert_rows(self._connection, table, ("base_directory_id", "directory_path", "volume_id"), rows)
-        every = known | added
-        return {base: every[path] for base, path in stored.items()}
+        keys = known | added
+        return {base: keys[path] for base, path in stored.items()}
 
     def _insert_directories(self) -> None:
         table, first = schema.directory, self._change.first[schema.directory.name]
@@ -203,40 +204,40 @@ class Swap:
         files = sa.func.coalesce(sa.func.sum(table.c.num_files), 0)
         new = sa.select(sa.func.count(), files).select_from(table).where(self._change.new(table))
         stored = self._connection.execute(new).one()
-        wanted = (len(self._report.directories), int(self._report.directories.files.sum()))
-        if tuple(stored) != wanted:
+        reported = (len(self._report.directories), int(self._report.directories.files.sum()))
+        if tuple(stored) != reported:
             raise ReconciliationError(
-                f"{self._named.dump.volume.name}: {stored[0]} directories of {stored[1]} files are stored,"
-                f" but {wanted[0]} of {wanted[1]} were reported"
+                f"{self._named.dump.volume.name}: {stored[0]} directories with {stored[1]} files are stored,"
+                f" but {reported[0]} with {reported[1]} were counted"
             )
 
     def _directory_rows(self, first: int) -> Iterator[Row]:
-        """The directories, of which the first gets the key `first`."""
-        found = self._report.directories
-        bases = [self._bases.get(base) for base in found.bases]
-        for part in found.parts():
-            gids = found.gid[part].tolist()
+        """Yield the directories. The first gets the key `first`."""
+        directories = self._report.directories
+        bases = [self._bases.get(base) for base in directories.bases]
+        for part in directories.parts():
+            gids = directories.gid[part].tolist()
             yield from zip(
                 range(first + part.start, first + part.stop),
-                map(stored_path, found.subdirectories(part)),
-                found.files[part].tolist(),
-                to_gib(found.size[part]),
-                to_days(self._date, found.newest[part]),
+                map(stored_path, directories.subdirectories(part)),
+                directories.files[part].tolist(),
+                to_gib(directories.size[part]),
+                to_days(self._date, directories.newest[part]),
                 [self._pis[gid] for gid in gids],
                 [self._groups[gid] for gid in gids],
-                [bases[base] for base in found.base[part].tolist()],
-                capped_sizes(found.size[part]),
-                (found.size[part] > LARGEST).tolist(),
+                [bases[base] for base in directories.base[part].tolist()],
+                capped_sizes(directories.size[part]),
+                (directories.size[part] > LARGEST).tolist(),
                 strict=True,
             )
 
     def _file_size_rows(self, first: int) -> Iterator[Row]:
-        """The sizes by filetype that are not 0, of the directories of which the first has the key `first`."""
-        found, names = self._report.directories, self._named.filetypes
+        """Yield the sizes by filetype that are not 0. The first directory has the key `first`."""
+        directories, names = self._report.directories, self._named.filetypes
         ids = ids_of(self._connection, schema.filetype, names)
         keys = np.array([ids[name] for name in names], np.int64)
-        for part in found.parts():
-            sizes = found.filetype_sizes[part]
+        for part in directories.parts():
+            sizes = directories.filetype_sizes[part]
             row, filetype = np.nonzero(sizes)
             values = sizes[row, filetype]
             numbers = (row + (first + part.start)).tolist()
@@ -277,7 +278,7 @@ class Swap:
         )
 
     def _unattributed(self) -> list[dict[str, Any]]:
-        """The rows of `unattributed_usage`, of which the change knows volume and date."""
+        """Return the rows of `unattributed_usage`, without volume and date, which the Change has."""
         return [
             {"group_id": self._groups[row.gid], "num_records": row.records, "used": used, "capped": bool(is_capped)}
             for row in self._report.unattributed
@@ -334,7 +335,7 @@ class Swap:
         )
 
     def _summary(self) -> dict[str, Any]:
-        """The row of `volume_summary`, of which the change knows volume and date."""
+        """Return the row of `volume_summary`, without volume and date, which the Change has."""
         counts = self._report.counts
         attributed, more_attributed = capped(counts.attributed_bytes)
         unattributed, more_unattributed = capped(counts.unattributed_bytes)
@@ -352,7 +353,7 @@ class Swap:
         }
 
     def _reconcile(self) -> None:
-        """Compare what the database now holds with what was counted while reading."""
+        """Compare the sums of the stored rows with the counters of reading."""
         usage, users = schema.lustre_usage, schema.user_usage
         counts, report = self._report.counts, self._report
         both = counts.attributed_bytes + counts.unattributed_bytes
@@ -366,10 +367,10 @@ class Swap:
         high, low = tuple(self._connection.execute(new).one())
         return joined(high, low)
 
-    def _compare(self, what: str, stored: int, counted: int, rows: Sequence[Sized]) -> None:
-        """Raise ReconciliationError where the sum of `rows` as they are stored is not what was counted."""
+    def _compare(self, subject: str, stored: int, counted: int, rows: Sequence[Sized]) -> None:
+        """Raise ReconciliationError if a stored sum differs from the counter, less the bytes that were not stored."""
         expected = counted - excess(row.size for row in rows)
         if stored != expected:
             raise ReconciliationError(
-                f"{self._named.dump.volume.name}: the stored {what} is {stored} bytes, but {expected} were counted"
+                f"{self._named.dump.volume.name}: the stored {subject} is {stored} bytes, but {expected} were counted"
             )

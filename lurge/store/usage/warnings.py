@@ -1,4 +1,4 @@
-"""Warnings of one volume: computed from the stored history, stored with it."""
+"""Warnings of one volume: they are computed from the stored history, and stored in its rows."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from lurge.store.usage.sums import halves, joined
 
 
 def warn_after(connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster) -> None:
-    """Store the warnings of the dates after a volume's record date whose trends go through it."""
+    """Store the warnings of later dates of a volume, if their trends depend on `day`."""
     for later in dates_after(connection, volume_id, day):
         warn_of(connection, volume_id, later, forecast, sa.false())
 
 
 def dates_after(connection: sa.Connection, volume_id: int, day: date) -> list[date]:
-    """The next dates of every group, as many as a trend needs: groups are not there on every date."""
+    """Return the next dates of every group, as many as a trend needs. A group need not have rows on every date."""
     usage = schema.lustre_usage
     later = usage_of(volume_id) & (usage.c.record_date > day)
     dates = sa.select(usage.c.unix_id, usage.c.record_date).where(later).distinct().subquery()
-    place = sa.func.row_number().over(partition_by=dates.c.unix_id, order_by=dates.c.record_date)
-    placed = sa.select(dates.c.record_date, place.label("place")).subquery()
-    near = sa.select(placed.c.record_date).where(placed.c.place < DATES_OF_A_TREND).distinct()
-    return list(connection.execute(near.order_by(placed.c.record_date)).scalars())
+    number = sa.func.row_number().over(partition_by=dates.c.unix_id, order_by=dates.c.record_date)
+    numbered = sa.select(dates.c.record_date, number.label("number")).subquery()
+    near = sa.select(numbered.c.record_date).where(numbered.c.number < DATES_OF_A_TREND).distinct()
+    return list(connection.execute(near.order_by(numbered.c.record_date)).scalars())
 
 
 def histories(
     connection: sa.Connection, volume_id: int, day: date, replaced: sa.ColumnElement[bool]
 ) -> dict[int, list[tuple[date, int]]]:
-    """By group: (record date, bytes used on the volume) of its newest dates up to `day`, as many as a trend needs.
+    """Return the history of each group: (record date, bytes used on the volume) of its newest dates up to `day`.
 
-    replaced: rows that do not count. A row that stands there twice, as overlapping runs of the older tool left them,
-    counts once.
+    A history has at most as many dates as a trend needs. replaced: a condition for rows that are left out. Equal rows,
+    which overlapping runs of the older tool have stored, count once.
     """
     usage = schema.lustre_usage
     rows = (
@@ -51,30 +51,31 @@ def histories(
         .group_by(rows.c.unix_id, rows.c.record_date)
         .subquery()
     )
-    place = sa.func.row_number().over(partition_by=totals.c.unix_id, order_by=totals.c.record_date.desc())
-    placed = sa.select(totals, place.label("place")).subquery()
-    columns = (placed.c.unix_id, placed.c.record_date, placed.c.high, placed.c.low)
-    found = defaultdict(list)
-    for group, record_date, *used in connection.execute(sa.select(*columns).where(placed.c.place <= DATES_OF_A_TREND)):
-        found[group].append((record_date, joined(*used)))
-    return found
+    number = sa.func.row_number().over(partition_by=totals.c.unix_id, order_by=totals.c.record_date.desc())
+    numbered = sa.select(totals, number.label("number")).subquery()
+    columns = (numbered.c.unix_id, numbered.c.record_date, numbered.c.high, numbered.c.low)
+    newest = sa.select(*columns).where(numbered.c.number <= DATES_OF_A_TREND)
+    by_group = defaultdict(list)
+    for group, record_date, *used in connection.execute(newest):
+        by_group[group].append((record_date, joined(*used)))
+    return by_group
 
 
 def warn_of(
     connection: sa.Connection, volume_id: int, day: date, forecast: Forecaster, replaced: sa.ColumnElement[bool]
 ) -> None:
-    """Store the warnings of one record date. replaced: rows that are about to go."""
+    """Store the warnings of one record date. replaced: a condition for rows that will be deleted."""
     usage = schema.lustre_usage
-    of_today = (usage.c.record_date == day) & usage_of(volume_id) & sa.not_(replaced)
-    quotas = sa.select(usage.c.unix_id, sa.func.max(usage.c.quota)).where(of_today).group_by(usage.c.unix_id)
-    known = histories(connection, volume_id, day, replaced)
+    of_day = (usage.c.record_date == day) & usage_of(volume_id) & sa.not_(replaced)
+    quotas = sa.select(usage.c.unix_id, sa.func.max(usage.c.quota)).where(of_day).group_by(usage.c.unix_id)
+    by_group = histories(connection, volume_id, day, replaced)
     for group, quota in connection.execute(quotas).all():
         if group is None:
             continue
-        expected = forecast(known[group], quota)
+        expected = forecast(by_group[group], quota)
         connection.execute(
             sa.update(usage)
-            .where(of_today, usage.c.unix_id == group)
+            .where(of_day, usage.c.unix_id == group)
             .values(
                 warning_id=expected.level,
                 expected_in_3_days=expected.in_3_days,

@@ -1,4 +1,4 @@
-"""Run by Alembic."""
+"""The environment of the migrations, which Alembic runs."""
 
 from lurge.store.database.upgrade import run_migrations
 

@@ -1,1 +1,1 @@
-"""Queries of the usage area; nothing here changes a row."""
+"""Queries of the usage area. No module here changes a row."""

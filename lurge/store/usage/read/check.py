@@ -1,4 +1,4 @@
-"""What a database looks like: its schema, its rows, what is wrong with it."""
+"""Check of a database: its schema, its rows, and its problems."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from lurge.store.usage.read.swaps import TAGGED, takes_steps
 
 @dataclass
 class Findings:
-    """revision: the schema's in the database; newest: the one it should have. rows: by table. volumes: newest dates.
+    """The findings of a check.
 
-    problems: what should be done something about, each with what to do.
+    revision: of the schema in the database; newest: the revision that it should have. rows: their number by table.
+    volumes: the newest date of each. problems: each with its remedy. notes: facts that need no action.
     """
 
     database: str
@@ -38,7 +39,7 @@ class Findings:
         return asdict(self)
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Yield the findings as lines of text."""
         yield f"{self.database}: {self.server}, schema {self.revision or 'none'} of {self.newest}"
         for name, count in self.rows.items():
             yield f"  {name:<20} {count:>12,} rows"
@@ -49,52 +50,55 @@ class Findings:
         for problem in self.problems:
             yield f"  PROBLEM: {problem}"
         if not self.problems:
-            yield "  nothing is wrong"
+            yield "  no problems"
 
 
 def look_at(database: Database) -> Findings:
-    """Look at a database in one transaction. Raises StoreError where it cannot be read."""
+    """Check a database in one transaction. Raises StoreError if it cannot be read."""
     with database.reading() as connection:
         tables = set(sa.inspect(connection).get_table_names())
-        here, newest = revisions(connection, USAGE, tables)
-        found = Findings(str(database), database.dialect.server(connection), here, newest)
+        revision, newest = revisions(connection, USAGE, tables)
+        findings = Findings(str(database), database.dialect.server(connection), revision, newest)
         if older.begun(tables):
-            found.problems.append("an adoption was interrupted: run `lurge db upgrade`, which goes on with it")
-        elif here != newest:
-            what = "it is the older tool's" if here is None and older.recognises(connection) else "it is not up to date"
-            found.problems.append(f"{what}: run `lurge db upgrade`")
-        if found.problems:
-            return found
+            findings.problems.append("an adoption was interrupted: run `lurge db upgrade`, which continues it")
+        elif revision != newest:
+            is_older = revision is None and older.recognises(connection)
+            problem = "it is the older tool's" if is_older else "it is not up to date"
+            findings.problems.append(f"{problem}: run `lurge db upgrade`")
+        if findings.problems:
+            return findings
         for table in schema.metadata.sorted_tables:
-            counted = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-            found.rows[table.name] = counted
-        look_at_volumes(connection, found)
-        look_at_rows(connection, found)
-        found.problems += complaints(connection)
-        if why := takes_steps(database, connection):
-            found.notes.append(f"rows are replaced in steps, not in a transaction: {why}")
-        found.notes += database.dialect.notes(connection)
-    return found
+            count = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            findings.rows[table.name] = count
+        look_at_volumes(connection, findings)
+        look_at_rows(connection, findings)
+        findings.problems += complaints(connection)
+        if reason := takes_steps(database, connection):
+            findings.notes.append(f"rows are replaced in steps, not in a transaction: {reason}")
+        findings.notes += database.dialect.notes(connection)
+    return findings
 
 
-def look_at_volumes(connection: sa.Connection, found: Findings) -> None:
+def look_at_volumes(connection: sa.Connection, findings: Findings) -> None:
+    """Find the newest date of each volume."""
     summary, volume = schema.volume_summary, schema.volume
     newest = sa.select(volume.c.scratch_disk, sa.func.max(summary.c.record_date)).join_from(summary, volume)
     for name, day in connection.execute(newest.group_by(volume.c.scratch_disk)):
-        found.volumes[name] = day
+        findings.volumes[name] = day
 
 
-def look_at_rows(connection: sa.Connection, found: Findings) -> None:
-    """Rows that refer to nothing, and what an interrupted older tool left."""
+def look_at_rows(connection: sa.Connection, findings: Findings) -> None:
+    """Find references to missing rows, and tags that an interrupted run of the older tool left."""
     tagged = connection.execute(sa.select(sa.func.count()).select_from(schema.directory).where(TAGGED)).scalar_one()
     if tagged:
-        found.notes.append(f"{tagged} directories are tagged by an older tool; a report restores its volumes")
+        findings.notes.append(f"{tagged} directories are tagged by an older tool; the next report restores them")
     for table in schema.metadata.sorted_tables:
         for key in table.foreign_keys:
             target = key.column
-            lost = sa.select(sa.func.count()).select_from(table.outerjoin(target.table, key.parent == target))
-            count = connection.execute(lost.where(key.parent.is_not(None), target.is_(None))).scalar_one()
+            joined = sa.select(sa.func.count()).select_from(table.outerjoin(target.table, key.parent == target))
+            count = connection.execute(joined.where(key.parent.is_not(None), target.is_(None))).scalar_one()
             if count:
-                found.problems.append(
-                    f"{count} rows of {table.name} refer by {key.parent.name} to no {target.table.name}: restore them"
+                findings.problems.append(
+                    f"{key.parent.name} of {count} rows of {table.name} refers to missing rows of {target.table.name}:"
+                    " restore these"
                 )

@@ -1,7 +1,8 @@
-"""The record dates that the database holds of a volume.
+"""The record dates of a volume that the database holds.
 
-lurge dates every row by the name of its dump, and has a row of `volume_summary` for each date. The older tool dated
-users and vaults by the name, but the usage of groups by the day on which the dump's file was last changed.
+lurge takes the date of every row from the name of its dump, and stores a row of `volume_summary` for each date. The
+older tool took the date of users and vaults from the name, but the date of group usage from the modification time of
+the dump's file.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from lurge.store.usage.read.volumes import usage_of
 
 
 def key_of(connection: sa.Connection, volume_name: str) -> int | None:
-    """The key of a volume."""
+    """Return the key of a volume; None if it is not stored."""
     known = sa.select(schema.volume.c.volume_id).where(schema.volume.c.scratch_disk == volume_name)
     return connection.execute(known).scalar()
 
 
-def dates_of(connection: sa.Connection, table: sa.Table, mine: sa.ColumnElement[bool]) -> set[date]:
-    """The record dates of some rows of a table with history."""
+def dates_of(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> set[date]:
+    """Return the record dates of the rows of a table with history for which `condition` holds."""
     day = table.c.record_date
-    return set(connection.execute(sa.select(day).where(mine, day.is_not(None)).distinct()).scalars())
+    return set(connection.execute(sa.select(day).where(condition, day.is_not(None)).distinct()).scalars())
 
 
 def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
-    """The record dates of the dumps of a volume that are stored.
+    """Return the record dates of a volume's dumps that are stored.
 
-    The usage of groups is no evidence: the older tool's dates of it are not those of the dumps.
+    Group usage is not considered, because the older tool did not give it the dates of the dumps.
     """
     volume_id = key_of(connection, volume_name)
     if volume_id is None:
@@ -43,7 +44,7 @@ def stored_dates(connection: sa.Connection, volume_name: str) -> set[date]:
 
 @dataclass(frozen=True)
 class NewestDates:
-    """The newest record date of a volume: of its groups, its users and its vault, each None where there is none."""
+    """The newest record dates of a volume's groups, users and vault; None if nothing is stored."""
 
     groups: date | None
     users: date | None
@@ -51,12 +52,12 @@ class NewestDates:
 
     @property
     def newest(self) -> date | None:
-        """The newest of all."""
+        """The newest of the three."""
         return max(filter(None, (self.groups, self.users, self.vault)), default=None)
 
 
 def newest_dates(connection: sa.Connection, volume_name: str) -> NewestDates:
-    """One date for all if lurge stored the newest dump; otherwise the newest date of each table."""
+    """Return the newest dates: one date for all if lurge stored the newest dump, else the newest of each table."""
     volume_id = key_of(connection, volume_name)
     if volume_id is None:
         return NewestDates(None, None, None)
@@ -69,21 +70,21 @@ def newest_dates(connection: sa.Connection, volume_name: str) -> NewestDates:
     return NewestDates(last_date(connection, schema.lustre_usage, usage_of(volume_id)), of_users, of_vault)
 
 
-def last_date(connection: sa.Connection, table: sa.Table, mine: sa.ColumnElement[bool]) -> date | None:
-    """The newest record date of some rows of a table with history."""
-    return connection.execute(sa.select(sa.func.max(table.c.record_date)).where(mine)).scalar()
+def last_date(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> date | None:
+    """Return the newest record date of the rows of a table with history for which `condition` holds."""
+    return connection.execute(sa.select(sa.func.max(table.c.record_date)).where(condition)).scalar()
 
 
 def newest_of_all(connection: sa.Connection, volumes: Sequence[str]) -> dict[str, NewestDates]:
-    """The newest dates of those of some volumes of which anything is stored."""
-    found = {name: newest_dates(connection, name) for name in volumes}
-    return {name: dates for name, dates in found.items() if dates.newest}
+    """Return the newest dates by volume, without volumes that are not stored."""
+    by_volume = {name: newest_dates(connection, name) for name in volumes}
+    return {name: dates for name, dates in by_volume.items() if dates.newest}
 
 
 def is_outdated(connection: sa.Connection, dump: Dump) -> bool:
-    """Whether what is stored of a dump's date comes from an older dump of that date."""
+    """Return whether the rows of a dump's date were stored from an older dump of that date."""
     summary, volume = schema.volume_summary, schema.volume
     query = sa.select(summary.c.dump_modified).join(volume)
-    mine = query.where(volume.c.scratch_disk == dump.volume.name, summary.c.record_date == dump.record_date)
-    modified = connection.execute(mine).scalar()
+    of_date = query.where(volume.c.scratch_disk == dump.volume.name, summary.c.record_date == dump.record_date)
+    modified = connection.execute(of_date).scalar()
     return modified is not None and modified < dump.modified

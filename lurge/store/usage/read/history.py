@@ -1,4 +1,4 @@
-"""Use of volumes over time: what each record date holds."""
+"""Use of volumes over time, by record date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lurge.store.usage.sums import halves, joined
 
 
 class DatedUse(NamedTuple):
-    """Use of a volume at a date: in base directories, and outside them, which is None where it was not recorded."""
+    """Use of a volume at a date. unattributed: use outside base directories; None if it is not known."""
 
     volume: str
     record_date: date
@@ -25,53 +25,53 @@ class DatedUse(NamedTuple):
 
 
 def history(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> list[DatedUse]:
-    """Use of each volume at each of its dates, oldest first. group: the key of the only group that counts."""
-    found = []
+    """Return the use of each volume at each of its dates, oldest first. group: the key of a group, or None for all."""
+    uses = []
     for name in volumes:
         volume_id = key_of(connection, name)
         if volume_id is not None:
-            found += (
+            uses += (
                 group_history(connection, name, volume_id, group) if group else history_of(connection, name, volume_id)
             )
-    return sorted(found, key=lambda use: (use.record_date, use.volume))
+    return sorted(uses, key=lambda use: (use.record_date, use.volume))
 
 
 def history_of(connection: sa.Connection, name: str, volume_id: int) -> list[DatedUse]:
-    """A volume's use by the summaries of lurge, and before them by the sums of what the older tool stored."""
+    """Return the use of a volume: from summaries, and for dates of the older tool from the sums of its rows."""
     summary, usage = schema.volume_summary, schema.lustre_usage
     columns = (summary.c.record_date, summary.c.attributed_bytes, summary.c.unattributed_bytes)
     rows = connection.execute(sa.select(*columns).where(summary.c.volume_id == volume_id))
-    found = {day: DatedUse(name, day, used, outside, None) for day, used, outside in rows}
+    by_date = {day: DatedUse(name, day, used, outside, None) for day, used, outside in rows}
     older = usage_of(volume_id) & usage.c.record_date.not_in(
         sa.select(summary.c.record_date).where(summary.c.volume_id == volume_id)
     )
     for day, used, _ in dated_sums(connection, older):
-        found[day] = DatedUse(name, day, used, None, None)
-    return list(found.values())
+        by_date[day] = DatedUse(name, day, used, None, None)
+    return list(by_date.values())
 
 
 def group_history(connection: sa.Connection, name: str, volume_id: int, group: int) -> list[DatedUse]:
-    """A group's use of a volume, with its quota; on a date of lurge's without a row of it, none."""
+    """Return the use of a volume by a group, with its quota. It is 0 at dates of lurge without a row of the group."""
     usage, outside, summary = schema.lustre_usage, schema.unattributed_usage, schema.volume_summary
-    known = dates_of(connection, summary, summary.c.volume_id == volume_id)
+    reported = dates_of(connection, summary, summary.c.volume_id == volume_id)
     rows = sa.select(outside.c.record_date, outside.c.used).where(
         outside.c.volume_id == volume_id, outside.c.group_id == group
     )
-    unattributed = dict.fromkeys(known, 0)
+    unattributed = dict.fromkeys(reported, 0)
     for day, used in connection.execute(rows):
         unattributed[day] = used
-    found = {day: DatedUse(name, day, 0, used, None) for day, used in unattributed.items()}
+    by_date = {day: DatedUse(name, day, 0, used, None) for day, used in unattributed.items()}
     for day, used, quota in dated_sums(connection, usage_of(volume_id) & (usage.c.unix_id == group)):
-        found[day] = DatedUse(name, day, used, unattributed.get(day), quota)
-    first = min((day for day, use in found.items() if use.used or use.unattributed), default=date.max)
-    return [use for day, use in found.items() if day >= first]
+        by_date[day] = DatedUse(name, day, used, unattributed.get(day), quota)
+    first = min((day for day, use in by_date.items() if use.used or use.unattributed), default=date.max)
+    return [use for day, use in by_date.items() if day >= first]
 
 
-def dated_sums(connection: sa.Connection, mine: sa.ColumnElement[bool]) -> list[tuple[date, int, int | None]]:
-    """Date, use and largest quota of some rows of groups. A row that stands there twice counts once."""
+def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[date, int, int | None]]:
+    """Return (date, use, largest quota) of the group usage for which `condition` holds. Equal rows count once."""
     usage = schema.lustre_usage
     columns = (usage.c.record_date, usage.c.base_directory_id, usage.c.unix_id, usage.c.used, usage.c.quota)
-    rows = sa.select(*columns).where(mine, usage.c.record_date.is_not(None)).distinct().subquery()
+    rows = sa.select(*columns).where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
     query = sa.select(rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
     grouped = connection.execute(query.group_by(rows.c.record_date))
     return [(day, joined(high, low), quota) for day, high, low, quota in grouped]

@@ -1,7 +1,7 @@
-"""Finding what the older tool left beside what lurge stores: dates of usage, and names that stand twice.
+"""Search for data of the older tool that lurge must correct: dates of group usage, and repeated names of groups.
 
-The older tool dated the usage of groups by the day on which a dump's file was last changed, in local time, and users
-and vaults by the dump's name. So one dump may stand under two dates.
+The older tool dated group usage by the modification time of the dump's file, in local time, and users and vaults by the
+dump's name. So one dump may be stored under two dates.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from lurge.store.usage import schema
 from lurge.store.usage.read.dates import dates_of
 from lurge.store.usage.read.volumes import usage_of
 
-MOST_DAYS_LATE = 14
-"""How long after the date in its name a dump's file may have been changed."""
+MAX_DAYS_LATE = 14
+"""Maximum days from the date in a dump's name to the modification of its file."""
 
 NANOSECONDS = 10**9
 ADVICE = "`lurge db check --repair` corrects it"
@@ -26,7 +26,7 @@ ADVICE = "`lurge db check --repair` corrects it"
 
 @dataclass(frozen=True)
 class Misdated:
-    """Group usage of a volume under another date than its dump's. twice: it stands under the dump's date, too."""
+    """Group usage that is stored under a wrong date. twice: it is stored under the dump's date, too."""
 
     volume_id: int
     volume: str
@@ -36,16 +36,16 @@ class Misdated:
 
 
 def misdated(connection: sa.Connection) -> list[Misdated]:
-    """All group usage that stands under a wrong date, by volume, oldest first."""
+    """Return all group usage that is stored under a wrong date, by volume, oldest first."""
     volume = schema.volume
-    found = []
+    usages: list[Misdated] = []
     for key, name in connection.execute(sa.select(volume).order_by(volume.c.scratch_disk)).all():
-        found += [Misdated(key, name, *pair) for pair in misdated_of(connection, key)]
-    return found
+        usages += [Misdated(key, name, *pair) for pair in misdated_of(connection, key)]
+    return usages
 
 
 def misdated_of(connection: sa.Connection, volume_id: int) -> Iterator[tuple[date, date, bool]]:
-    """(stored, record date, whether it stands under both) of each wrong date of a volume."""
+    """Yield (stored date, record date, whether it is stored under both) for each wrong date of a volume."""
     summary, users, vault = schema.volume_summary, schema.user_usage, schema.vault
     of_volume = summary.c.volume_id == volume_id
     ours = dates_of(connection, summary, of_volume)
@@ -64,38 +64,38 @@ def misdated_of(connection: sa.Connection, volume_id: int) -> Iterator[tuple[dat
 
 
 def local_day(nanoseconds: int) -> date:
-    """The day of a Unix time in the time zone of this machine, as the older tool took it."""
+    """Return the day of a Unix time in the time zone of this machine, as the older tool did."""
     return datetime.fromtimestamp(nanoseconds // NANOSECONDS).date()
 
 
 def aligned(late: Sequence[date], early: Sequence[date]) -> list[tuple[date, date]]:
-    """Pairs (late, early) of sorted dates: in order, at most MOST_DAYS_LATE apart, as many as possible.
+    """Pair sorted dates: (late, early) in order, at most MAX_DAYS_LATE apart, as many pairs as possible.
 
-    Of as many, those whose distance changes least often, then the nearest: dumps are published about as late every
-    night. A night on which only groups or only users were stored has no pair.
+    Among equally many pairs, those are chosen whose distance changes least often, and then the nearest ones: the delay
+    of dumps is about the same every night. A night of which only groups or only users are stored has no pair.
     """
     best = [Chain(-1, 0, 0, 0, None)]
     for day in early:
-        reach = range(bisect_left(late, day), bisect_right(late, day + timedelta(MOST_DAYS_LATE)))
+        reach = range(bisect_left(late, day), bisect_right(late, day + timedelta(MAX_DAYS_LATE)))
         longer = [
-            max((chain.and_pair(place, late[place], day) for chain in best if chain.last < place), key=rank)
-            for place in reach
+            max((chain.and_pair(index, late[index], day) for chain in best if chain.last < index), key=rank)
+            for index in reach
         ]
         best = worth_keeping([*best, *longer])
     pairs = []
     link = max(best, key=rank).link
     while link:
-        one, other, before = link
-        pairs.append((one, other))
+        late_day, early_day, before = link
+        pairs.append((late_day, early_day))
         link = before.link
     return pairs[::-1]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Some pairs in order. last: the place of the last late date; changes: how often the distance changes.
+    """A sequence of pairs. last: the index of the last late date. changes: how often the distance changes.
 
-    days: the distances together. link: the last pair, and the chain of those before it.
+    days: the sum of the distances. link: the last pair, and the chain of the pairs before it.
     """
 
     last: int
@@ -109,64 +109,64 @@ class Chain:
         """Days between the dates of the last pair."""
         return (self.link[0] - self.link[1]).days if self.link else None
 
-    def and_pair(self, place: int, late: date, early: date) -> Chain:
-        """This chain with one pair more."""
+    def and_pair(self, index: int, late: date, early: date) -> Chain:
+        """Return this chain with one more pair. index: of the late date."""
         days = (late - early).days
         changes = self.changes + (self.distance not in (None, days))
-        return Chain(place, self.pairs + 1, changes, self.days + days, (late, early, self))
+        return Chain(index, self.pairs + 1, changes, self.days + days, (late, early, self))
 
     def makes_useless(self, other: Chain) -> bool:
-        """Whether no pairs can make `other` the better chain: a change of distance is all that it can save."""
+        """Return whether further pairs cannot make `other` the better chain. It can save one change of distance."""
         more = 0 if self.distance == other.distance else 1
         ours = (self.pairs, -self.changes - more, -self.days)
         return self.last <= other.last and ours >= rank(other)
 
 
 def rank(chain: Chain) -> tuple[int, int, int]:
-    """The better a chain is, the larger."""
+    """Return a key that is larger for a better chain."""
     return chain.pairs, -chain.changes, -chain.days
 
 
 def worth_keeping(chains: Sequence[Chain]) -> list[Chain]:
-    """The chains that may become the best."""
+    """Return the chains that may still become the best."""
     kept: list[Chain] = []
-    for chain in sorted(chains, key=lambda one: (one.last, [-number for number in rank(one)])):
-        if not any(one.makes_useless(chain) for one in kept):
+    for chain in sorted(chains, key=lambda chain: (chain.last, [-number for number in rank(chain)])):
+        if not any(better.makes_useless(chain) for better in kept):
             kept.append(chain)
     return kept
 
 
 def repeated_groups(connection: sa.Connection) -> dict[str, list[int]]:
-    """The keys of each group name that stands twice or more, lowest first: only without its unique key can that be."""
+    """Return the keys of each repeated group name, lowest first. Names only repeat if their unique key is missing."""
     group = schema.unix_group
     repeated = sa.select(group.c.group_name).group_by(group.c.group_name).having(sa.func.count() > 1)
     rows = sa.select(group.c.group_name, group.c.group_id).where(group.c.group_name.in_(repeated))
-    found: dict[str, list[int]] = {}
+    keys: dict[str, list[int]] = {}
     for name, key in connection.execute(rows.order_by(group.c.group_id)):
-        found.setdefault(name, []).append(key)
-    return found
+        keys.setdefault(name, []).append(key)
+    return keys
 
 
 def lacks_unique_groups(connection: sa.Connection) -> bool:
-    """Whether a site dropped the key that makes names of groups unique, as the older tool may need it."""
+    """Return whether names of groups have no unique key. A site may have dropped it for the older tool."""
     inspector = sa.inspect(connection)
-    keys = [one["column_names"] for one in inspector.get_unique_constraints("unix_group")]
-    indexes = [one["column_names"] for one in inspector.get_indexes("unix_group") if one["unique"]]
+    keys = [key["column_names"] for key in inspector.get_unique_constraints("unix_group")]
+    indexes = [index["column_names"] for index in inspector.get_indexes("unix_group") if index["unique"]]
     return not any(columns == ["group_name"] for columns in (*keys, *indexes))
 
 
 def complaints(connection: sa.Connection) -> Iterator[str]:
-    """What `repair` would correct, a sentence for each volume."""
+    """Yield a sentence about everything that `repair` would correct."""
     by_volume: dict[str, list[Misdated]] = {}
-    for one in misdated(connection):
-        by_volume.setdefault(one.volume, []).append(one)
-    for name, found in by_volume.items():
-        twice = sum(one.twice for one in found)
-        also = f", {twice} of them twice" if twice else ""
-        last = found[-1]
+    for dump in misdated(connection):
+        by_volume.setdefault(dump.volume, []).append(dump)
+    for name, dumps in by_volume.items():
+        twice = sum(dump.twice for dump in dumps)
+        also = f", {twice} of them also under the right date" if twice else ""
+        last = dumps[-1]
         yield (
-            f"{name}: group usage of {len(found)} dumps stands under the day on which the file was changed{also},"
+            f"{name}: group usage of {len(dumps)} dumps is stored under the date of the file's modification{also},"
             f" the last under {last.stored} instead of {last.record_date}: {ADVICE}"
         )
     if lacks_unique_groups(connection):
-        yield f"names of groups are not unique, {len(repeated_groups(connection))} stand there more than once: {ADVICE}"
+        yield f"names of groups have no unique key (repeated names: {len(repeated_groups(connection))}): {ADVICE}"

@@ -1,4 +1,4 @@
-"""What is stored of the newest date of each volume, as the reports show it."""
+"""The rows of the newest date of each volume, for the TSVs."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ from lurge.store.usage.read.dates import newest_of_all
 from lurge.store.usage.sums import halves, joined
 
 DIRECTORIES_AT_ONCE = 20_000
+"""Maximum rows in a DirectoryPage, so that memory does not grow with the number of directories."""
 
 Dates = Mapping[str, date]
 """The newest record date by volume name."""
 
 
 def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestReports:
-    """The reports of those of `volumes` that are stored; they are read from `connection` as they are asked for."""
-    found = newest_of_all(connection, volumes)
-    dates = {name: day for name, each in found.items() if (day := each.newest)}
-    of_groups = {name: day for name, each in found.items() if (day := each.groups)}
+    """Return the reports of those volumes that are stored. Rows are read lazily, while they are iterated over."""
+    newest = newest_of_all(connection, volumes)
+    dates = {name: day for name, days in newest.items() if (day := days.newest)}
+    of_groups = {name: day for name, days in newest.items() if (day := days.groups)}
     return NewestReports(
         dates=dates,
         groups=group_rows(connection, of_groups),
         quotas=quota_rows(connection, of_groups),
         directories=directory_pages(connection, dates),
-        users=user_rows(connection, {name: day for name, each in found.items() if (day := each.users)}),
-        vaults=vault_rows(connection, {name: day for name, each in found.items() if (day := each.vault)}),
+        users=user_rows(connection, {name: day for name, days in newest.items() if (day := days.users)}),
+        vaults=vault_rows(connection, {name: day for name, days in newest.items() if (day := days.vault)}),
         summaries=summary_rows(connection, dates),
     )
 
 
 def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
-    """Group usage of every volume at its newest date."""
+    """Yield the group usage of every volume at its newest date."""
     usage, base, group, pi = schema.lustre_usage, schema.base_directory, schema.unix_group, schema.pi
     query = (
         sa.select(
@@ -67,7 +68,7 @@ def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
 
 
 def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
-    """Every group's use of each volume at its newest date, with its quota and what is expected of it."""
+    """Yield the use of each volume by every group at the newest date, with quota and forecast."""
     usage, warning = schema.lustre_usage, schema.warning
     same_for_a_group = ("quota", "warning_id", "expected_in_3_days", "expected_in_7_days", "quota_reached")
     of_group = {name: sa.func.max(usage.c[name]).label(name) for name in same_for_a_group}
@@ -89,33 +90,33 @@ def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
         .group_by(schema.volume.c.scratch_disk, schema.unix_group.c.group_name)
     )
     for name, day in volumes.items():
-        found = totals.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day).subquery()
+        sums = totals.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day).subquery()
         query = sa.select(
-            found.c.scratch_disk,
-            found.c.pi_name,
-            found.c.group_name,
-            found.c.high,
-            found.c.low,
-            found.c.quota,
-            found.c.warning_id,
+            sums.c.scratch_disk,
+            sums.c.pi_name,
+            sums.c.group_name,
+            sums.c.high,
+            sums.c.low,
+            sums.c.quota,
+            sums.c.warning_id,
             warning.c.warning,
-            found.c.expected_in_3_days,
-            found.c.expected_in_7_days,
-            found.c.quota_reached,
-            found.c.backfilled,
-        ).join_from(found, warning, warning.c.warning_id == found.c.warning_id)
+            sums.c.expected_in_3_days,
+            sums.c.expected_in_7_days,
+            sums.c.quota_reached,
+            sums.c.backfilled,
+        ).join_from(sums, warning, warning.c.warning_id == sums.c.warning_id)
         for volume, pi, group, *used, quota, warning_id, level, in_3, in_7, reached, later in connection.execute(query):
             expected = (warning_id, level, in_3, in_7, reached)
             yield QuotaRow._make((volume, pi, group, joined(*used), quota, *expected, bool(later)))
 
 
 def exact_size(table: sa.Table) -> sa.ColumnElement[int]:
-    """Bytes; what the older tool stored is known only in GiB, if at all."""
+    """Return an expression for the bytes of a row. Rows of the older tool only have GiB, or NULL."""
     return sa.func.coalesce(table.c.size_bytes, sa.cast(sa.func.round(table.c.size * 2**30), sa.BigInteger), 0)
 
 
 def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[DirectoryPage]:
-    """The directories of every volume; they hold only the newest date. So many at once that memory does not grow."""
+    """Yield the directories of every volume, in pages. The table only holds those of the newest date."""
     directory, base = schema.directory, schema.base_directory
     bases_of = sa.select(base.c.base_directory_id, base.c.directory_path).join(schema.volume)
     bases = by_key(connection, bases_of.where(schema.volume.c.scratch_disk.in_(list(volumes))))
@@ -133,9 +134,9 @@ def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[Direc
     last = -1
     while rows := connection.execute(query.where(directory.c.directory_id > last)).all():
         last = rows[-1][0]
-        wanted = [row for row in rows if row[1] in bases]
-        if wanted:
-            _, base_ids, paths, files, days, pi_ids, group_ids, sizes, *by_filetype = zip(*wanted, strict=True)
+        of_volumes = [row for row in rows if row[1] in bases]
+        if of_volumes:
+            _, base_ids, paths, files, days, pi_ids, group_ids, sizes, *by_filetype = zip(*of_volumes, strict=True)
             yield DirectoryPage(
                 bases=[bases[key] for key in base_ids],
                 paths=list(paths),
@@ -151,19 +152,19 @@ def directory_pages(connection: sa.Connection, volumes: Dates) -> Iterator[Direc
 
 
 def sums_by_filetype(filetypes: Iterable[int]) -> list[sa.ColumnElement[int]]:
-    """The bytes that a directory has of each filetype, 0 where none."""
+    """Return expressions for the bytes of a directory in each filetype."""
     table = schema.file_size
     exact = exact_size(table)
     return [sa.func.sum(sa.case((table.c.filetype_id == key, exact), else_=0)) for key in filetypes]
 
 
 def by_key(connection: sa.Connection, query: sa.Select[Any]) -> dict[int, str]:
-    """Names by key, which are the two columns of a query."""
-    return {key: name for key, name in connection.execute(query)}  # noqa: C416 - rows are no tuples to mypy
+    """Return names by key. query: has the columns key and name."""
+    return {key: name for key, name in connection.execute(query)}  # noqa: C416 - rows are not tuples to mypy
 
 
-def largest_directories(connection: sa.Connection, volumes: Iterable[str], most: int) -> list[DirectoryRow]:
-    """The largest directories over some volumes."""
+def largest_directories(connection: sa.Connection, volumes: Iterable[str], limit: int) -> list[DirectoryRow]:
+    """Return the largest directories of all given volumes together, at most `limit`."""
     directory, base = schema.directory, schema.base_directory
     size = exact_size(directory)
     query = (
@@ -179,13 +180,13 @@ def largest_directories(connection: sa.Connection, volumes: Iterable[str], most:
         .join(schema.unix_group, isouter=True)
         .where(schema.volume.c.scratch_disk.in_(list(volumes)))
         .order_by(size.desc(), base.c.directory_path, directory.c.directory_path)
-        .limit(most)
+        .limit(limit)
     )
     return [DirectoryRow(base, path, int(size), *rest) for base, path, size, *rest in connection.execute(query)]
 
 
 def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
-    """User usage of every volume at its newest date."""
+    """Yield the user usage of every volume at its newest date."""
     usage = schema.user_usage
     query = (
         sa.select(
@@ -205,7 +206,7 @@ def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
 
 
 def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
-    """The vault of every volume at its newest date."""
+    """Yield the vault rows of every volume at its newest date."""
     vault = schema.vault
     query = (
         sa.select(
@@ -228,7 +229,7 @@ def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
 
 
 def summary_rows(connection: sa.Connection, volumes: Dates) -> Iterator[SummaryRow]:
-    """The counts of every volume at its newest date."""
+    """Yield the counters of every volume at its newest date."""
     summary, volume = schema.volume_summary, schema.volume
     columns = [summary.c[name] for name in SummaryRow._fields[1:]]
     query = sa.select(volume.c.scratch_disk, *columns).join_from(summary, volume)

@@ -1,4 +1,4 @@
-"""The older tool's database, and how far its adoption has come."""
+"""The tables of the older tool, and the state of their adoption."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from lurge.store.usage import schema
 
 ASIDE = "adopted_"
-"""Stands before the names of tables that are set aside while they are adopted."""
+"""The prefix of the names of tables that are set aside during an adoption."""
 
 LOOKUPS = (
     schema.pi, schema.unix_group, schema.user, schema.volume, schema.filetype, schema.vault_actions, schema.warning,
@@ -23,11 +23,11 @@ MARKS = {
     "base_directory": {"base_directory_id", "directory_path", "volume_id"},
     "lustre_usage": {"record_id", "used", "quota", "record_date", "unix_id", "base_directory_id"},
 }
-"""By these tables and columns the older tool's database is known."""
+"""Tables and columns that identify a database of the older tool."""
 
 
 def recognises(connection: sa.Connection) -> bool:
-    """Whether the older tool made the tables."""
+    """Return whether the older tool made the tables."""
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
     return all(
@@ -37,5 +37,5 @@ def recognises(connection: sa.Connection) -> bool:
 
 
 def begun(tables: Collection[str]) -> bool:
-    """Whether some tables are set aside."""
+    """Return whether some of `tables` are set aside."""
     return not {ASIDE + table.name for table in (*LOOKUPS, *OTHERS)}.isdisjoint(tables)

@@ -1,4 +1,4 @@
-"""Totals of the newest date of each volume: by group, by person, by filetype, by age."""
+"""Totals at the newest date of each volume: by group, person, filetype and age."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from lurge.store.usage.sums import halves, joined
 
 @dataclass(frozen=True)
 class Overview:
-    """Totals over some volumes, each the largest first; ages from the youngest. Of one group, if only that was asked.
+    """Totals over some volumes, of all groups or of one. Each list has the largest total first, `ages` the youngest.
 
-    dates: the newest record date by volume. filetypes: a file counts in each that matches, so they need not add up.
+    dates: the newest record date by volume. filetypes: a file counts in each filetype that matches, so their sum may
+    differ from the total.
     """
 
     dates: Dates
@@ -42,7 +43,7 @@ class Overview:
 
     @property
     def used(self) -> int:
-        """Bytes in base directories."""
+        """The bytes in base directories."""
         return sum(total.used for total in self.groups)
 
     @property
@@ -51,16 +52,16 @@ class Overview:
 
     @property
     def in_files(self) -> int:
-        """Bytes of files in base directories."""
+        """The bytes of files in base directories."""
         return sum(age.size for age in self.ages)
 
 
 def read_overview(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> Overview:
-    """The totals of those of `volumes` that are stored. group: the key of the only group that counts."""
+    """Return the totals of those volumes that are stored. group: the key of a group, or None for all."""
     newest = newest_of_all(connection, volumes)
-    dates = {name: day for name, each in newest.items() if (day := each.newest)}
-    of_groups = {name: day for name, each in newest.items() if (day := each.groups)}
-    of_users = {name: day for name, each in newest.items() if (day := each.users)}
+    dates = {name: day for name, days in newest.items() if (day := days.newest)}
+    of_groups = {name: day for name, days in newest.items() if (day := days.groups)}
+    of_users = {name: day for name, days in newest.items() if (day := days.users)}
     return Overview(
         dates=dates,
         groups=group_totals(base_uses(connection, of_groups, group), outside_uses(connection, of_groups, group)),
@@ -71,6 +72,7 @@ def read_overview(connection: sa.Connection, volumes: Sequence[str], group: int 
 
 
 def of_group(column: sa.Column[int], group: int | None) -> sa.ColumnElement[bool]:
+    """Return a condition for the rows of a group; always true for None."""
     return sa.true() if group is None else column == group
 
 
@@ -96,7 +98,7 @@ def base_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Ite
         .join(schema.pi, isouter=True)
         .join(warning, isouter=True)
         .where(of_group(usage.c.unix_id, group))
-        # Overlapping runs of the older tool left rows twice.
+        # Overlapping runs of the older tool stored rows twice.
         .distinct()
     )
     for volume, day, rows in by_volume(connection, dates, query, usage):
@@ -137,14 +139,14 @@ def person_uses(connection: sa.Connection, dates: Dates, group: int | None) -> I
 def by_volume(
     connection: sa.Connection, dates: Dates, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[tuple[str, date, sa.CursorResult[Any]]]:
-    """The rows of each volume at its date."""
+    """Yield (volume, date, rows) of each volume at its date."""
     for volume, day in dates.items():
         of_volume = query.where(schema.volume.c.scratch_disk == volume, table.c.record_date == day)
         yield volume, day, connection.execute(of_volume)
 
 
 def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
-    """Bytes by filetype over the directories of some volumes, the largest first."""
+    """Return the bytes of each filetype in the directories of given volumes, largest first."""
     size, directory = schema.file_size, schema.directory
     query = (
         sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
@@ -153,28 +155,28 @@ def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int 
         .group_by(size.c.filetype_id)
     )
     names = by_key(connection, sa.select(schema.filetype))
-    found = [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
-    return sorted(found, key=lambda kind: (-kind.size, kind.name))
+    uses = [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
+    return sorted(uses, key=lambda kind: (-kind.size, kind.name))
 
 
 def age_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
-    """Bytes of files by the days since the newest mtime of a file in their directory, at their volume's record date."""
+    """Return the bytes of files by age: days from the newest mtime of a file in their directory to the record date."""
     directory = schema.directory
     days = directory.c.last_modified
-    younger = [(days < below, place) for place, (_, below) in enumerate(AGES)]
+    younger = [(days < limit, number) for number, (_, limit) in enumerate(AGES)]
     age = sa.case((days.is_(None), len(AGES) + 1), *younger, else_=len(AGES))
-    found = (
+    aged = (
         sa.select(age.label("age"), exact_size(directory).label("size"))
         .where(directories_in(volumes), of_group(directory.c.group_id, group))
         .subquery()
     )
-    query = sa.select(found.c.age, *halves(found.c.size), sa.func.count()).group_by(found.c.age)
-    sizes = {place: (joined(high, low), count) for place, high, low, count in connection.execute(query)}
-    return [KindUse(AGE_NAMES[place], *sizes[place]) for place in sorted(sizes)]
+    query = sa.select(aged.c.age, *halves(aged.c.size), sa.func.count()).group_by(aged.c.age)
+    sizes = {number: (joined(high, low), count) for number, high, low, count in connection.execute(query)}
+    return [KindUse(AGE_NAMES[number], *sizes[number]) for number in sorted(sizes)]
 
 
 def directories_in(volumes: Sequence[str]) -> sa.ColumnElement[bool]:
-    """The directories of some volumes."""
+    """Return a condition for the directories of given volumes."""
     base, volume = schema.base_directory, schema.volume
     bases = sa.select(base.c.base_directory_id).join(volume).where(volume.c.scratch_disk.in_(volumes))
     return schema.directory.c.base_directory_id.in_(bases)

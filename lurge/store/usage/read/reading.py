@@ -1,4 +1,4 @@
-"""Reading the database for people: opening it without making it, and finding the names that they give."""
+"""Access for commands that only read: they never create the database, and look up the names that the user gives."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ T = TypeVar("T")
 
 
 def read_stored(config: DatabaseConfig, read: Callable[[sa.Connection], T]) -> T:
-    """The result of reading in one transaction. Raises StoreError, also if there is no database yet."""
+    """Return the result of `read` in one transaction. Raises StoreError, also if the database is missing."""
     database = Database(config)
 
-    def look() -> T:
+    def read_newest() -> T:
         with database.reading() as connection:
             require_newest(connection)
             return read(connection)
 
-    return database.retrying(look)
+    return database.retrying(read_newest)
 
 
 def require_newest(connection: sa.Connection) -> None:
-    """Raise StoreError unless the tables are those that this version reads."""
-    here, newest = revisions(connection, USAGE, sa.inspect(connection).get_table_names())
-    if here != newest:
+    """Raise StoreError unless the schema is the one that this version reads."""
+    revision, newest = revisions(connection, USAGE, sa.inspect(connection).get_table_names())
+    if revision != newest:
+        state = f"has the schema {revision}" if revision else "has no schema of lurge"
         raise StoreError(
-            f"the database's schema is {here or 'none of lurge'}, not {newest}",
+            f"the database {state}, but {newest} is needed",
             "Run `lurge report`, or `lurge db upgrade` on the database of an older version or tool.",
         )
 
 
 def group_key(connection: sa.Connection, name: str) -> int:
-    """The key of a group. Raises UsageError, which names similar groups."""
+    """Return the key of a group. Raises UsageError, which names similar groups."""
     table = schema.unix_group
     key = connection.execute(sa.select(table.c.group_id).where(table.c.group_name == name)).scalar()
     if key is None:
@@ -53,7 +54,7 @@ def group_key(connection: sa.Connection, name: str) -> int:
 
 
 def stored_volumes(connection: sa.Connection, given: Sequence[str], configured: Sequence[str]) -> list[str]:
-    """The given volumes, else those of the configuration. Raises UsageError for one that is not stored."""
+    """Return the given volumes, or those of the configuration. Raises UsageError if a given one is not stored."""
     names = set(connection.execute(sa.select(schema.volume.c.scratch_disk)).scalars())
     for name in given:
         if name not in names:
@@ -62,7 +63,7 @@ def stored_volumes(connection: sa.Connection, given: Sequence[str], configured: 
 
 
 def advice(kind: str, name: str, names: Sequence[str]) -> str:
-    """The names that may have been meant."""
+    """Name similar groups or volumes."""
     if not names:
         return "Nothing is stored: run `lurge report`."
     near = difflib.get_close_matches(name, names, NAMES_SHOWN)

@@ -1,4 +1,4 @@
-"""Which rows belong to a volume, where they do not say so themselves."""
+"""Conditions for the rows of a volume, in tables without a column for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lurge.store.usage import schema
 
 
 def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
-    """The keys of a volume's base directories."""
+    """Return a query for the keys of a volume's base directories."""
     table = schema.base_directory
     return sa.select(table.c.base_directory_id).where(table.c.volume_id == volume_id)
 
@@ -20,11 +20,11 @@ def directories_of(volume_id: int) -> sa.ColumnElement[bool]:
 
 
 def count_directories(connection: sa.Connection, volumes: Sequence[str]) -> list[int]:
-    """Rows of the directory report of each of some volumes that has any."""
+    """Return the number of directories of each given volume that has any."""
     base, volume = schema.base_directory, schema.volume
     query = sa.select(sa.func.count()).join_from(schema.directory, base).join(volume)
-    wanted = query.where(volume.c.scratch_disk.in_(volumes)).group_by(volume.c.volume_id)
-    return list(connection.execute(wanted).scalars())
+    by_volume = query.where(volume.c.scratch_disk.in_(volumes)).group_by(volume.c.volume_id)
+    return list(connection.execute(by_volume).scalars())
 
 
 def usage_of(volume_id: int) -> sa.ColumnElement[bool]:

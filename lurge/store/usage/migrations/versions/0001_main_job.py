@@ -47,14 +47,14 @@ def numbers(*names: str) -> list[sa.Column[int]]:
 
 
 def unique_path() -> list[sa.schema.SchemaItem]:
-    """The unique path of a base directory: servers have no unique texts of any length, so there its hash is unique."""
+    """Make a path unique within a volume. A text of any length cannot be unique on a server, so there its hash is."""
     dialect = op.get_context().dialect.name
     if dialect == "sqlite":
         return [sa.UniqueConstraint("directory_path", "volume_id", name="uq_base_directory_directory_path_volume_id")]
     kind = sa.LargeBinary().with_variant(mysql.BINARY(32), "mysql", "mariadb")
     digest = "unhex(sha2(directory_path, 256))"
     if dialect == "postgresql":
-        # The bytes of a text, by functions that may compute a column: `escape` doubles backslashes.
+        # The bytes of the text. A computed column allows only immutable functions; `escape` needs doubled backslashes.
         digest = "sha256(decode(replace(directory_path, chr(92), chr(92) || chr(92)), 'escape'))"
     return [
         sa.Column("path_hash", kind, sa.Computed(digest, persisted=True)),
@@ -63,7 +63,7 @@ def unique_path() -> list[sa.schema.SchemaItem]:
 
 
 def drop_unfinished() -> None:
-    """On MySQL no change of tables is taken back: drop what an interrupted upgrade made, if it holds nothing."""
+    """Drop the empty tables of an interrupted upgrade. MySQL cannot roll back a change of tables."""
     connection = op.get_bind()
     made = [name for name in CREATED if sa.inspect(connection).has_table(name)]
     if "volume" in made and connection.execute(sa.text("SELECT 1 FROM volume LIMIT 1")).first():
@@ -205,5 +205,5 @@ def upgrade() -> None:
         ],
     )
     if op.get_context().dialect.name == "postgresql":
-        # Keys that are given do not move a sequence.
+        # Explicit keys do not advance a sequence.
         op.execute("SELECT setval('vault_actions_vault_action_id_seq', 2), setval('warning_warning_id_seq', 3)")

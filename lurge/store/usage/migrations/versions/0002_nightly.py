@@ -1,4 +1,4 @@
-"""Warnings with forecasts, the lock, and indexes for what viewers ask.
+"""Columns for warnings with forecasts, the table of lock holders, and indexes for viewers.
 
 Revision ID: 0002
 """
@@ -28,7 +28,7 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    """On MySQL every step is final, so each is left out where an interrupted upgrade has done it."""
+    """Skip every step that an interrupted upgrade has done: MySQL cannot roll one back."""
     inspector = sa.inspect(op.get_bind())
     columns = {column["name"] for column in inspector.get_columns("lustre_usage")}
     for name, kind, options in COLUMNS:

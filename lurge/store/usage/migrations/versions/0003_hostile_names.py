@@ -1,4 +1,4 @@
-"""Names that differ by a space at their end, and marks for sizes that no number of the database holds.
+"""Names that differ only by a trailing space, and marks for sizes that are larger than the database can store.
 
 Revision ID: 0003
 """
@@ -21,15 +21,15 @@ NAMES = (
     ("warning", "warning"),
 )
 NO_PAD = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
-"""Of MariaDB, and of MySQL since 8.0.17: they compare all bytes, those of spaces at the end, too."""
+"""Collations of MariaDB, and of MySQL since 8.0.17. They compare all bytes, including trailing spaces."""
 
 MARKED = ("lustre_usage", "directory", "user_usage", "unattributed_usage", "volume_summary")
 
 
 def upgrade() -> None:
-    """On MySQL every step is final, so each is left out where an interrupted upgrade has done it.
+    """Skip every step that an interrupted upgrade has done: MySQL cannot roll one back.
 
-    SQLite and PostgreSQL compare all bytes of a name.
+    SQLite and PostgreSQL compare all bytes of a name already.
     """
     connection = op.get_bind()
     inspector = sa.inspect(connection)

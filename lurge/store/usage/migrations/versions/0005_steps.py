@@ -1,4 +1,4 @@
-"""Swaps in steps, and paths of base directories that every driver hands on as text.
+"""Swaps in steps, and a collation with which every driver returns paths of base directories as text.
 
 Revision ID: 0005
 """
@@ -18,7 +18,7 @@ ANY_CASE = "utf8mb4_unicode_ci"
 
 
 def upgrade() -> None:
-    """Every step can be repeated, because on MySQL none is taken back."""
+    """Make every step repeatable: MySQL cannot roll one back."""
     connection = op.get_bind()
     inspector = sa.inspect(connection)
     if "directories" not in {column["name"] for column in inspector.get_columns("volume_summary")}:
@@ -42,7 +42,7 @@ def upgrade() -> None:
             mysql_collate="utf8mb4_bin",
         )
     if connection.dialect.name == "mysql":
-        # Older drivers return a text that compares by its bytes as bytes. What makes a path unique is its hash.
+        # Older drivers return a text with a binary collation as bytes. Paths are unique by their hash.
         op.execute(
             "ALTER TABLE base_directory"
             f" MODIFY directory_path MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE {ANY_CASE} NOT NULL"
