@@ -38,14 +38,12 @@ def basedirs(
     set_verbosity(quiet, verbose)
     from lurge.cli.progress import watch
     from lurge.config import load_config
-    from lurge.pipeline.basedirs import make_base_directories
-    from lurge.pipeline.ticket import tool_ticket
+    from lurge.pipeline.basedirs import run_basedirs
 
     site = load_config(config, optional=True)
     volumes = site.dumps.volumes if site.dumps_table else ()
     depths = site.basedirs if depth is None else site.basedirs.model_copy(update={"depth": depth})
-    with tool_ticket("basedirs", "read_dumps", str(dumps[0])) as facts, watch(quiet) as watcher:
-        path, lines = make_base_directories(dumps, depths, volumes, output, watcher)
-        facts.update(directories=lines, file=str(path))
+    with watch(quiet) as watcher:
+        path, lines = run_basedirs(dumps, depths, volumes, output, watcher)
     if not quiet:
         say(f"{counted(lines, 'base directory', 'base directories')}: {path}")

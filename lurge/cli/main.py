@@ -26,7 +26,8 @@ from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
-from lurge.errors import LurgeError, VolumeError
+from lurge.errors import LurgeError
+from lurge.pipeline.frame.outcome import exit_status_of
 
 RENAMED = {"most": "limit", "queue-again": "requeue", "blocks": "disk-usage"}
 """Options of version 0.3 by their names since; the old names go with version 0.5."""
@@ -107,7 +108,7 @@ def main() -> None:
         app(prog_name="lurge")
     except LurgeError as error:
         print(f"lurge: {display(error.message)}\n  -> {display(error.advice)}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, VolumeError) else error.exit_status)
+        sys.exit(exit_status_of(error))
     finally:
         # The interpreter would look for cycles once more, several times over, before it ends.
         gc.freeze()

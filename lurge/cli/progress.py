@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from lurge.cli.relay import tell_starter
 from lurge.display import display
-from lurge.parallel.coordinator import Watcher
 from lurge.parallel.launch import TERMINAL_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from lurge.parallel.coordinator import Watcher
 
 SECONDS_BETWEEN_LINES = 30
 RATE_WIDTH = len("10,000,000 lines/s")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lurge.errors import LurgeError
+from lurge.pipeline.frame.outcome import exit_status_of
 
 if TYPE_CHECKING:
     from lurge.parallel.comm import Comm
@@ -62,7 +63,7 @@ def coordinate_others(comm: Comm, coordinate: Callable[[Comm | None], int]) -> i
     try:
         status = coordinate(comm)
     except LurgeError as error:
-        status = error.exit_status
+        status = exit_status_of(error)
         raise
     finally:
         comm.stop_others(status)

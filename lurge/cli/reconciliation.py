@@ -8,7 +8,7 @@ from lurge.cli.table import rows_aligned
 from lurge.display import counted
 from lurge.model.report import VAULT_KEY, Counts
 from lurge.model.stored import SummaryRow
-from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
+from lurge.pipeline.volumes import DONE, State, VolumeOutcome, VolumesOutcome
 
 SAMPLES = 8
 
@@ -55,16 +55,7 @@ def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
     )
 
 
-def split_lines(outcome: Outcome) -> list[str]:
+def split_lines(outcome: VolumesOutcome) -> list[str]:
     """Per volume what was read, and where the lines of each group lie."""
     lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
-    return [*lines, *ending_lines(outcome)]
-
-
-def ending_lines(outcome: Outcome) -> Iterator[str]:
-    """Where the groups' files lie, or why they do not."""
-    if outcome.groups:
-        yield f"Groups    {outcome.groups}"
-    if outcome.error:
-        yield f"  {outcome.error.message}"
-        yield f"  -> {outcome.error.advice}"
+    return [*lines, *outcome.lines()]

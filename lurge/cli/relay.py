@@ -12,10 +12,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from lurge.display import display
-from lurge.parallel.coordinator import Watcher
+
+if TYPE_CHECKING:
+    from lurge.parallel.coordinator import Watcher
 
 MARK = b"\x1e"
 """What a line about progress begins with. No line of a log does: they show control characters as escapes."""

@@ -44,14 +44,12 @@ def scan(
     Example: lurge scan /usr /home -o dumps
     """
     set_verbosity(quiet, verbose)
-    from lurge.pipeline.ticket import tool_ticket
-    from lurge.source.scan import scan_tree
+    from lurge.pipeline.scan import run_scan
 
     results = []
     for path in paths:
-        with tool_ticket("scan", "walk", str(path)) as facts, show_entries(path, quiet) as advanced:
-            result = scan_tree(path, output, cross=cross, blocks=disk_usage, processes=processes, advanced=advanced)
-            facts.update(entries=result.entries, dump=str(result.dump))
+        with show_entries(path, quiet) as advanced:
+            result = run_scan(path, output, cross=cross, blocks=disk_usage, processes=processes, advanced=advanced)
         for problem in result.problems[: None if verbose else PROBLEMS_SHOWN]:
             log.warning("cannot read %s", problem)
         results.append(result)

@@ -1,4 +1,4 @@
-"""The summary of a report: answers first, then that each volume adds up; and the same as JSON."""
+"""The summary of a report: answers first, then the figures of each volume, which add up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lurge.cli.overview import forecast_text, overview_json, quota_text, where_and_when, worried
-from lurge.cli.reconciliation import ending_lines, volume_lines
+from lurge.cli.reconciliation import volume_lines
 from lurge.cli.table import or_missing, rows_aligned, share
 from lurge.display import counted
 from lurge.model.overview import GroupTotal
 from lurge.model.sizes import aligned_size, human_size
 from lurge.model.stored import DirectoryRow
-from lurge.pipeline.outcome import DONE, Outcome, State
+from lurge.pipeline.volumes import DONE, State, VolumesOutcome
 from lurge.store.database import Database
 from lurge.store.usage.read.newest import largest_directories, summary_rows
 from lurge.store.usage.read.overview import Overview, read_overview
@@ -24,7 +24,7 @@ LARGEST = 5
 DAYS_OF_CHANGE = ("today", "1 day ago")
 
 
-def summary_lines(database: Database, outcome: Outcome) -> list[str]:
+def summary_lines(database: Database, outcome: VolumesOutcome) -> list[str]:
     """Who uses how much, of what kind, how old and how close to quota; then what became of each volume."""
     with database.reading() as connection:
         overview = read_overview(connection, names_of(outcome))
@@ -36,14 +36,14 @@ def summary_lines(database: Database, outcome: Outcome) -> list[str]:
         lines.append("Everything is stored already; --force replaces it.")
     lines += ["", f"Database  {database}"]
     lines += [f"{'TSVs' if i == 0 else '':10}{path}" for i, path in enumerate(outcome.tsvs)]
-    return [*lines, *ending_lines(outcome)]
+    return [*lines, *outcome.lines()]
 
 
-def names_of(outcome: Outcome) -> list[str]:
+def names_of(outcome: VolumesOutcome) -> list[str]:
     return list(dict.fromkeys(volume.volume for volume in outcome.volumes))
 
 
-def undone_lines(outcome: Outcome) -> Iterator[str]:
+def undone_lines(outcome: VolumesOutcome) -> Iterator[str]:
     """The volumes of which the answers are old or missing."""
     undone = {volume.volume: volume.state.value for volume in outcome.volumes if volume.state not in DONE}
     if undone:
@@ -152,20 +152,7 @@ def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
         yield f"  {len(pairs) - LARGEST:,} more: see the quota report"
 
 
-def stored_json(database: Database, outcome: Outcome) -> dict[str, Any]:
+def stored_json(database: Database, outcome: VolumesOutcome) -> dict[str, Any]:
     """What is stored of the outcome's volumes at their newest dates."""
     with database.reading() as connection:
         return overview_json(read_overview(connection, names_of(outcome)))
-
-
-def outcome_json(outcome: Outcome, database: str | None = None) -> dict[str, Any]:
-    """The outcome of every volume, and where everything lies."""
-    return {
-        "volumes": [volume.as_json() for volume in outcome.volumes],
-        "stages": {"write": round(outcome.write_seconds, 3)},
-        "database": database,
-        "tsvs": [str(path) for path in outcome.tsvs],
-        "groups": str(outcome.groups) if outcome.groups else None,
-        "error": outcome.error.message if outcome.error else None,
-        "exit_status": outcome.exit_status,
-    }

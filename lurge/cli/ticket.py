@@ -21,7 +21,7 @@ ticket = typer.Typer(
 def tracker(config: ConfigOption) -> Any:
     """The tickets of the configured site."""
     from lurge.config import load_config
-    from lurge.pipeline.ticket import tracker_of
+    from lurge.pipeline.frame.ticket import tracker_of
 
     return tracker_of(load_config(config))
 
@@ -142,7 +142,7 @@ def monitor(
     Example: lurge ticket monitor --json
     """
     from lurge.config import load_config
-    from lurge.pipeline.ticket import tracker_of
+    from lurge.pipeline.frame.ticket import tracker_of
     from lurge.tickets import JobTrackerError
 
     settings = load_config(config)

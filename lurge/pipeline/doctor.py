@@ -294,11 +294,12 @@ def check_cache(config: Config) -> Iterator[Finding]:
 
 def check_tickets(config: Config) -> Iterator[Finding]:
     """Whether the jobs' steps can be read."""
-    from lurge.pipeline.ticket import tracker_of
+    from lurge.pipeline.frame.ticket import tracker_of
+    from lurge.pipeline.recipes import RECIPES
     from lurge.tickets import JobTrackerError
 
     try:
-        tracker = tracker_of(config)
+        tracker = tracker_of(config, RECIPES)
         jobs = tracker.jobs()
         running = len(tracker.list_jobs(status="running"))
     except JobTrackerError as error:

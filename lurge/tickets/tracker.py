@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from lurge.tickets.document import (
 )
 from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
 from lurge.tickets.files import Document, TicketFiles, is_ticket_id
+from lurge.tickets.jobs import known_jobs
 from lurge.tickets.process import is_gone, this_process
 
 DIRECTORY_VARIABLE = "JOB_DATA_BASEDIR"
@@ -56,13 +55,20 @@ def state_of(statuses: Iterable[str]) -> str:
 class JobTracker:
     """The tickets of one directory: `base_directory`, else $JOB_DATA_BASEDIR, else ./tickets.
 
-    jobs_file: a JSON file of more jobs, {name: steps}, which win over those that are shipped.
-    Every method raises JobTrackerError where files cannot be read or written.
+    jobs_file: a site's JSON file of more jobs, {name: steps}. jobs: those of the program, with the names of their steps
+    in order. Both may replace shipped jobs; the site's file has the last word. Every method raises JobTrackerError if
+    files cannot be read or written.
     """
 
-    def __init__(self, base_directory: Path | str | None = None, jobs_file: Path | str | None = None) -> None:
+    def __init__(
+        self,
+        base_directory: Path | str | None = None,
+        jobs_file: Path | str | None = None,
+        jobs: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         self.base_directory = Path(base_directory or os.environ.get(DIRECTORY_VARIABLE) or "tickets")
         self._jobs_file = Path(jobs_file) if jobs_file else None
+        self._declared = {name: tuple(steps) for name, steps in (jobs or {}).items()}
 
     # Jobs and ids
 
@@ -75,21 +81,7 @@ class JobTracker:
 
     def jobs(self) -> dict[str, dict[str, str]]:
         """The steps of every job by its name. Raises InvalidDocument where the site's file is malformed."""
-        shipped = json.loads(resources.files(__package__).joinpath("jobs.json").read_text(encoding="utf-8"))
-        own = {}
-        if self._jobs_file:
-            try:
-                own = json.loads(self._jobs_file.read_bytes())
-            except OSError as error:
-                raise JobTrackerError(f"{self._jobs_file}: {error.strerror}") from error
-            except ValueError as error:
-                raise InvalidDocument(f"{self._jobs_file}: {error}") from error
-            if not isinstance(own, dict):
-                raise InvalidDocument(f"{self._jobs_file} holds no object of jobs")
-        try:
-            return {name: steps_as_dict(steps) for name, steps in {**shipped, **own}.items()}
-        except InvalidDocument as error:
-            raise InvalidDocument(f"{self._jobs_file}: {error}") from error
+        return known_jobs(self._declared, self._jobs_file)
 
     @staticmethod
     def create_job_ticket_id() -> str:
