@@ -18,14 +18,15 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     Example: lurge doctor --config lurge.toml
     """
     set_verbosity(quiet=True, verbose=False)
-    from lurge.pipeline.doctor import Verdict, examine
+    from lurge.pipeline.doctor.examine import examine
+    from lurge.pipeline.doctor.finding import Verdict
 
     findings = []
-    for one in examine(config):
-        findings.append(one)
+    for finding in examine(config):
+        findings.append(finding)
         if not json:
-            advice = [f"{'':24}-> {one.advice}"] if one.advice else []
-            say(f"{one.verdict.value:<8} {one.topic:<14} {one.said}", *advice)
+            advice = [f"{'':24}-> {finding.advice}"] if finding.advice else []
+            say(f"{finding.verdict.value:<8} {finding.topic:<14} {finding.said}", *advice)
     if json:
-        say_json([asdict(one) for one in findings])
-    raise typer.Exit(1 if any(one.verdict is Verdict.FAILURE for one in findings) else 0)
+        say_json([asdict(finding) for finding in findings])
+    raise typer.Exit(1 if any(finding.verdict is Verdict.FAILURE for finding in findings) else 0)

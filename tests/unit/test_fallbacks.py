@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +46,7 @@ import lurge.kernels.wide
 ir.PointerType = typed
 """,
     "isal's _GzipReader": """
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 del isal_zlib._GzipReader
 """,
     "memory of Linux that processes share by /proc": """
@@ -80,3 +82,17 @@ def test_without_it_numbers_are_the_same(site: Site, tmp_path_factory: pytest.Te
     assert done.returncode == 0, done.stderr
     assert (site.tsv("inspector-reports"), site.tsv("user-reports")) == expected
     assert done.stderr.count(f"{interface} is missing") == 1, done.stderr
+
+
+@pytest.mark.parametrize("interface", TAKEN)
+def test_doctor_names_what_is_missing(site: Site, tmp_path: Path, interface: str) -> None:
+    program = PROGRAM.format(taken=TAKEN[interface], arguments=["doctor", "--json", "--config", str(site.config)])
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (finding,) = (finding for finding in json.loads(done.stdout) if finding["topic"] == "interfaces")
+    assert finding["verdict"] == "warning"
+    assert finding["said"].startswith(f"{interface} is missing: ")
+    assert finding["advice"]
