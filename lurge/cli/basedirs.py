@@ -12,26 +12,24 @@ from lurge.display import counted
 
 
 def basedirs(
-    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP", help="Dumps: files, or the folders they are in.")],
+    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP", help="Dumps: files, or the folders that hold them.")],
     depth: Annotated[
         int | None,
-        typer.Option("--depth", metavar="N", min=0, help="Components below /; else basedirs.depth, else chosen."),
+        typer.Option("--depth", metavar="N", min=0, help="Components below / (default: basedirs.depth, or chosen)."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="PATH", help="File or directory; else where the first dump is published."
-        ),
+        typer.Option("--output", "-o", metavar="PATH", help="File or directory (default: that of the first dump)."),
     ] = None,
     config: ConfigOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Work out base directories: which directories each group uses.
+    """Find base directories: the directories that each group uses.
 
-    They are directories that hold files of the group. The [basedirs] table of the configuration sets their depth, also
-    by path prefix; otherwise it is chosen from each tree, and files that lie above it keep their directory. A
-    configuration file is not needed.
+    They hold files of the group. The [basedirs] table of the configuration sets their depth, also by path prefix;
+    otherwise it is chosen for each tree. Files above that depth keep their directory. A configuration file is not
+    needed.
 
     Example: lurge basedirs dumps/20240131_scratch119.a1.b2.stats.gz --depth 4
     """

@@ -1,4 +1,4 @@
-"""`lurge config`: what is in force, and a file to start from."""
+"""`lurge config`: the settings in force, and a file to start from."""
 
 from __future__ import annotations
 

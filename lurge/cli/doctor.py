@@ -10,10 +10,10 @@ from lurge.cli.options import ConfigOption, JsonOption, say, say_json, set_verbo
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Check everything that a job needs; say what to do about it.
+    """Check everything that a job needs, with advice on each problem.
 
-    That is the configuration, dumps, database, names, quotas, MPI and batch system. Nothing is changed. The exit
-    status is 1 if something fails.
+    This covers the configuration, dumps, database, names, quotas, MPI, libraries and batch system. Nothing is changed.
+    The exit status is 1 if something fails.
 
     Example: lurge doctor --config lurge.toml
     """

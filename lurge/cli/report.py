@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 def report(
     volumes: Annotated[
-        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read; else all of the configuration.")
+        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read (default: all of the configuration).")
     ] = None,
     config: ConfigOption = None,
     ranks: RanksOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace stored reports of the same record date.")] = False,
     split: Annotated[
-        bool, typer.Option("--split", help="Split the dumps by group, too, as `lurge split` does.")
+        bool, typer.Option("--split", help="Also split the dumps by group, as `lurge split` does.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -42,8 +42,8 @@ def report(
 ) -> None:
     """Read the newest dump of every volume, and store all reports.
 
-    If VOLUMEs are given, only these are read; the TSVs hold what is stored of every configured volume. Alone it uses
-    every core of this machine; under mpirun it uses the ranks it is given.
+    If VOLUMEs are given, only these are read; the TSVs hold all configured volumes as stored. Without mpirun it uses
+    every core of this machine; under mpirun it uses the ranks that were started.
 
     Example: lurge report --config lurge.toml -n 4
     """
@@ -71,17 +71,17 @@ def backfill(
     ranks: RanksOption = None,
     since: Annotated[
         datetime | None,
-        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out dumps that are older."),
+        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out older dumps."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Store at most N dates.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Store the history that older dumps hold, oldest first.
+    """Store the history from older dumps, oldest first.
 
-    All dumps are read but the newest of each volume, and those that are stored already: an interrupted backfill goes
-    on. Quotas are those of today, marked so.
+    All dumps are read except the newest of each volume and those that are stored already, so an interrupted backfill
+    can be continued. Quotas are those of today, and marked as such.
 
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
@@ -111,7 +111,7 @@ def split(
 ) -> None:
     """Write the lines of each group into a file, for TreeServe.
 
-    A file has the lines of all volumes. They are copied to S3 if the configuration says so.
+    Each file has the lines of all volumes. Files are copied to S3 if split.s3 is configured.
 
     Example: lurge split --config lurge.toml -n 4
     """

@@ -25,7 +25,7 @@ DAYS_OF_CHANGE = ("today", "1 day ago")
 
 
 def summary_lines(database: Database, outcome: VolumesOutcome) -> list[str]:
-    """Who uses how much, of what kind, how old and how close to quota; then what became of each volume."""
+    """The use by group, person, filetype and age, and quotas; then the outcome of each volume."""
     with database.reading() as connection:
         overview = read_overview(connection, names_of(outcome))
         stored = {row.volume: row for row in summary_rows(connection, overview.dates)}
@@ -44,7 +44,7 @@ def names_of(outcome: VolumesOutcome) -> list[str]:
 
 
 def undone_lines(outcome: VolumesOutcome) -> Iterator[str]:
-    """The volumes of which the answers are old or missing."""
+    """The volumes whose figures are old or missing."""
     undone = {volume.volume: volume.state.value for volume in outcome.volumes if volume.state not in DONE}
     if undone:
         yield "NOT UP TO DATE, see below: " + ", ".join(f"{name} ({state})" for name, state in undone.items())
@@ -52,7 +52,7 @@ def undone_lines(outcome: VolumesOutcome) -> Iterator[str]:
 
 
 def answers(connection: sa.Connection, overview: Overview) -> Iterator[str]:
-    """What people ask, over all volumes."""
+    """The tables over all volumes."""
     total = overview.used + overview.unattributed
     yield f"{human_size(total)} on {where_and_when(dict(overview.dates))}"
     yield ""
@@ -95,7 +95,7 @@ def group_rows(overview: Overview, total: int) -> Iterator[str]:
 
 
 def changed(group: GroupTotal) -> str:
-    """When a group last changed anything."""
+    """The time since a group last changed anything."""
     days = group.last_modified
     if days is None:
         return ""
@@ -136,7 +136,7 @@ def directory_rows(directories: Sequence[DirectoryRow], total: int) -> Iterator[
 
 
 def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
-    """Who is over quota or comes close, the worst first."""
+    """Groups that are over quota or close to it, the worst first."""
     pairs = worried(list(groups))
     over = sum(use.is_over for _, use in pairs)
     if not pairs:
@@ -153,6 +153,6 @@ def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
 
 
 def stored_json(database: Database, outcome: VolumesOutcome) -> dict[str, Any]:
-    """What is stored of the outcome's volumes at their newest dates."""
+    """The stored figures of the outcome's volumes at their newest dates."""
     with database.reading() as connection:
         return overview_json(read_overview(connection, names_of(outcome)))
