@@ -13,14 +13,14 @@ import termios
 CONTROL = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|\x1b\[[\d;]*m|(\r)|(\n)|([^\x1b\r\n]+)")
 
 
-def on_a_terminal(*arguments: str, columns: int = 80) -> str:
+def on_a_terminal(*arguments: str, columns: int = 80, module: str = "lurge") -> str:
     """All that a command writes to a terminal. Fails unless the command succeeds."""
     child, terminal = pty.fork()
     if child == 0:
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.execv(sys.executable, [sys.executable, "-m", "lurge", *arguments])
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     shown = b""
     try:
         while part := os.read(terminal, 65536):

@@ -1,4 +1,4 @@
-"""`lurge config`: what is in force, and a file to start from."""
+"""`lurge config`: the settings in force, and a file to start from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ config = typer.Typer(
 def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every setting in force, and where it comes from.
 
-    That is a line of the file, the environment, or a default. Passwords are hidden. Without a lurge.toml, the defaults are shown.
+    That is a line of the file, the environment, or a default. Passwords are hidden. Without a lurge.toml, the defaults
+    are shown.
 
     Example: lurge config show --config lurge.toml
     """

@@ -1,4 +1,4 @@
-"""`lurge db`: the database's schema."""
+"""`lurge db`: the schema of the database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 
 db = typer.Typer(
-    help="Bring the database up to date, or look at it.", no_args_is_help=True, epilog="Example: lurge db check"
+    help="Bring the database up to date, or check it.", no_args_is_help=True, epilog="Example: lurge db check"
 )
 
 
 def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: VerboseOption = False) -> None:
     """Create the tables, or bring those of an older schema up to date.
 
-    Tables that the older tool made are adopted, with all their rows. Every other command that writes does this first.
+    Tables of the older tool are adopted, with all their rows. Every other command that writes does this first.
 
     Example: lurge db upgrade --config lurge.toml
     """
@@ -29,24 +29,23 @@ def upgrade(config: ConfigOption = None, quiet: QuietOption = False, verbose: Ve
 
     database = Database(load_config(config).database)
     with sole_run(database, USAGE, "db upgrade"):
-        found = look_at(database)
+        state = look_at(database)
     if not quiet:
-        say(f"{database}: schema {found.revision}, up to date")
+        say(f"{database}: schema {state.revision}, up to date")
 
 
 def check(
     config: ConfigOption = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Correct the dates and names that the older tool left, and say which.")
+        bool, typer.Option("--repair", help="Correct the dates and names that the older tool left, and list them.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Look at the database: its schema, rows, what a run left behind.
+    """Check the database: its schema, its rows, and leftovers of interrupted runs.
 
-    Only --repair changes it.
-    The exit status is 1 where something should be done.
+    Only --repair changes it. The exit status is 1 if something should be done.
 
     Example: lurge db check --config lurge.toml --json
     """
@@ -65,9 +64,9 @@ def check(
             done = repair_database(database)
         if not (quiet or json):
             say(*done)
-    found = database.retrying(lambda: look_at(database))
+    state = database.retrying(lambda: look_at(database))
     if json:
-        say_json(found.as_json() | ({"repaired": done} if repair else {}))
+        say_json(state.as_json() | ({"repaired": done} if repair else {}))
     elif not quiet:
-        say(*found.lines())
-    raise typer.Exit(1 if found.problems else 0)
+        say(*state.lines())
+    raise typer.Exit(1 if state.problems else 0)

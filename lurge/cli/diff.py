@@ -1,4 +1,4 @@
-"""`lurge diff`: what changed between two stored dates."""
+"""`lurge diff`: changes between two stored dates."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def diff(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show what changed between two stored dates, by group and person.
+    """Show changes between two stored dates, by group and person.
 
-    Only volumes of which both dates are stored are compared; the others are named. Groups count with what lies in
-    their base directories, people with all that they own. The largest change comes first.
+    Only volumes with both dates are compared; the others are named. Groups count with their base directories, people
+    with everything that they own. The largest change comes first.
 
     Example: lurge diff 2024-01-01 2024-01-31 --limit 10
     """
@@ -42,8 +42,8 @@ def diff(
         connection, names, before, after
     ))  # fmt: skip
     if not changed.group_volumes and not changed.people_volumes:
-        said = "; ".join(missing_text(row) for row in changed.missing)
-        raise StoreError(f"no volume has both dates: {said}", "`lurge show history` lists the stored dates.")
+        reasons = "; ".join(missing_text(row) for row in changed.missing)
+        raise StoreError(f"no volume has both dates: {reasons}", "`lurge show history` lists the stored dates.")
     if json:
         say_json(difference_json(changed, before, after, limit))
     else:
@@ -68,7 +68,7 @@ def difference_lines(changed: Difference, before: date, after: date, limit: int)
 
 
 def change_table(head: str, rows: list[Change], limit: int) -> Iterator[str]:
-    """The largest changes, and that of all."""
+    """The largest changes, and the sum of all."""
     from lurge.cli.overview import more_lines
     from lurge.cli.table import or_missing, table_lines
     from lurge.model.sizes import aligned_size
@@ -86,16 +86,16 @@ def change_table(head: str, rows: list[Change], limit: int) -> Iterator[str]:
 
 def totals_of(rows: Iterable[Change]) -> list[tuple[str | None, int, int]]:
     """Name, size before and after over all volumes; the largest change first."""
-    found: dict[str | None, tuple[int, int]] = {}
+    sums: dict[str | None, tuple[int, int]] = {}
     for row in rows:
-        before, after = found.get(row.name, (0, 0))
-        found[row.name] = (before + row.before, after + row.after)
-    totals = [(name, before, after) for name, (before, after) in found.items()]
+        before, after = sums.get(row.name, (0, 0))
+        sums[row.name] = (before + row.before, after + row.after)
+    totals = [(name, before, after) for name, (before, after) in sums.items()]
     return sorted(totals, key=lambda total: (-abs(total[2] - total[1]), total[0] or ""))
 
 
 def missing_text(row: Missing) -> str:
-    """What a volume lacks, and what it has instead."""
+    """The date that a volume lacks, and the nearest ones that it has."""
     of = "" if row.kind == "dump" else f" of its {row.kind}"
     near = f"; nearest: {', '.join(map(str, row.nearest))}" if row.nearest else ""
     return f"{row.volume} has nothing{of} at {row.record_date}{near}"

@@ -26,7 +26,8 @@ from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.display import display
-from lurge.errors import LurgeError, VolumeError
+from lurge.errors import LurgeError
+from lurge.pipeline.frame.outcome import exit_status_of
 
 RENAMED = {"most": "limit", "queue-again": "requeue", "blocks": "disk-usage"}
 """Options of version 0.3 by their names since; the old names go with version 0.5."""
@@ -57,7 +58,7 @@ class Command(TyperCommand):
 
 
 def add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
-    """Add a command; its help ends in the example that ends its docstring."""
+    """Add a command. The example at the end of its docstring ends its help."""
     text, _, example = inspect.cleandoc(command.__doc__ or "").partition("Example: ")
     group.command(name, cls=Command, help=text.strip(), epilog=f"Example: {example}")(command)
 
@@ -98,16 +99,16 @@ def root(
 def main() -> None:
     """Run a command; expected errors become a message and an exit status, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's encoding does not have is no reason to fail.
+        # A name that the terminal's encoding lacks must not make a command fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Imports and rows by the million leave no cycles behind: to look for them as often as Python does takes seconds.
+    # Imports and millions of rows leave no cycles behind. Python's default would spend seconds on looking for them.
     gc.set_threshold(100_000, 50, 100)
     try:
         app(prog_name="lurge")
     except LurgeError as error:
         print(f"lurge: {display(error.message)}\n  -> {display(error.advice)}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, VolumeError) else error.exit_status)
+        sys.exit(exit_status_of(error))
     finally:
-        # The interpreter would look for cycles once more, several times over, before it ends.
+        # The interpreter would look for cycles several times before it ends.
         gc.freeze()

@@ -16,7 +16,7 @@ from lurge.logs import set_up_logs
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="PATH", help="Configuration file; else $LURGE_CONFIG, else ./lurge.toml."),
+    typer.Option("--config", "-c", metavar="PATH", help="Configuration file (default: $LURGE_CONFIG or ./lurge.toml)."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every detail.")]
@@ -24,9 +24,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 
 
 def say(*lines: str) -> None:
-    """Print the lines of a result; names in them cannot change the terminal or begin another line.
+    """Print the lines of a result. Names in them cannot change the terminal or begin another line.
 
-    If nobody reads it any more, the command has succeeded all the same. Raises OutputError.
+    A reader that has gone away is not an error. Raises OutputError.
     """
     put("\n".join(map(display, lines)))
 
@@ -37,17 +37,18 @@ def say_json(value: object) -> None:
 
 
 def put(text: str) -> None:
+    """Print a text. Raises OutputError."""
     try:
         print(text, flush=True)
     except OSError as error:
-        # What is left in the buffer must not fail again at the end.
+        # The rest of the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise OutputError.at("standard output", error) from error
 
 
 def set_verbosity(quiet: bool, verbose: bool) -> None:
-    """Set up logs as the two options say. Raises UsageError for both."""
+    """Set up logs for the two options. Raises UsageError if both are given."""
     if quiet and verbose:
         raise UsageError("--quiet and --verbose exclude each other")
     set_up_logs(-1 if quiet else 1 if verbose else 0)

@@ -16,14 +16,14 @@ VOLUMES_NAMED = 3
 
 
 def where_and_when(dates: dict[str, date]) -> str:
-    """Volumes, or their number, and their newest dates."""
+    """The names of volumes, or their number if there are many, and their newest dates."""
     names = ", ".join(dates) if len(dates) <= VOLUMES_NAMED else counted(len(dates), "volume")
     first, last = min(dates.values()), max(dates.values())
     return f"{names}, {last}" if first == last else f"{names}, {first} to {last}"
 
 
 def more_lines(total: int, limit: int | None) -> Iterator[str]:
-    """How many rows a table leaves out."""
+    """The number of rows that a table leaves out."""
     if limit is not None and total > limit:
         yield f"  {total - limit:,} more: --limit {total}"
 
@@ -50,7 +50,7 @@ def group_table(overview: Overview, limit: int | None) -> Iterator[str]:
 
 
 def quota_share(group: GroupTotal) -> str:
-    """The part that a group uses of its quota on the volume where that part is the largest."""
+    """The used part of a group's quota, on the volume where it is largest."""
     fullest = max((use for use in group.volumes.values() if use.quota), key=fullness, default=None)
     return share(fullest.used, fullest.quota or 0) if fullest else or_missing(None)
 
@@ -75,7 +75,7 @@ def base_table(group: GroupTotal) -> Iterator[str]:
 
 
 def quota_text(use: VolumeUse) -> str:
-    """Use of a volume beside the quota."""
+    """The use of a volume and its quota."""
     if not use.quota:
         return f"{human_size(use.used)}, no quota"
     return (
@@ -84,7 +84,7 @@ def quota_text(use: VolumeUse) -> str:
 
 
 def forecast_text(use: VolumeUse) -> str:
-    """The expected use of a volume, and when the quota is reached; empty without a quota."""
+    """The expected use of a volume, and the date when the quota is reached; empty without a quota."""
     if not use.quota:
         return ""
     reached = f"; full on {use.quota_reached}" if use.quota_reached and not use.is_over else ""
@@ -97,7 +97,7 @@ def forecast_text(use: VolumeUse) -> str:
 
 
 def people_table(people: Sequence[PersonTotal], limit: int | None) -> Iterator[str]:
-    """People by the size of what they own."""
+    """People by the size of their files."""
     total = sum(person.size for person in people)
     rows = [
         (
@@ -115,7 +115,7 @@ def people_table(people: Sequence[PersonTotal], limit: int | None) -> Iterator[s
 
 
 def kind_table(head: str, kinds: Sequence[KindUse], total: int, limit: int | None = None) -> Iterator[str]:
-    """Filetypes or ages."""
+    """Filetypes or ages by size."""
     rows = [
         (aligned_size(kind.size), f"{kind.size:,}", share(kind.size, total), f"{kind.directories:,}", kind.name)
         for kind in kinds[:limit]
@@ -125,8 +125,8 @@ def kind_table(head: str, kinds: Sequence[KindUse], total: int, limit: int | Non
 
 
 def worried(groups: Collection[GroupTotal]) -> list[tuple[GroupTotal, VolumeUse]]:
-    """Who is over quota, and after them who comes close, the worst first."""
-    found = [
+    """Groups that are over quota, then those that are close to it; the worst first."""
+    pairs = [
         (group, use) for group in groups for use in group.volumes.values() if use.is_over or (use.warning_id or 1) > 1
     ]
 
@@ -135,7 +135,7 @@ def worried(groups: Collection[GroupTotal]) -> list[tuple[GroupTotal, VolumeUse]
         level, reached = use.warning_id or 1, use.quota_reached or date.max
         return not use.is_over, -fullness(use) if use.is_over else -level, reached, use.volume, group.group or ""
 
-    return sorted(found, key=badness)
+    return sorted(pairs, key=badness)
 
 
 def groups_json(groups: Sequence[GroupTotal]) -> list[dict[str, Any]]:
@@ -163,7 +163,7 @@ def volume_json(use: VolumeUse) -> dict[str, Any]:
 
 
 def quota_json(use: VolumeUse) -> dict[str, Any]:
-    """Use of a volume, its quota and what is expected of it."""
+    """The use of a volume, its quota and its forecast."""
     return {
         "volume": use.volume,
         "record_date": use.record_date.isoformat(),
@@ -196,7 +196,7 @@ def warnings_json(groups: Collection[GroupTotal]) -> list[dict[str, Any]]:
 
 
 def overview_json(overview: Overview) -> dict[str, Any]:
-    """Everything, exact."""
+    """All figures, in bytes."""
     return {
         "dates": dict(overview.dates),
         "groups": groups_json(overview.groups),

@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, a line now and then in a log."""
+"""Progress for people: bars on a terminal, a line every 30 seconds in a log."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING
 
 from lurge.cli.relay import tell_starter
 from lurge.display import display
-from lurge.parallel.coordinator import Watcher
 from lurge.parallel.launch import TERMINAL_VARIABLE
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from lurge.parallel.coordinator import Watcher
+
 SECONDS_BETWEEN_LINES = 30
 RATE_WIDTH = len("10,000,000 lines/s")
 WIDEST = 100
-"""Columns of a terminal that bars take."""
+"""Maximum width of bars, in columns."""
 
 log = logging.getLogger("lurge.progress")
 
 
 class LogWatcher:
-    """Logs how far each volume is, now and then."""
+    """Logs the progress of each volume every 30 seconds."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -92,7 +93,7 @@ class BarWatcher:
 
 @contextmanager
 def watch(quiet: bool) -> Iterator[Watcher]:
-    """The watcher that fits standard error, or whoever shows it."""
+    """A watcher for standard error, or for the process that started this rank."""
     if quiet:
         yield LogWatcher()
     elif os.environ.get(TERMINAL_VARIABLE):
@@ -106,7 +107,7 @@ def watch(quiet: bool) -> Iterator[Watcher]:
 
 
 def bars() -> Progress:
-    """Bars that fit the terminal: where it is narrow, they give way to the words beside them."""
+    """Bars that fit the terminal. On a narrow one the words beside them get the room."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.table import Column

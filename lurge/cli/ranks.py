@@ -1,4 +1,4 @@
-"""Commands that run on any number of ranks: alone, under a scheduler's mpiexec, or under one of our own."""
+"""Commands that run on any number of ranks: one process, a scheduler's mpiexec, or an mpiexec that lurge starts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lurge.errors import LurgeError
+from lurge.pipeline.frame.outcome import exit_status_of
 
 if TYPE_CHECKING:
     from lurge.parallel.comm import Comm
@@ -26,10 +27,10 @@ RanksOption = Annotated[
 
 
 def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate: Callable[[Comm | None], int]) -> None:
-    """Exit with the status of `coordinate`, which rank 0 plays; the other ranks play members.
+    """Exit with the status of `coordinate`, which rank 0 runs; the other ranks are members.
 
-    command: the arguments for lurge, with which more ranks are started where the user asked for them. recipe: the
-    module that `coordinate` needs.
+    command: the arguments for lurge, to start more ranks if the user asked for them. recipe: the module that
+    `coordinate` needs.
     """
     from lurge.parallel.comm import connect, run_rank
     from lurge.parallel.launch import start_ranks
@@ -57,12 +58,12 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
 
 
 def coordinate_others(comm: Comm, coordinate: Callable[[Comm | None], int]) -> int:
-    """Rank 0's part; whatever comes of it, the other ranks are sent home with its status."""
+    """Rank 0's part. However it ends, the other ranks end with its status."""
     status = LurgeError.exit_status
     try:
         status = coordinate(comm)
     except LurgeError as error:
-        status = error.exit_status
+        status = exit_status_of(error)
         raise
     finally:
         comm.stop_others(status)
@@ -70,7 +71,7 @@ def coordinate_others(comm: Comm, coordinate: Callable[[Comm | None], int]) -> i
 
 
 def arguments(command: str, config: Path | None, **options: object) -> list[str]:
-    """A command and its options as arguments again; options: by name, flags as booleans, None where not given."""
+    """A command and its options as arguments. options: by name; flags are booleans, None means not given."""
     given: Mapping[str, object] = {"config": os.path.abspath(config) if config else None, **options}
     words = [command]
     for name, value in given.items():

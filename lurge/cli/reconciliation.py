@@ -1,4 +1,4 @@
-"""What became of each volume, and that its numbers add up."""
+"""The outcome of each volume, and its figures, which add up."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from lurge.cli.table import rows_aligned
 from lurge.display import counted
 from lurge.model.report import VAULT_KEY, Counts
 from lurge.model.stored import SummaryRow
-from lurge.pipeline.outcome import DONE, Outcome, State, VolumeOutcome
+from lurge.pipeline.volumes import DONE, State, VolumeOutcome, VolumesOutcome
 
 SAMPLES = 8
 
 
 def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[str]:
-    """What became of one volume, and what is stored of its newest date."""
+    """The outcome of one volume, with the stored figures if it was not read."""
     yield f"{volume.volume}  {volume.state.value}" + (f", {volume.record_date}" if volume.record_date else "")
     if volume.error:
         yield f"  {volume.error.message}"
@@ -38,7 +38,7 @@ def volume_lines(volume: VolumeOutcome, stored: SummaryRow | None) -> Iterator[s
 
 
 def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
-    """That a volume reconciles: its lines and records, beside them the bytes."""
+    """The reconciliation of a volume: its lines and records, and their bytes."""
     reasons = figures.rejected_by_reason if isinstance(figures, Counts) else {}
     why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
     both = figures.attributed_bytes + figures.unattributed_bytes
@@ -55,16 +55,7 @@ def adding_up(figures: Counts | SummaryRow) -> Iterator[str]:
     )
 
 
-def split_lines(outcome: Outcome) -> list[str]:
-    """Per volume what was read, and where the lines of each group lie."""
+def split_lines(outcome: VolumesOutcome) -> list[str]:
+    """The outcome of each volume, and the folder with the lines of each group."""
     lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
-    return [*lines, *ending_lines(outcome)]
-
-
-def ending_lines(outcome: Outcome) -> Iterator[str]:
-    """Where the groups' files lie, or why they do not."""
-    if outcome.groups:
-        yield f"Groups    {outcome.groups}"
-    if outcome.error:
-        yield f"  {outcome.error.message}"
-        yield f"  -> {outcome.error.advice}"
+    return [*lines, *outcome.lines()]

@@ -1,7 +1,7 @@
 """The progress of ranks on a terminal: only the process that started them writes to it.
 
-What ranks write comes through one pipe, a line at a time. Rank 0 puts lines of its own among the lines of the logs,
-which say how far each volume is; the starter makes bars of them, and shows all other lines above the bars.
+The output of all ranks comes through one pipe, line by line. Rank 0 adds lines of its own with the progress of each
+volume. The starter turns these into bars, and shows all other lines above the bars.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from lurge.display import display
-from lurge.parallel.coordinator import Watcher
+
+if TYPE_CHECKING:
+    from lurge.parallel.coordinator import Watcher
 
 MARK = b"\x1e"
-"""What a line about progress begins with. No line of a log does: they show control characters as escapes."""
+"""The first character of a line about progress. Lines of logs never begin with it: they escape control characters."""
 
 DONE = b"done"
 SECONDS_TO_DRAIN = 5
-"""Time for the last lines to arrive, should a process that has outlived its job keep a pipe open."""
+"""Time for the last lines to arrive, if a process that has outlived its job keeps a pipe open."""
 
 
 class RelayWatcher:
-    """Tells the starter how far each volume is."""
+    """Reports the progress of each volume to the starter."""
 
     def compiled(self, kernels: int, total: int) -> None:
         self._tell("compiled", kernels, total)
@@ -46,8 +48,8 @@ class RelayWatcher:
 
 
 def write_mark(text: bytes) -> None:
-    """Write a line for the starter at once, so that no other line comes into it."""
-    # The starter may be gone.
+    """Write a line for the starter in one piece, so that no other line mixes with it."""
+    # The starter may have ended.
     with suppress(OSError):
         sys.stderr.flush()
         sys.stderr.buffer.write(MARK + text + b"\n")
@@ -56,7 +58,7 @@ def write_mark(text: bytes) -> None:
 
 @contextmanager
 def tell_starter() -> Iterator[Watcher]:
-    """A watcher that tells the starter what it sees, and at the end that the bars can stop."""
+    """A watcher that reports to the starter, and at the end that the bars can stop."""
     try:
         yield RelayWatcher()
     finally:
@@ -65,7 +67,7 @@ def tell_starter() -> Iterator[Watcher]:
 
 @contextmanager
 def show_ranks(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Show on the terminal what ranks write, until they end."""
+    """Show the output of ranks on the terminal, until they end."""
     done = threading.Event()
     threads = []
     if process.stderr:
@@ -103,7 +105,7 @@ def show_lines(stream: IO[bytes], done: threading.Event) -> None:
 
 
 def show_event(watcher: Watcher, line: bytes) -> bool:
-    """Show what a line says about progress; False if it says nothing, because it arrived cut."""
+    """Show a line about progress. False if it cannot be read, because it was cut."""
     try:
         name, *arguments = json.loads(line.removeprefix(MARK))
         getattr(watcher, name)(*arguments)
@@ -125,7 +127,7 @@ def show_result(stream: IO[bytes], done: threading.Event) -> None:
 
 
 def show_bytes(text: bytes) -> None:
-    # Nobody may read it any more.
+    # The reader may have gone away.
     with suppress(OSError):
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()

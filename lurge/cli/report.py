@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
 from lurge.errors import StoreError, UsageError
 
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from lurge.config import Config
     from lurge.parallel.comm import Comm
     from lurge.parallel.coordinator import Watcher
-    from lurge.pipeline.outcome import Outcome
+    from lurge.pipeline.volumes import VolumesOutcome
     from lurge.store.database import Database
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 def report(
     volumes: Annotated[
-        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read; else all of the configuration.")
+        list[str] | None, typer.Argument(metavar="VOLUME", help="Volumes to read (default: all of the configuration).")
     ] = None,
     config: ConfigOption = None,
     ranks: RanksOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is stored of the same record date.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace stored reports of the same record date.")] = False,
     split: Annotated[
-        bool, typer.Option("--split", help="Split the dumps by group, too, as `lurge split` does.")
+        bool, typer.Option("--split", help="Also split the dumps by group, as `lurge split` does.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -40,27 +42,28 @@ def report(
 ) -> None:
     """Read the newest dump of every volume, and store all reports.
 
-    If VOLUMEs are given, only these are read; the TSVs hold what is stored of every configured volume. Alone it uses
-    every core of this machine; under mpirun it uses the ranks it is given.
+    If VOLUMEs are given, only these are read; the TSVs hold all configured volumes as stored. Without mpirun it uses
+    every core of this machine; under mpirun it uses the ranks that were started.
 
     Example: lurge report --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
     if split and volumes:
         raise UsageError("--split needs all volumes: a group's lines are those of every volume")
-    wanted = frozenset(volumes or ())
 
     def coordinate(comm: Comm | None) -> int:
-        # Only rank 0 pays for what it needs to start.
+        # Only rank 0 pays for the imports.
         from lurge.pipeline.report import Wanted, run_report
 
-        def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
-            return run_report(site, database, comm, watcher, Wanted(wanted, force, split))
+        wanted = Wanted(frozenset(volumes or ()), force, split)
 
-        return show_stored(config, json, quiet, recipe)
+        def run(site: Config, database: Database, watcher: Watcher) -> VolumesOutcome:
+            return run_report(site, database, comm, watcher, wanted)
+
+        return show_stored(config, json, quiet, run)
 
     command = arguments("report", config, force=force, split=split, json=json, quiet=quiet, verbose=verbose)
-    run_on_ranks([*command, "--", *sorted(wanted)], ranks, "lurge.pipeline.report", coordinate)
+    run_on_ranks([*command, "--", *sorted(set(volumes or ()))], ranks, "lurge.pipeline.report", coordinate)
 
 
 def backfill(
@@ -68,17 +71,17 @@ def backfill(
     ranks: RanksOption = None,
     since: Annotated[
         datetime | None,
-        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out dumps that are older."),
+        typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out older dumps."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Store at most N dates.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Store the history that older dumps hold, oldest first.
+    """Store the history from older dumps, oldest first.
 
-    All dumps are read but the newest of each volume, and those that are stored already: an interrupted backfill goes
-    on. Quotas are those of today, marked so.
+    All dumps are read except the newest of each volume and those that are stored already, so an interrupted backfill
+    can be continued. Quotas are those of today, and marked as such.
 
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
@@ -88,12 +91,12 @@ def backfill(
     def coordinate(comm: Comm | None) -> int:
         from lurge.pipeline.backfill import run_backfill
 
-        def recipe(site: Config, database: Database, watcher: Watcher) -> Outcome:
+        def run(site: Config, database: Database, watcher: Watcher) -> VolumesOutcome:
             return run_backfill(site, database, comm, watcher, day, limit)
 
         older = f" since {day}" if day else ""
         nothing = f"Nothing to do: no older dump{older} that is not stored. `lurge report` stores the newest."
-        return show_stored(config, json, quiet, recipe, nothing)
+        return show_stored(config, json, quiet, run, nothing)
 
     command = arguments("backfill", config, since=day, limit=limit, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
@@ -108,28 +111,20 @@ def split(
 ) -> None:
     """Write the lines of each group into a file, for TreeServe.
 
-    A file has the lines of all volumes. They are copied to S3 if the configuration says so.
+    Each file has the lines of all volumes. Files are copied to S3 if split.s3 is configured.
 
     Example: lurge split --config lurge.toml -n 4
     """
     set_verbosity(quiet, verbose)
 
     def coordinate(comm: Comm | None) -> int:
-        from lurge.cli.progress import watch
+        from lurge.cli.job import show_job
         from lurge.cli.reconciliation import split_lines
-        from lurge.cli.summary import outcome_json
         from lurge.config import load_config
         from lurge.pipeline.split import run_split
 
-        with watch(quiet) as watcher:
-            outcome = run_split(load_config(config, needs=["dumps"]), comm, watcher)
-        if quiet and not json:
-            log_advice(outcome)
-        if json:
-            say_json(outcome_json(outcome))
-        elif not quiet:
-            say(*split_lines(outcome))
-        return outcome.exit_status
+        site = load_config(config, needs=["dumps"])
+        return show_job(lambda watcher: run_split(site, comm, watcher), json, quiet, split_lines)
 
     command = arguments("split", config, json=json, quiet=quiet, verbose=verbose)
     run_on_ranks(command, ranks, "lurge.pipeline.split", coordinate)
@@ -139,41 +134,37 @@ def show_stored(
     config_file: Path | None,
     json: bool,
     quiet: bool,
-    recipe: Callable[[Config, Database, Watcher], Outcome],
+    run: Callable[[Config, Database, Watcher], VolumesOutcome],
     nothing: str = "",
 ) -> int:
-    """Run a recipe that stores, print what came of it; returns the exit status. nothing: said if that is all."""
-    from lurge.cli.progress import watch
-    from lurge.cli.summary import outcome_json, stored_json, summary_lines
+    """Run a job that stores reports, print its outcome, and return its exit status.
+
+    nothing: printed if no volume was to be read.
+    """
+    from lurge.cli.job import show_job
+    from lurge.cli.summary import stored_json, summary_lines
     from lurge.config import load_config
     from lurge.store.database import Database
 
     config = load_config(config_file, needs=["dumps"])
     database = Database(config.database)
-    with watch(quiet) as watcher:
-        outcome = recipe(config, database, watcher)
-    result = outcome_json(outcome, str(database)) if json else {}
-    try:
-        if json:
-            result |= database.retrying(lambda: stored_json(database, outcome))
-        elif quiet:
-            log_advice(outcome)
-        elif not outcome.volumes:
-            say(nothing)
-        else:
-            say(*database.retrying(lambda: summary_lines(database, outcome)))
-    except StoreError as error:
-        # What was stored is stored.
-        log.warning("the summary cannot be shown: %s", error.message)
-    if json:
-        say_json(result)
-    return outcome.exit_status
 
+    def lines(outcome: VolumesOutcome) -> list[str]:
+        if not outcome.volumes:
+            return [nothing]
+        return from_database(lambda: summary_lines(database, outcome), [])
 
-def log_advice(outcome: Outcome) -> None:
-    """Log what to do about each failure, which was logged when it happened: nobody sees the summary."""
-    for volume in outcome.volumes:
-        if volume.error:
-            log.warning("%s: -> %s", volume.volume, volume.error.advice)
-    if outcome.error:
-        log.warning("-> %s", outcome.error.advice)
+    def as_json(outcome: VolumesOutcome) -> dict[str, Any]:
+        own = outcome.as_json() | {"database": str(database)}
+        unknown: dict[str, Any] = {}
+        return own | from_database(lambda: stored_json(database, outcome), unknown)
+
+    def from_database(read: Callable[[], T], without: T) -> T:
+        try:
+            return database.retrying(read)
+        except StoreError as error:
+            # The job has done its work all the same.
+            log.warning("the summary cannot be shown: %s", error.message)
+            return without
+
+    return show_job(lambda watcher: run(config, database, watcher), json, quiet, lines, as_json)

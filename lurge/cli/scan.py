@@ -26,32 +26,31 @@ log = logging.getLogger(__name__)
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Trees to scan.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory to publish the dumps in.")],
-    cross: Annotated[bool, typer.Option("--cross", help="Walk other file systems mounted below, too.")] = False,
+    cross: Annotated[bool, typer.Option("--cross", help="Also walk file systems that are mounted below.")] = False,
     disk_usage: Annotated[
         bool, typer.Option("--disk-usage", help="Sizes as blocks * 512 instead of apparent.")
     ] = False,
     processes: Annotated[
-        int, typer.Option("--processes", metavar="N", min=1, max=512, help="At most N processes walk at once.")
+        int,
+        typer.Option("--processes", metavar="N", min=1, max=512, help="Maximum number of walking processes."),
     ] = 32,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Walk trees into dumps of wrstat's newest format, one for each.
+    """Scan trees into dumps of wrstat's newest format, one for each tree.
 
-    Links are not followed, other file systems are left alone. A dump is published whole or not at all.
+    Links are not followed, and other file systems are not entered. A dump is published whole or not at all.
 
     Example: lurge scan /usr /home -o dumps
     """
     set_verbosity(quiet, verbose)
-    from lurge.pipeline.ticket import tool_ticket
-    from lurge.source.scan import scan_tree
+    from lurge.pipeline.scan import run_scan
 
     results = []
     for path in paths:
-        with tool_ticket("scan", "walk", str(path)) as facts, show_entries(path, quiet) as advanced:
-            result = scan_tree(path, output, cross=cross, blocks=disk_usage, processes=processes, advanced=advanced)
-            facts.update(entries=result.entries, dump=str(result.dump))
+        with show_entries(path, quiet) as advanced:
+            result = run_scan(path, output, cross=cross, blocks=disk_usage, processes=processes, advanced=advanced)
         for problem in result.problems[: None if verbose else PROBLEMS_SHOWN]:
             log.warning("cannot read %s", problem)
         results.append(result)
@@ -68,7 +67,7 @@ def scan(
 
 @contextmanager
 def show_entries(path: Path, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how many entries were met: on a terminal in place, in a log now and then."""
+    """Show the number of entries so far: on a terminal in place, in a log every 30 seconds."""
     on_terminal = sys.stderr.isatty() and not quiet
     pause = 0.2 if on_terminal else SECONDS_BETWEEN_LINES
     last = started = time.monotonic()
@@ -91,7 +90,7 @@ def show_entries(path: Path, quiet: bool) -> Iterator[Callable[[int], None]]:
 
 
 def on_one_line(path: Path, progress: str) -> str:
-    """A path and what is said of it, as wide as the terminal at most: of a long path its end."""
+    """A path and its progress, at most as wide as the terminal. A long path loses its beginning."""
     room = max(shutil.get_terminal_size().columns - len(progress) - 3, 4)
     name = display(path)
     return f"{name if len(name) <= room else '...' + name[3 - room :]}: {progress}"

@@ -14,7 +14,7 @@ from lurge.errors import OutputError, UsageError
 
 PACKAGE = Path(lurge.__file__).parent
 DOCUMENTS = "share/doc/lurge"
-"""Where an installation has the documents; a clone has them beside the package."""
+"""The place of the documents in an installation. In a clone they are beside the package."""
 
 
 def scripts(
@@ -53,11 +53,11 @@ def documents() -> list[Path]:
 
 
 def copy(files: dict[str, Path], directory: Path, force: bool) -> None:
-    """Copy files by their new names. Raises UsageError, before anything is copied, where others are in their place."""
+    """Copy files to their new names. Raises UsageError, before it copies any, if other files are in their place."""
     for name, source in files.items():
         target = directory / name
         if not force and target.exists() and target.read_bytes() != source.read_bytes():
-            raise UsageError(f"{target} is another file", "Give a new directory, or --force to replace it.")
+            raise UsageError(f"{target} exists and differs", "Give a new directory, or --force to replace it.")
     for name, source in files.items():
         target = directory / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`lurge show`: what the database holds, for those who do not write SQL."""
+"""`lurge show`: the stored reports, for people who do not write SQL."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ show_group = typer.Typer(
 ROWS = 20
 T = TypeVar("T")
 
-GroupArgument = Annotated[str | None, typer.Argument(metavar="GROUP", help="Only what belongs to this group.")]
+GroupArgument = Annotated[str | None, typer.Argument(metavar="GROUP", help="Only data of this group.")]
 VolumeOption = Annotated[
     list[str] | None,
-    typer.Option("--volume", metavar="NAME", help="Only this volume; may be given again. Else all configured."),
+    typer.Option("--volume", metavar="NAME", help="Only this volume; may be repeated (default: all configured)."),
 ]
 LimitOption = Annotated[
     int | None,
-    typer.Option("--limit", metavar="N", min=1, help=f"At most N rows; else {ROWS}, with --json all."),
+    typer.Option("--limit", metavar="N", min=1, help=f"At most N rows (default: {ROWS}; with --json all)."),
 ]
 
 
@@ -43,11 +43,11 @@ def groups(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show who uses how much, the largest group first.
+    """Show the use of each group, the largest first.
 
-    Each volume counts at its newest date. Size is what lies in the group's base directories; share is of all bytes.
-    Quota is the part used on the volume where that is the largest. Days have passed since the last change. Of one
-    GROUP, its volumes and base directories are shown.
+    Each volume counts at its newest date. Size is the size of the group's base directories; share is a share of all
+    bytes. Quota is the used part of the quota, on the volume where it is largest. Days are those since the last change.
+    With a GROUP, its volumes and base directories are shown.
 
     Example: lurge show groups --volume scratch101 --limit 10
     """
@@ -72,9 +72,9 @@ def users(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show which people own how much, the largest first.
+    """Show the use of each person, the largest first.
 
-    Each volume counts at its newest date, with all entries that a person owns, in base directories or not.
+    Each volume counts at its newest date, with all entries that a person owns, inside and outside base directories.
 
     Example: lurge show users --limit 10
     """
@@ -96,10 +96,10 @@ def types(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show of which filetypes and ages the files are.
+    """Show the filetypes and ages of files.
 
-    Only files in base directories count. A file counts in each filetype that it matches. The age is that of the
-    directory: the days from the newest change of a file in it to the volume's newest date; a month has 30 days, a year
+    Only files in base directories count. A file counts in each filetype that it matches. The age is that of its
+    directory: the days from the newest change of a file in it to the volume's newest date. A month has 30 days, a year
     365.
 
     Example: lurge show types
@@ -126,8 +126,8 @@ def history(
 ) -> None:
     """Show the use of each volume at each stored date.
 
-    Size is what lies in base directories, the change since the volume's date before. With a limit, the newest rows
-    are shown.
+    Size is the size of base directories; change is the difference from the previous date of the volume. With a limit,
+    the newest rows are shown.
 
     Example: lurge show history --volume scratch101 --limit 30
     """
@@ -142,7 +142,7 @@ def history(
 
 
 def history_table(uses: list[DatedUse], limit: int) -> Iterable[str]:
-    """The last rows of a history, each with the change since the date before."""
+    """The last rows of a history, each with the difference from the previous date."""
     from lurge.cli.overview import more_lines
     from lurge.cli.table import or_missing, table_lines
     from lurge.model.sizes import aligned_size, human_size
@@ -159,14 +159,14 @@ def history_table(uses: list[DatedUse], limit: int) -> Iterable[str]:
 
 
 def about(overview: Overview) -> str:
-    """What an overview is of."""
+    """The volumes and dates of an overview."""
     from lurge.cli.overview import where_and_when
 
     return where_and_when(dict(overview.dates)) if overview.dates else "nothing is stored of these volumes"
 
 
 def read_newest(config: Path | None, volumes: list[str] | None, group: str | None) -> Overview:
-    """The overview of some volumes, or the configured ones, at their newest dates."""
+    """The overview of some volumes (default: those of the configuration) at their newest dates."""
     from lurge.store.usage.read.overview import read_overview
 
     return read_with_names(config, volumes, group, read_overview)
@@ -178,7 +178,7 @@ def read_with_names(
     group: str | None,
     read: Callable[[sa.Connection, list[str], int | None], T],
 ) -> T:
-    """What `read` makes of the database, the volumes' names and the group's key."""
+    """The result of `read` for a connection, the names of volumes and the key of a group."""
     set_verbosity(quiet=True, verbose=False)
     from lurge.config import load_config
     from lurge.store.usage.read.reading import group_key, read_stored, stored_volumes

@@ -1,4 +1,4 @@
-"""The summary of a report: answers first, then that each volume adds up; and the same as JSON."""
+"""The summary of a report: answers first, then the figures of each volume, which add up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lurge.cli.overview import forecast_text, overview_json, quota_text, where_and_when, worried
-from lurge.cli.reconciliation import ending_lines, volume_lines
+from lurge.cli.reconciliation import volume_lines
 from lurge.cli.table import or_missing, rows_aligned, share
 from lurge.display import counted
 from lurge.model.overview import GroupTotal
 from lurge.model.sizes import aligned_size, human_size
 from lurge.model.stored import DirectoryRow
-from lurge.pipeline.outcome import DONE, Outcome, State
+from lurge.pipeline.volumes import DONE, State, VolumesOutcome
 from lurge.store.database import Database
 from lurge.store.usage.read.newest import largest_directories, summary_rows
 from lurge.store.usage.read.overview import Overview, read_overview
@@ -24,8 +24,8 @@ LARGEST = 5
 DAYS_OF_CHANGE = ("today", "1 day ago")
 
 
-def summary_lines(database: Database, outcome: Outcome) -> list[str]:
-    """Who uses how much, of what kind, how old and how close to quota; then what became of each volume."""
+def summary_lines(database: Database, outcome: VolumesOutcome) -> list[str]:
+    """The use by group, person, filetype and age, and quotas; then the outcome of each volume."""
     with database.reading() as connection:
         overview = read_overview(connection, names_of(outcome))
         stored = {row.volume: row for row in summary_rows(connection, overview.dates)}
@@ -36,15 +36,15 @@ def summary_lines(database: Database, outcome: Outcome) -> list[str]:
         lines.append("Everything is stored already; --force replaces it.")
     lines += ["", f"Database  {database}"]
     lines += [f"{'TSVs' if i == 0 else '':10}{path}" for i, path in enumerate(outcome.tsvs)]
-    return [*lines, *ending_lines(outcome)]
+    return [*lines, *outcome.lines()]
 
 
-def names_of(outcome: Outcome) -> list[str]:
+def names_of(outcome: VolumesOutcome) -> list[str]:
     return list(dict.fromkeys(volume.volume for volume in outcome.volumes))
 
 
-def undone_lines(outcome: Outcome) -> Iterator[str]:
-    """The volumes of which the answers are old or missing."""
+def undone_lines(outcome: VolumesOutcome) -> Iterator[str]:
+    """The volumes whose figures are old or missing."""
     undone = {volume.volume: volume.state.value for volume in outcome.volumes if volume.state not in DONE}
     if undone:
         yield "NOT UP TO DATE, see below: " + ", ".join(f"{name} ({state})" for name, state in undone.items())
@@ -52,7 +52,7 @@ def undone_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def answers(connection: sa.Connection, overview: Overview) -> Iterator[str]:
-    """What people ask, over all volumes."""
+    """The tables over all volumes."""
     total = overview.used + overview.unattributed
     yield f"{human_size(total)} on {where_and_when(dict(overview.dates))}"
     yield ""
@@ -95,7 +95,7 @@ def group_rows(overview: Overview, total: int) -> Iterator[str]:
 
 
 def changed(group: GroupTotal) -> str:
-    """When a group last changed anything."""
+    """The time since a group last changed anything."""
     days = group.last_modified
     if days is None:
         return ""
@@ -136,7 +136,7 @@ def directory_rows(directories: Sequence[DirectoryRow], total: int) -> Iterator[
 
 
 def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
-    """Who is over quota or comes close, the worst first."""
+    """Groups that are over quota or close to it, the worst first."""
     pairs = worried(list(groups))
     over = sum(use.is_over for _, use in pairs)
     if not pairs:
@@ -152,20 +152,7 @@ def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
         yield f"  {len(pairs) - LARGEST:,} more: see the quota report"
 
 
-def stored_json(database: Database, outcome: Outcome) -> dict[str, Any]:
-    """What is stored of the outcome's volumes at their newest dates."""
+def stored_json(database: Database, outcome: VolumesOutcome) -> dict[str, Any]:
+    """The stored figures of the outcome's volumes at their newest dates."""
     with database.reading() as connection:
         return overview_json(read_overview(connection, names_of(outcome)))
-
-
-def outcome_json(outcome: Outcome, database: str | None = None) -> dict[str, Any]:
-    """The outcome of every volume, and where everything lies."""
-    return {
-        "volumes": [volume.as_json() for volume in outcome.volumes],
-        "stages": {"write": round(outcome.write_seconds, 3)},
-        "database": database,
-        "tsvs": [str(path) for path in outcome.tsvs],
-        "groups": str(outcome.groups) if outcome.groups else None,
-        "error": outcome.error.message if outcome.error else None,
-        "exit_status": outcome.exit_status,
-    }

@@ -18,14 +18,14 @@ def synth(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Directory to write the world in.")],
     volumes: Annotated[int, typer.Option("--volumes", metavar="N", min=1, max=99, help="Number of volumes.")] = 2,
     records: Annotated[
-        int, typer.Option("--records", metavar="N", min=1, help="Records in each volume, about.")
+        int, typer.Option("--records", metavar="N", min=1, help="Approximate number of records in each volume.")
     ] = 100_000,
     era: Annotated[
         list[str] | None,
         typer.Option(
             "--era",
             metavar="ERA",
-            help="mpistat, 5.0, 5.1, 5.2, 6.0 or 6.4; given again, volumes take turns. Else 6.4.",
+            help="mpistat, 5.0, 5.1, 5.2, 6.0 or 6.4; if repeated, volumes take turns (default: 6.4).",
         ),
     ] = None,
     dates: Annotated[int, typer.Option("--dates", metavar="N", min=1, max=99, help="Number of days of dumps.")] = 1,
@@ -48,7 +48,7 @@ def synth(
     eras = tuple(era or ("6.4",))
     for name in eras:
         if name not in STYLES:
-            raise UsageError(f"--era {name}: no such era", f"The eras are {', '.join(STYLES)}.")
+            raise UsageError(f"--era {name}: unknown era", f"The eras are {', '.join(STYLES)}.")
     if not force and holds_files(output):
         raise UsageError(f"{output} is not empty", "Give a new directory, or --force to write into this one.")
     world = World(
@@ -72,7 +72,7 @@ def synth(
 
 
 def holds_files(directory: Path) -> bool:
-    """Whether there is anything in a directory, which may be missing. Raises OutputError where it cannot be read."""
+    """True if a directory exists and is not empty. Raises OutputError if it cannot be read."""
     try:
         return any(directory.iterdir())
     except FileNotFoundError:

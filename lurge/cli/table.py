@@ -8,7 +8,7 @@ from lurge.display import display
 from lurge.export.tsv import MISSING
 
 WIDEST = 24
-"""A text that is longer moves what follows it instead of widening its column."""
+"""A longer text shifts the rest of its row instead of widening its column."""
 
 
 def table_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]:
@@ -34,7 +34,7 @@ def rows_aligned(rows: Sequence[Sequence[str]], texts: int = 1) -> Iterator[str]
 
 
 def share(part: int, total: int) -> str:
-    """A part of a total in percent, to one decimal; what is not nothing is not shown as 0."""
+    """A part of a total in percent, to one decimal. A part above 0 is never shown as 0."""
     if not total:
         return MISSING
     tenths = (part * 1000 + total // 2) // total
@@ -42,5 +42,5 @@ def share(part: int, total: int) -> str:
 
 
 def or_missing(value: object) -> str:
-    """A value as text, `-` where it is missing."""
+    """A value as text, `-` if it is missing."""
     return MISSING if value is None else str(value)

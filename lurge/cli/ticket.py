@@ -1,4 +1,4 @@
-"""`lurge ticket`: what ran, and how it went."""
+"""`lurge ticket`: records of jobs."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from lurge.display import counted
 from lurge.errors import TicketError, UsageError
 
 SHORT_ID = 8
-"""Characters of an id that a list shows: as many as tell tickets apart, and `show` takes them."""
+"""Characters of an id in a list. They tell tickets apart, and `show` accepts them."""
 
 ticket = typer.Typer(
-    help="What ran, and how it went.", no_args_is_help=True, epilog="Example: lurge ticket list --status failure"
+    help="Show the tickets of jobs.", no_args_is_help=True, epilog="Example: lurge ticket list --status failure"
 )
 
 
 def tracker(config: ConfigOption) -> Any:
     """The tickets of the configured site."""
     from lurge.config import load_config
-    from lurge.pipeline.ticket import tracker_of
+    from lurge.pipeline.frame.ticket import tracker_of
 
     return tracker_of(load_config(config))
 
 
 def list_tickets(
     config: ConfigOption = None,
-    status: Annotated[str | None, typer.Option("--status", metavar="STATUS", help="Only those of this status.")] = None,
-    job: Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only those of this job.")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most N, the newest.")] = 20,
+    status: Annotated[str | None, typer.Option("--status", metavar="STATUS", help="Only this status.")] = None,
+    job: Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only this job.")] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most N tickets.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """List the tickets, the newest first.
+    """List tickets, newest first.
 
     Example: lurge ticket list --status failure
     """
     from lurge.tickets import STATUSES, JobTrackerError
 
     if status is not None and status not in STATUSES:
-        raise UsageError(f"--status {status}: no such status", f"There are {', '.join(filter(None, STATUSES))}.")
+        raise UsageError(f"--status {status}: unknown status", f"Known are {', '.join(filter(None, STATUSES))}.")
     try:
-        found = tracker(config).list_jobs(status=status, job_name=job)[:limit]
+        documents = tracker(config).list_jobs(status=status, job_name=job)[:limit]
     except JobTrackerError as error:
         raise TicketError(str(error)) from error
     if json:
-        say_json(found)
+        say_json(documents)
         return
-    for document in found:
+    for document in documents:
         management = document["job_management"]
         status = management["job_status"] or "new"
         died = "  died" if "died" in document["context"] else ""
@@ -65,7 +65,7 @@ def show(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one ticket: its steps, how long they took, volumes, errors.
+    """Show one ticket: its steps with their times, volumes and errors.
 
     Example: lurge ticket show last
     """
@@ -112,37 +112,40 @@ def ticket_lines(document: dict[str, Any]) -> list[str]:
         day = volume.get("record_date") or ""
         lines.append(f"  {name:<12} {volume.get('state') or '':<15} {day:<10}  {read}".rstrip())
     errors = context.get("errors_encountered")
-    for one in errors if isinstance(errors, list) else ():
-        said = f"at {one.get('time')} ({one.get('step')}): {one.get('error')}" if isinstance(one, dict) else one
-        lines.append(f"  error {said}")
+    for error in errors if isinstance(errors, list) else ():
+        is_entry = isinstance(error, dict)
+        text = f"at {error.get('time')} ({error.get('step')}): {error.get('error')}" if is_entry else error
+        lines.append(f"  error {text}")
     return lines
 
 
 def ranks_of(context: dict[str, Any]) -> str:
-    """The number of a job's ranks; other programs may hold anything there."""
+    """The number of a job's ranks. Other programs may write anything there."""
     ranks = context.get("ranks", 1)
     return counted(ranks, "rank") if isinstance(ranks, int) else f"{ranks} ranks"
 
 
 def objects(context: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
-    """The objects in an object of a context; other programs may hold anything there."""
-    found = context.get(name)
-    return [(key, value) for key, value in found.items() if isinstance(value, dict)] if isinstance(found, dict) else []
+    """The objects in an object of a context. Other programs may write anything there."""
+    values = context.get(name)
+    if not isinstance(values, dict):
+        return []
+    return [(key, value) for key, value in values.items() if isinstance(value, dict)]
 
 
 def monitor(
     config: ConfigOption = None,
-    requeue: Annotated[bool, typer.Option("--requeue", help="Queue what died again instead of failing it.")] = False,
+    requeue: Annotated[bool, typer.Option("--requeue", help="Queue dead jobs again instead of failing them.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Mark tickets of jobs that died; count those of each status.
+    """Mark the tickets of dead jobs, and count tickets by status.
 
-    They are marked as failed, or queued again.
+    Dead jobs are marked as failed, or queued again.
 
     Example: lurge ticket monitor --json
     """
     from lurge.config import load_config
-    from lurge.pipeline.ticket import tracker_of
+    from lurge.pipeline.frame.ticket import tracker_of
     from lurge.tickets import JobTrackerError
 
     settings = load_config(config)
@@ -155,6 +158,6 @@ def monitor(
     if json:
         say_json({"marked": marked, "counts": counts})
         return
-    for found, why in marked.items():
-        say(f"{found}: {why}")
+    for ticket_id, reason in marked.items():
+        say(f"{ticket_id}: {reason}")
     say(", ".join(f"{count} {status or 'new'}" for status, count in counts.items()))

@@ -20,8 +20,13 @@ from lurge.model.dump import Volume
 from lurge.parallel.blocks import OpenDump
 from lurge.parallel.coordinator import Watcher
 from lurge.pipeline.depth import LEVELS, Holder, at_depth, choose_depth, common_directory, depth_of
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import tool_ticket
 from lurge.source.finding import dump_of
 from lurge.source.naming import FULLWIDTH_SOLIDUS
+
+BASEDIRS = Recipe("basedirs", ("read_dumps",))
 
 BLOCK_RECORDS = 1000
 USUAL_DEPTH = 5
@@ -32,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Published:
-    """A dump as it was given. name: of its volume or mount point, if its name says that."""
+    """A dump as it was given. name: that of its volume or mount point, if the dump's name has it."""
 
     file: Path
     directory: Path
@@ -40,28 +45,40 @@ class Published:
     name: str | None
 
 
+def run_basedirs(
+    dumps: Sequence[Path], depths: BasedirsConfig, volumes: Sequence[Volume], output: Path | None, watcher: Watcher
+) -> tuple[Path, int]:
+    """Make base directories, with a ticket if they are kept; see `make_base_directories`."""
+    with open_job(BASEDIRS, tool_ticket(BASEDIRS, str(dumps[0])), watcher=watcher) as job:
+        job.state = lambda: "No base directories were written: run the same command again"
+        with job.step("read_dumps") as facts:
+            path, lines = make_base_directories(dumps, depths, volumes, output, watcher)
+            facts.update(directories=lines, file=str(path))
+    return path, lines
+
+
 def make_base_directories(
     dumps: Iterable[Path], depths: BasedirsConfig, volumes: Sequence[Volume], output: Path | None, watcher: Watcher
 ) -> tuple[Path, int]:
     """Write the .basedirs file for some dumps; returns it and its number of lines.
 
-    volumes: those that are configured, which tell where the tree of a dump begins. output: a file, or a directory in
-    which it is named by the newest dump's date; None: where the first dump is published. Raises StreamError where a
-    dump cannot be read, OutputError where the file cannot be written.
+    volumes: those of the configuration, because a dump's tree begins at its volume's mount point. output: a file, or a
+    directory in which the file is named by the newest dump's date; None: the directory of the first dump. Raises
+    StreamError if a dump cannot be read, OutputError if the file cannot be written.
     """
     published = [locate(dump) for dump in dumps]
     compile_kernels(["parsing", "basedirs"], watcher.compiled)
-    found: set[tuple[int, bytes]] = set()
+    pairs: set[tuple[int, bytes]] = set()
     for dump in published:
         directories = base_directories_of(dump, depths, volumes, watcher)
         if not directories and dump.name is None:
             raise UsageError(f"{dump.file}: no record of a file in it", "Give dumps in one of wrstat's forms.")
-        found |= directories
+        pairs |= directories
     newest = max(dump.day for dump in published)
     target = output or published[0].directory
     if target.is_dir():
         target = target / f"{newest:%Y%m%d}.basedirs"
-    return target, write_base_directories(target, sorted(found))
+    return target, write_base_directories(target, sorted(pairs))
 
 
 def base_directories_of(
@@ -81,7 +98,7 @@ def base_directories_of(
             root = mount
         if depth_of(root) + LEVELS <= depth:
             break
-        # All files lie in one directory: what is below it was cut away.
+        # All files lie in one directory: everything below it was cut away.
         depth = depth_of(root) + LEVELS
     depth = choose_depth(holders, root)
     if holders:
@@ -104,12 +121,12 @@ def read(dump: Published, finder: DirectoryFinder, watcher: Watcher) -> list[Hol
     return [Holder(row.a, row.name, row.counted) for row in finder.rows()]
 
 
-def write_base_directories(target: Path, found: Sequence[tuple[int, bytes]]) -> int:
-    """Write (gid, directory) pairs; returns how many. Raises OutputError."""
-    if not found:
+def write_base_directories(target: Path, pairs: Sequence[tuple[int, bytes]]) -> int:
+    """Write (gid, directory) pairs; returns the number of lines. Raises OutputError."""
+    if not pairs:
         log.warning("no directory of the depth holds a file: the base directories are empty")
-    kept = [(gid, path or b"/") for gid, path in found if not re.search(rb"[\r\n]", path)]
-    if left_out := sorted({path for _, path in found} - {path for _, path in kept} - {b""}):
+    kept = [(gid, path or b"/") for gid, path in pairs if not re.search(rb"[\r\n]", path)]
+    if left_out := sorted({path for _, path in pairs} - {path for _, path in kept} - {b""}):
         log.warning(
             "%d directories have a carriage return or a newline in their names and are left out: they cannot be base"
             " directories; the first is %s",
@@ -125,7 +142,7 @@ def write_base_directories(target: Path, found: Sequence[tuple[int, bytes]]) -> 
 def locate(path: Path) -> Published:
     """A dump given as a file of any name or as the folder that it is in.
 
-    Without a date in its name it is dated by its last change. Raises UsageError where there is none.
+    Without a date in its name it is dated by its last change. Raises UsageError if there is no dump.
     """
     path = path.absolute()
     entry = path.parent if path.name == "stats.gz" else path
@@ -143,7 +160,7 @@ def locate(path: Path) -> Published:
 
 
 def mount_of(dump: Published, mounts: Mapping[str, str]) -> bytes:
-    """The mount point of a dump's volume, as far as its name says it; empty if it does not."""
+    """The mount point of a dump's volume, by the dump's name; empty if the name does not have it."""
     if dump.name is None:
         return b""
     if dump.name.startswith(FULLWIDTH_SOLIDUS):

@@ -9,11 +9,11 @@ LEVELS = 3
 """Below the root of a volume, at most: /lustre/scratch119 has /lustre/scratch119/<realm>/<kind>/<name>."""
 
 FILES_A_DIRECTORY, FEW = 1000, 100
-"""A base directory is worth so many files on average, unless there are few."""
+"""A base directory holds at least 1000 files on average, unless there are at most 100 base directories."""
 
 
 class Holder(NamedTuple):
-    """A directory that holds files of a group, at its depth or anywhere below; the root is empty."""
+    """A directory that holds files of a group, directly or below it. The path of the root is empty."""
 
     gid: int
     path: bytes
@@ -21,17 +21,17 @@ class Holder(NamedTuple):
 
 
 def depth_of(path: bytes) -> int:
-    """Components of a directory below the root, which is empty."""
+    """The number of components of a path."""
     return path.count(b"/")
 
 
 def above(path: bytes, depth: int) -> bytes:
-    """The directory itself, or, if it lies deeper, the one above it at `depth`."""
+    """The directory at `depth` that holds a directory; the directory itself if it does not lie deeper."""
     return b"/".join(path.split(b"/", depth + 1)[: depth + 1])
 
 
 def common_directory(paths: Iterable[bytes]) -> bytes:
-    """The deepest directory that is each of some paths, or above it."""
+    """The deepest directory that holds all of some paths, or is one of them."""
     common: list[bytes] | None = None
     for path in paths:
         parts = path.split(b"/")

@@ -1,4 +1,4 @@
-"""Warnings about a volume that was stored, but says less than it could: no base directories, no names, no quotas."""
+"""Warnings about a stored volume whose base directories, names or quotas are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def hint_at_attribution(config: Config, dump: Dump, report: VolumeReport, rules: Rules) -> Iterator[str]:
-    """Warn if less than half of the records are attributed, with the file to blame and a path that it lacks."""
+    """Warn if less than half of the records are attributed, with the .basedirs file and a path that it lacks."""
     counts = report.counts
     if counts.unattributed <= counts.attributed:
         return
@@ -42,7 +42,7 @@ def hint_at_attribution(config: Config, dump: Dump, report: VolumeReport, rules:
 
 
 def sample_unattributed(dump: Dump, rules: Rules, block_records: int) -> Record | None:
-    """The first record that no base directory holds, a file if there is one, from the beginning of a dump.
+    """The first unattributed record at the beginning of a dump, preferably a file.
 
     Raises StreamError.
     """
@@ -66,7 +66,7 @@ def sample_unattributed(dump: Dump, rules: Rules, block_records: int) -> Record 
 
 
 def hint_at_names(config: Config, names: Names, dump: Dump, report: VolumeReport) -> Iterator[str]:
-    """Warn of groups and users that this machine does not know, if names come from it."""
+    """Warn of groups and users without a name on this machine, if names come from it."""
     if config.identity.provider != "nss":
         return
     pseudo = {group.gid for group in config.pseudo_groups}
@@ -82,7 +82,7 @@ def hint_at_names(config: Config, names: Names, dump: Dump, report: VolumeReport
 
 
 def hint_at_quotas(config: Config, dump: Dump, gids: Collection[int], quotas: Mapping[int, int]) -> Iterator[str]:
-    """Warn of groups without a quota, if quotas are wanted."""
+    """Warn of groups without a quota, if quotas are configured."""
     without = sum(not quotas.get(gid) for gid in gids)
     if config.quota.providers and without:
         yield f"{dump.volume.name}: {without} of {len(gids)} groups without a quota, and so without a forecast of it"

@@ -1,4 +1,4 @@
-"""Directories that a job writes into, by the keys that name them, and whether it can."""
+"""Directories that a job writes into, by the keys of the configuration that name them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ REPORTS = "reports.directory"
 
 
 def output_directories(config: Config) -> dict[str, list[Path]]:
-    """The directories by key; they need not be there."""
+    """The directories by key; they need not exist."""
     reports = config.reports.directory
-    found = {
+    directories = {
         REPORTS: [reports, *(reports / kind for kind in KINDS)],
         "split.directory": [config.split.directory],
         "tickets.directory": [config.tickets.directory],
@@ -23,21 +23,21 @@ def output_directories(config: Config) -> dict[str, list[Path]]:
     }
     path = config.database.url.removeprefix("sqlite:///")
     if path != config.database.url:
-        found["database.url"] = [Path(path).parent]
+        directories["database.url"] = [Path(path).parent]
     if config.identity.provider == "ldap":
-        found["identity.cache"] = [config.identity.cache.parent]
-    return found
+        directories["identity.cache"] = [config.identity.cache.parent]
+    return directories
 
 
 def nearest_existing(directory: Path) -> Path:
-    """The directory, or the first above it that is there, in which it would be made."""
+    """The directory, or the nearest one above it that exists, in which it would be made."""
     while not os.path.lexists(directory):
         directory = directory.parent
     return directory
 
 
 def obstacle(directory: Path) -> str | None:
-    """Why nothing can be written into a directory; None if it can, or if it can be made."""
+    """The reason why nothing can be written into a directory; None if it can, or if it can be made."""
     above = nearest_existing(directory)
     if not above.is_dir():
         return f"{above} is not a directory"

@@ -1,11 +1,11 @@
-"""Who would do what with so many ranks, and how many there should be."""
+"""Plans: how many ranks a job should have, and the part of each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from lurge.config import Config
@@ -13,25 +13,24 @@ from lurge.errors import LurgeError, StoreError
 from lurge.model.dump import Dump
 from lurge.parallel.plan import COORDINATOR, WORKERS_FED, make_plan, share
 from lurge.pipeline.backfill import older_dumps
-from lurge.source.finding import newest_dump
+from lurge.pipeline.stored import holds
+from lurge.pipeline.tonight import tonights_dump
 from lurge.store.database import Database
-from lurge.store.usage.read.dates import stored_dates
 from lurge.store.usage.read.volumes import count_directories
 
 BYTES_A_WORKER = 64 << 20
 """Compressed bytes of a dump below which another worker is not worth its start."""
 
-
 MB_A_RANK, BYTES_A_DIRECTORY, BYTES_A_WAITING_DIRECTORY = 270, 440, 170
 """Memory of a rank, measured: docs/performance.md."""
 
 GROWTH = 1.2
-"""How much larger than the stored report tonight's may well be."""
+"""Allowance for tonight's report being larger than the stored one."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """What some ranks do; volumes: what a controller reads first."""
+    """The role of some ranks. volume: the one that a controller reads first."""
 
     ranks: list[int]
     role: str
@@ -40,7 +39,7 @@ class Role:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What there is to read, largest first, what is missing, and who reads it."""
+    """The dumps to read, largest first, the reasons why others are missing, and the roles of all ranks."""
 
     ranks: int
     memory_mb_a_rank: int
@@ -55,16 +54,15 @@ class JobPlan:
 
 
 def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | None = None) -> JobPlan:
-    """The plan for tonight's dumps, or those that a backfill would read. ranks: None for as many as there should be."""
+    """The plan for tonight's dumps, or for those that a backfill would read. ranks: None for the recommended number."""
     dumps: list[Dump] = []
     missing = {}
     if backfill:
         dumps = not_stored(config, older_dumps(config, since))
     else:
-        today = datetime.now(UTC).date()
         for volume in config.dumps.volumes:
             try:
-                dumps.append(newest_dump(config.dumps.directory, volume, today, config.dumps.max_days_ago))
+                dumps.append(tonights_dump(config, volume))
             except LurgeError as error:
                 missing[volume.name] = error.message
     dumps.sort(key=lambda dump: -dump.size)
@@ -75,7 +73,7 @@ def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | No
 
 
 def stored_directories(config: Config) -> list[int]:
-    """Rows of the directory report that are stored of each volume; none where there is no database yet."""
+    """The number of stored rows of each volume's directory report. Empty if there is no database yet."""
     path = config.database.url.removeprefix("sqlite:///")
     if path != config.database.url and not Path(path).exists():
         return []
@@ -90,7 +88,7 @@ def stored_directories(config: Config) -> list[int]:
 
 
 def needed_memory_mb(directories: Sequence[int]) -> int:
-    """MB that the rank needs that needs most: rank 0, which holds the rows of all volumes and works on one of them.
+    """MB that rank 0 needs, more than any other rank: it holds the rows of all volumes and works on one of them.
 
     directories: rows of the directory report of each volume.
     """
@@ -100,35 +98,34 @@ def needed_memory_mb(directories: Sequence[int]) -> int:
 
 
 def not_stored(config: Config, dumps: list[Dump]) -> list[Dump]:
-    """Those that a database which is there does not hold yet; all where there is none."""
+    """The dumps that the database does not hold yet; all if it cannot be read."""
     database = Database(config.database)
     try:
         with database.reading() as connection:
-            known = {volume.name: stored_dates(connection, volume.name) for volume in config.dumps.volumes}
+            return [dump for dump in dumps if not holds(connection, dump)]
     except StoreError:
         return dumps
     finally:
         database.close()
-    return [dump for dump in dumps if dump.record_date not in known[dump.volume.name]]
 
 
 def recommended_ranks(dumps: list[Dump], workers_per_volume: int) -> int:
-    """A coordinator, and for every dump a controller with as many workers as it feeds and its size is worth."""
-    most = min(workers_per_volume, WORKERS_FED)
-    crews = [min(most, math.ceil(dump.size / BYTES_A_WORKER)) for dump in dumps]
+    """A coordinator, and for each dump a controller with as many workers as it can feed and the size is worth."""
+    limit = min(workers_per_volume, WORKERS_FED)
+    crews = [min(limit, math.ceil(dump.size / BYTES_A_WORKER)) for dump in dumps]
     return 1 + sum(1 + crew for crew in crews if crew) if dumps else 1
 
 
 def roles(ranks: int, dumps: list[Dump], config: Config) -> list[Role]:
-    """Who does what, in the order of the ranks."""
+    """The roles in the order of the ranks."""
     if ranks < 2:
         return [Role([COORDINATOR], "coordinator, with threads as controllers and workers")]
     plan = make_plan(ranks, max(1, len(dumps)), config.mpi.workers_per_volume)
-    found = [Role([COORDINATOR], "coordinator")]
+    planned = [Role([COORDINATOR], "coordinator")]
     crews = share(plan.workers, len(plan.controllers))
     for number, (controller, crew) in enumerate(zip(plan.controllers, crews, strict=True)):
         name = dumps[number].volume.name if number < len(dumps) else None
-        found.append(Role([controller], "controller" if crew else "controller, with threads as workers", name))
+        planned.append(Role([controller], "controller" if crew else "controller, with threads as workers", name))
         if crew:
-            found.append(Role(crew, f"workers of rank {controller}", name))
-    return found
+            planned.append(Role(crew, f"workers of rank {controller}", name))
+    return planned

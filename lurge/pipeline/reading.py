@@ -1,4 +1,4 @@
-"""Reading many dumps on the ranks that there are, and handing on what comes of them in order."""
+"""Reading many dumps on all ranks, and handing on their results in order."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Finish = Callable[[int, Result], None]
 
 
 class InOrder:
-    """Finishes results in the order of their jobs, one after another, on a thread of its own.
+    """Finishes results in the order of their tasks, one after another, on a thread of its own.
 
-    So equal dumps give equal keys in the database, however many ranks read them, and reading goes on meanwhile.
+    So equal dumps give equal keys in the database on any number of ranks, and reading goes on meanwhile.
     """
 
     def __init__(self, numbers: Mapping[int, VolumeTask], finish: Finish) -> None:
@@ -40,9 +40,9 @@ class InOrder:
             self._begun.append(self._thread.submit(self._finish, first, self._results.pop(first)))
 
     def wait(self) -> None:
-        """Wait until all are finished; raises what finishing one raised."""
-        for one in self._begun:
-            one.result()
+        """Wait until all are finished. Raises the first error of `finish`."""
+        for finishing in self._begun:
+            finishing.result()
         self._thread.shutdown()
 
     def abandon(self) -> None:
@@ -58,10 +58,10 @@ def read_all(
     finish: Finish,
     at_once: int | None = None,
 ) -> None:
-    """Read every dump on the ranks of `comm`, or on threads; `finish` gets each result, in the order of `jobs`.
+    """Read every dump on the ranks of `comm`, or on threads; `finish` gets each result, in the order of `tasks`.
 
-    at_once: plan for so many dumps at a time and read them in order, instead of all at once, the largest first. Ranks
-    keep their roles from one call to the next, so who calls again must say the same.
+    at_once: plan for N dumps at a time and read them in order, instead of all at once, the largest first. Ranks keep
+    their roles from one call to the next, so that all calls of a job must say the same.
     """
     if not tasks:
         return

@@ -1,11 +1,11 @@
-"""What the jobs of one site work with: its configuration, database, names, quotas and ticket."""
+"""A site while a job stores reports of it: names, quotas, and the outcomes of its volumes."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,14 +21,14 @@ from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump
 from lurge.model.report import Counts, Sample, VolumeReport
 from lurge.model.rules import Rules
-from lurge.parallel.coordinator import Arrived, Result
+from lurge.parallel.comm import Comm
+from lurge.parallel.coordinator import Arrived, Result, Watcher
+from lurge.pipeline.frame.job import Job, open_job
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.hints import hint_at_attribution, hint_at_names, hint_at_quotas
-from lurge.pipeline.interrupted import stored_so_far, told_if_interrupted
-from lurge.pipeline.outcome import State, VolumeOutcome
-from lurge.pipeline.ticket import JobTicket, ticket_of
+from lurge.pipeline.volumes import State, VolumeOutcome, note_volume, stored_so_far
 from lurge.store.database import Database
-from lurge.store.database.lock import RunLock, sole_run
-from lurge.store.usage.area import USAGE
 from lurge.store.usage.sums import larger_than_stored
 from lurge.store.usage.swap import NamedReport, store_volume
 
@@ -39,21 +39,23 @@ log = logging.getLogger(__name__)
 class Site:
     """One site while a job works on it.
 
-    backfilled: whether the quotas of today are put beside dumps of older days. done: what became of volumes so far.
+    backfilled: True if quotas of today are stored with dumps of older days. done: outcomes of volumes so far.
     """
 
+    job: Job
     config: Config
-    database: Database
-    lock: RunLock
     names: Names
     quotas: list[Quotas]
-    ticket: JobTicket
     backfilled: bool = False
     done: list[VolumeOutcome] = field(default_factory=list)
     _asked: dict[str, dict[int, int | None]] = field(default_factory=dict)
 
+    @property
+    def database(self) -> Database:
+        return self.job.database
+
     def store(self, dump: Dump, arrived: Result) -> VolumeOutcome:
-        """Check and store what arrived of one volume."""
+        """Check and store the result of reading a volume."""
         outcome, results = check(self.config, dump, arrived)
         if results and isinstance(arrived, Arrived):
             try:
@@ -61,7 +63,7 @@ class Site:
                 report = volume_report(results)
                 outcome.counts, outcome.samples = report.counts, report.samples
                 named = self._named(dump, report)
-                store_volume(self.database, named, self.lock.confirm)
+                store_volume(self.database, named, self.job.lock.confirm)
                 outcome.warnings += larger_than_stored(named)
                 outcome.warnings += self._hints(named, arrived.report.rules)
                 outcome.stages["store"] = time.monotonic() - started
@@ -76,7 +78,7 @@ class Site:
         return outcome
 
     def _hints(self, named: NamedReport, rules: Rules) -> Iterator[str]:
-        """What the configuration lacks to say more of a volume; of older dumps only what matters to each."""
+        """Warnings of names, quotas or base directories that are missing; for older dumps only of the last."""
         dump, report = named.dump, named.report
         yield from hint_at_attribution(self.config, dump, report, rules)
         if not self.backfilled:
@@ -84,15 +86,15 @@ class Site:
             yield from hint_at_quotas(self.config, dump, {row.gid for row in report.groups}, named.quotas)
 
     def read(self, dump: Dump, arrived: Result) -> VolumeOutcome:
-        """Check what arrived of a volume that is stored already."""
+        """Check the result of reading a volume that is stored already."""
         outcome, _ = check(self.config, dump, arrived)
         self.note(outcome)
         return outcome
 
     def note(self, outcome: VolumeOutcome) -> None:
-        """Put what became of a volume into the ticket."""
+        """Put the outcome of a volume into the ticket."""
         self.done.append(outcome)
-        self.ticket.note_volume(outcome, dated=self.backfilled)
+        note_volume(self.job.ticket, outcome, dated=self.backfilled)
 
     def _named(self, dump: Dump, report: VolumeReport) -> NamedReport:
         """The report with the names and quotas of every group and user in it."""
@@ -112,26 +114,27 @@ class Site:
         """Bytes by gid; every group is asked for once a volume."""
         known = self._asked.setdefault(dump.volume.name, {})
         new = {gid: self.names.known_as(gid) for gid in sorted(gids - known.keys())}
-        found = quotas_of(self.quotas, dump.volume, new)
-        known |= {gid: found.get(gid) for gid in new}
+        limits = quotas_of(self.quotas, dump.volume, new)
+        known |= {gid: limits.get(gid) for gid in new}
         return {gid: limit for gid in gids if (limit := known[gid]) is not None}
 
 
 @contextmanager
-def open_site(config: Config, database: Database, job: str, ranks: int, backfilled: bool = False) -> Iterator[Site]:
-    """What every job begins with: make a ticket, take the lock, bring the schema up to date, ask for names."""
-    ticket = ticket_of(config, job, ranks)
-    with ExitStack() as stack, ticket.closing():
-        with ticket.step("prepare"):
-            lock = stack.enter_context(sole_run(database, USAGE, job))
+def open_site(
+    recipe: Recipe, config: Config, database: Database, watcher: Watcher, comm: Comm | None, backfilled: bool = False
+) -> Iterator[Site]:
+    """Begin a job that stores reports: keep its ticket and lock, and read names in its first step."""
+    ticket = ticket_of(config, recipe, comm.size if comm else 1)
+    with open_job(recipe, ticket, database, watcher) as job:
+        with job.step("prepare"):
             names = Names(make_identity(config.identity), config.pseudo_groups)
-        site = Site(config, database, lock, names, make_quotas(config.quota), ticket, backfilled)
-        with told_if_interrupted(lambda: stored_so_far(site.done)):
-            yield site
+        site = Site(job, config, names, make_quotas(config.quota), backfilled)
+        job.state = lambda: stored_so_far(site.done)
+        yield site
 
 
 def check(config: Config, dump: Dump, arrived: Result) -> tuple[VolumeOutcome, Results | None]:
-    """What arrived of a volume, and the results of its aggregates, if everything in them adds up."""
+    """The outcome of reading a volume, and the results of its aggregates if everything in them adds up."""
     outcome = VolumeOutcome(dump.volume.name, State.FAILED, dump.record_date)
     if isinstance(arrived, VolumeError):
         outcome.error = arrived
@@ -154,7 +157,7 @@ def check(config: Config, dump: Dump, arrived: Result) -> tuple[VolumeOutcome, R
 
 
 def note_split(outcome: VolumeOutcome, arrived: Arrived, results: Results) -> None:
-    """Put into the outcome what was split by group, or why it was not, if that was wanted."""
+    """If a volume was to be split by group, put the groups or the error into its outcome."""
     for aggregate in arrived.task.aggregates:
         if isinstance(aggregate, SplitByGroup):
             outcome.split_error = arrived.report.failures.get(aggregate.name)

@@ -1,8 +1,9 @@
-"""What there is to read of a volume, or why there is nothing."""
+"""Tasks: how to read one volume."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,41 @@ from lurge.aggregate.interface import Aggregate
 from lurge.aggregate.standard import STANDARD
 from lurge.aggregate.usage import USERS
 from lurge.config import Config
-from lurge.errors import DumpNotFound, LurgeError, VolumeError
+from lurge.errors import DumpNotFound, VolumeError
 from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump, Volume
 from lurge.parallel.messages import VolumeTask
-from lurge.pipeline.outcome import State, VolumeOutcome
+from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
 
 log = logging.getLogger(__name__)
 
 
-def problem_with(volume: Volume, error: LurgeError) -> VolumeOutcome:
-    """The outcome of a volume of which nothing can be read."""
-    if isinstance(error, DumpNotFound):
+def attempt(volume: Volume, make_task: Callable[[], VolumeTask | VolumeOutcome]) -> VolumeTask | VolumeOutcome:
+    """The task of a volume, or its outcome if an error that concerns this volume alone prevents it."""
+    try:
+        return make_task()
+    except DumpNotFound as error:
         log.warning("%s", error.message)
         return VolumeOutcome(volume.name, State.MISSING, error=error)
-    if not isinstance(error, VolumeError):
-        raise error
+    except VolumeError as error:
+        return failed(volume, error)
+    except OSError as error:
+        message = f"{volume.name}: {error.filename}: {error.strerror}"
+        return failed(volume, VolumeError(message, "Correct its permissions."))
+
+
+def failed(volume: Volume, error: VolumeError) -> VolumeOutcome:
+    """The outcome of a volume that cannot be read."""
     log.error("%s: %s", volume.name, error.message)
     return VolumeOutcome(volume.name, State.FAILED, error=error)
 
 
 def task_of(config: Config, dump: Dump, split_into: Path | None = None, is_reported: bool = True) -> VolumeTask:
-    """How to read a dump. Raises BaseDirectoriesError if it has none.
+    """The task of reading a dump. Raises BaseDirectoriesError if there are none for it.
 
-    split_into: where to put the lines of each group, if they are wanted. is_reported: whether the whole report of the
-    volume is wanted, and not only its users.
+    split_into: the folder for the lines of each group, if they are asked for. is_reported: False if only the users of
+    the volume are asked for, and not its whole report.
     """
     directories = config.dumps.base_directories
     aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)

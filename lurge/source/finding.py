@@ -92,14 +92,24 @@ def from_the_future(dump: Dump, today: date) -> bool:
     return True
 
 
+def usable_dumps(directory: Path, volume: Volume, today: date) -> Iterator[Dump]:
+    """Every dump of `volume` that is not from the future, newest first. Raises VolumeError as `find_dumps`."""
+    return (dump for dump in find_dumps(directory, volume) if not from_the_future(dump, today))
+
+
+def is_new_enough(dump: Dump, today: date, max_days_ago: int) -> bool:
+    """True if a dump may be read as the newest state of its volume."""
+    return (today - dump.record_date).days <= max_days_ago
+
+
 def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int) -> Dump:
     """The dump to read tonight. Raises DumpNotFound if no dump is new enough."""
-    newest = next((dump for dump in find_dumps(directory, volume) if not from_the_future(dump, today)), None)
+    newest = next(usable_dumps(directory, volume, today), None)
     if newest is None:
         names = [parsed[0] for path in directory.iterdir() if (parsed := dump_of(path))]
         raise DumpNotFound(*missing_dump(directory, volume, names))
-    age = (today - newest.record_date).days
-    if age > max_days_ago:
+    if not is_new_enough(newest, today, max_days_ago):
+        age = (today - newest.record_date).days
         raise DumpNotFound(
             f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days",
             f"Check that wrstat ran for the volume, or write in [dumps]: max_days_ago = {age}",

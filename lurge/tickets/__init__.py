@@ -1,4 +1,4 @@
-"""Tickets: what ran, and how it went, as JSON files that others can read while a job runs.
+"""Tickets: records of jobs, as JSON files that others can read while a job runs.
 
 A package of its own: it needs nothing else of lurge, and any program may use it.
 

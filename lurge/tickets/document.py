@@ -1,4 +1,4 @@
-"""One ticket's document: its form, and the changes that it goes through."""
+"""The document of a ticket: its form, and changes of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIME = "%Y-%m-%d %H:%M:%S"
 
 @cache
 def validator() -> Any:
-    """The schema's validator; its library is loaded when the first ticket is written."""
+    """The schema's validator. Its library is imported when the first ticket is written."""
     import jsonschema
 
     schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def validator() -> Any:
 
 
 def moment_of(text: str) -> float | None:
-    """The Unix seconds of a time in a document; None where there is no such time."""
+    """The Unix seconds of a time in a document; None if the text is not a time."""
     try:
         return datetime.strptime(text, TIME).replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -34,13 +34,14 @@ def moment_of(text: str) -> float | None:
 
 
 def now() -> str:
+    """The time in UTC, as documents have it."""
     return datetime.now(UTC).strftime(TIME)
 
 
 def steps_as_dict(steps: object) -> dict[str, str]:
     """Steps by number, from that form or from a list of {step_number, worker_type, task_name}.
 
-    Raises InvalidDocument where they are neither, or not numbered from 1 without gaps.
+    Raises InvalidDocument if they have neither form, or are not numbered from 1 without gaps.
     """
     if isinstance(steps, list):
         try:
@@ -55,23 +56,23 @@ def steps_as_dict(steps: object) -> dict[str, str]:
 
 
 def check(document: Document) -> None:
-    """Raise InvalidDocument, with the place, where a document is no ticket or nothing that JSON holds."""
+    """Raise InvalidDocument, with the place, if a document is not a ticket or cannot be written as JSON."""
     problem = next(iter(validator().iter_errors(document)), None)
     if problem is not None:
         raise InvalidDocument(f"{problem.json_path}: {problem.message}")
     for name in ("creation_date", "last_modified_date"):
         if moment_of(document[name]) is None:
-            raise InvalidDocument(f"$.{name}: {document[name]!r} is on no calendar")
+            raise InvalidDocument(f"$.{name}: {document[name]!r} is not a time such as 2024-01-31 23:59:59")
     try:
         json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidDocument(f"the document is not JSON: {error}") from error
     if not is_ticket_id(document["job_ticket_id"]):
-        raise InvalidTicketId(f"{document['job_ticket_id']!r} is no ticket's id")
+        raise InvalidTicketId(f"{document['job_ticket_id']!r} is not a ticket id")
 
 
 def step_number(document: Document, step: int | str | None) -> int:
-    """The number of a step given by number or name; the current one where it is not given."""
+    """The number of a step given by number or name; of the current one if it is None."""
     management = document["job_management"]
     names = steps_as_dict(management["steps"])
     if step is None:
@@ -90,6 +91,7 @@ def step_name(document: Document) -> str:
 
 
 def end_step(document: Document, status: str, facts: Mapping[str, Any]) -> None:
+    """Note the end of the current step, with facts about it."""
     document["job_management"]["previous_step_status"] = status
     log = step_log(document)
     log.update(facts, status=status, ended=now())
@@ -98,7 +100,7 @@ def end_step(document: Document, status: str, facts: Mapping[str, Any]) -> None:
 
 
 def step_log(document: Document) -> dict[str, Any]:
-    """What is known of the current step. Contexts are free in form: what has another one there is replaced."""
+    """The entry of the current step in the context. A context may hold anything: another form is replaced."""
     steps = document["context"].get("steps")
     if not isinstance(steps, dict):
         steps = document["context"]["steps"] = {}
@@ -110,6 +112,7 @@ def step_log(document: Document) -> dict[str, Any]:
 
 
 def add_error(document: Document, error: str) -> None:
+    """Append an error to context.errors_encountered."""
     errors = document["context"].get("errors_encountered")
     if not isinstance(errors, list):
         errors = document["context"]["errors_encountered"] = [errors] if errors else []
@@ -126,7 +129,7 @@ def merge(target: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def requeue(document: Document) -> bool:
-    """Queue a job again, if it has not succeeded and may be tried once more."""
+    """Queue a job again. False if it has succeeded or may not be tried again."""
     management = document["job_management"]
     if management["job_status"] == "success":
         return False

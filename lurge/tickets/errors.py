@@ -1,4 +1,4 @@
-"""What can be wrong with a ticket."""
+"""Errors of tickets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ class JobTrackerError(Exception):
     """Something is wrong with a ticket, or with the directory of tickets."""
 
 
-class InvalidTicketId(JobTrackerError):  # noqa: N818 - what it is, not that it is an error
-    """A text that is no ticket's id; it never becomes part of a path."""
+class InvalidTicketId(JobTrackerError):  # noqa: N818 - named after the fault
+    """A text that is not a ticket id. It never becomes part of a path."""
 
 
 class TicketNotFound(JobTrackerError):  # noqa: N818
@@ -16,7 +16,7 @@ class TicketNotFound(JobTrackerError):  # noqa: N818
 
 
 class InvalidDocument(JobTrackerError):  # noqa: N818
-    """A document that does not fit the schema; it is never written."""
+    """A document that does not match the schema. It is never written."""
 
 
 class UnknownJob(JobTrackerError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""The files of one ticket: locked while they change, and whole for whoever reads them."""
+"""The files of one ticket: locked while they change, and always whole for readers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Document = dict[str, Any]
 
 
 def is_ticket_id(text: object) -> bool:
-    """Whether `text` has the form `<uuid4>-<hostname>`."""
+    """True if `text` has the form `<uuid4>-<hostname>`."""
     return isinstance(text, str) and TICKET_ID.fullmatch(text) is not None
 
 
 def refuse_foreign_link(directory: Path) -> None:
-    """Raise OSError if another user, but not root, put a link in the place of a directory."""
+    """Raise OSError if a directory is a link that another user, except root, made."""
     if directory.is_symlink() and directory.lstat().st_uid not in (0, os.geteuid()):
         raise OSError(errno.ELOOP, "it is a link that another user made", str(directory))
 
@@ -39,7 +39,7 @@ class TicketFiles:
 
     def __init__(self, directory: Path, ticket_id: str) -> None:
         if not is_ticket_id(ticket_id):
-            raise InvalidTicketId(f"{ticket_id!r} is no ticket's id")
+            raise InvalidTicketId(f"{ticket_id!r} is not a ticket id")
         self.ticket_id = ticket_id
         self.folder = directory / ticket_id
         self.document = self.folder / f"{ticket_id}.json"
@@ -47,7 +47,7 @@ class TicketFiles:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else changes the ticket meanwhile; the lock ends with its process."""
+        """Hold the ticket's lock. The lock ends with its process."""
         try:
             refuse_foreign_link(self.folder.parent)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class TicketFiles:
             raise JobTrackerError(f"{error.filename or self.folder}: {error.strerror or error}") from error
 
     def read(self, path: Path) -> Document:
-        """What a file holds. Raises TicketNotFound or, where it is damaged, JobTrackerError."""
+        """The content of a file. Raises TicketNotFound, or JobTrackerError if the file is damaged."""
         try:
             value = json.loads(self._content(path))
         except FileNotFoundError as error:
@@ -69,21 +69,21 @@ class TicketFiles:
         except (OSError, ValueError) as error:
             raise JobTrackerError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         if not isinstance(value, dict):
-            raise JobTrackerError(f"{path} holds no object")
+            raise JobTrackerError(f"{path} does not hold an object")
         return value
 
     @staticmethod
     def _content(path: Path) -> bytes:
-        """The bytes of a regular file. Raises OSError; nothing that is put in its place makes it wait."""
+        """The bytes of a regular file. Raises OSError. A pipe in its place does not block."""
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is not a file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             return file.read()
 
     @staticmethod
     def write(path: Path, value: Document) -> None:
-        """Write a file beside `path` and put it in its place; call it under the lock."""
+        """Write a file beside `path` and rename it. The caller holds the lock."""
         # A name that nobody can guess, so that nobody can put a link there.
         beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)

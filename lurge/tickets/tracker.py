@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -32,37 +30,45 @@ from lurge.tickets.document import (
 )
 from lurge.tickets.errors import InvalidDocument, InvalidTicketId, JobTrackerError, TicketNotFound, UnknownJob
 from lurge.tickets.files import Document, TicketFiles, is_ticket_id
+from lurge.tickets.jobs import known_jobs
 from lurge.tickets.process import is_gone, this_process
 
 DIRECTORY_VARIABLE = "JOB_DATA_BASEDIR"
-MOST_TRIES = 10
+MAX_TRIES = 10
 STATUSES = ("", "ready", "queued", "running", "success", "failure")
 PARENT = "parent_job_ticket_id"
 
 
 def state_of(statuses: Iterable[str]) -> str:
-    """What the statuses of children make of their parent's.
+    """The status of a parent, from those of its children.
 
-    A parent runs from the first child that begins until all have ended, then it fails where one did.
+    A parent runs from the start of its first child until all have ended. It fails if one of them failed.
     """
-    found = set(statuses)
-    if found <= {"success", "failure"}:
-        return "failure" if "failure" in found else "success" if found else ""
-    if found & {"running", "success", "failure"}:
+    distinct = set(statuses)
+    if distinct <= {"success", "failure"}:
+        return "failure" if "failure" in distinct else "success" if distinct else ""
+    if distinct & {"running", "success", "failure"}:
         return "running"
-    return "queued" if "queued" in found else "ready" if "ready" in found else ""
+    return "queued" if "queued" in distinct else "ready" if "ready" in distinct else ""
 
 
 class JobTracker:
     """The tickets of one directory: `base_directory`, else $JOB_DATA_BASEDIR, else ./tickets.
 
-    jobs_file: a JSON file of more jobs, {name: steps}, which win over those that are shipped.
-    Every method raises JobTrackerError where files cannot be read or written.
+    jobs_file: a site's JSON file of more jobs, {name: steps}. jobs: those of the program, with the names of their steps
+    in order. Both may replace shipped jobs; the site's file has the last word. Every method raises JobTrackerError if
+    files cannot be read or written.
     """
 
-    def __init__(self, base_directory: Path | str | None = None, jobs_file: Path | str | None = None) -> None:
+    def __init__(
+        self,
+        base_directory: Path | str | None = None,
+        jobs_file: Path | str | None = None,
+        jobs: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         self.base_directory = Path(base_directory or os.environ.get(DIRECTORY_VARIABLE) or "tickets")
         self._jobs_file = Path(jobs_file) if jobs_file else None
+        self._declared = {name: tuple(steps) for name, steps in (jobs or {}).items()}
 
     # Jobs and ids
 
@@ -74,22 +80,8 @@ class JobTracker:
         return jobs[job_name]
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """The steps of every job by its name. Raises InvalidDocument where the site's file is malformed."""
-        shipped = json.loads(resources.files(__package__).joinpath("jobs.json").read_text(encoding="utf-8"))
-        own = {}
-        if self._jobs_file:
-            try:
-                own = json.loads(self._jobs_file.read_bytes())
-            except OSError as error:
-                raise JobTrackerError(f"{self._jobs_file}: {error.strerror}") from error
-            except ValueError as error:
-                raise InvalidDocument(f"{self._jobs_file}: {error}") from error
-            if not isinstance(own, dict):
-                raise InvalidDocument(f"{self._jobs_file} holds no object of jobs")
-        try:
-            return {name: steps_as_dict(steps) for name, steps in {**shipped, **own}.items()}
-        except InvalidDocument as error:
-            raise InvalidDocument(f"{self._jobs_file}: {error}") from error
+        """The steps of every job by its name. Raises InvalidDocument if the site's file is malformed."""
+        return known_jobs(self._declared, self._jobs_file)
 
     @staticmethod
     def create_job_ticket_id() -> str:
@@ -99,14 +91,14 @@ class JobTracker:
 
     @staticmethod
     def validate_job_ticket_id(job_ticket_id: str) -> bool:
-        """Whether a text is a ticket's id by its form."""
+        """True if a text has the form of a ticket id."""
         return is_ticket_id(job_ticket_id)
 
     @staticmethod
     def validate_json_schema(document: object) -> bool:
-        """Whether a document is a ticket by its form."""
+        """True if a document has the form of a ticket."""
         try:
-            check(document)  # type: ignore[arg-type]  # it is what is asked
+            check(document)  # type: ignore[arg-type]  # that is the question
         except (InvalidDocument, InvalidTicketId):
             return False
         return True
@@ -114,11 +106,11 @@ class JobTracker:
     # Documents
 
     def init_tracker_file(
-        self, job_name: str, context: Mapping[str, Any] | None = None, max_number_of_tries: int = MOST_TRIES
+        self, job_name: str, context: Mapping[str, Any] | None = None, max_number_of_tries: int = MAX_TRIES
     ) -> Document:
         """Make a ticket for a job; returns its document. Raises UnknownJob, InvalidDocument."""
         if not isinstance(context, Mapping | None):
-            raise InvalidDocument("a context is an object")
+            raise InvalidDocument("a context must be an object")
         moment = now()
         document = {
             "job_ticket_id": self.create_job_ticket_id(),
@@ -143,7 +135,7 @@ class JobTracker:
         return files.read(files.document)
 
     def write_tracker_file(self, document: Document) -> Document:
-        """Create or replace the ticket whose id stands in the document; returns what was written.
+        """Create or replace the ticket whose id is in the document; returns the document as written.
 
         Raises InvalidDocument, InvalidTicketId.
         """
@@ -153,7 +145,7 @@ class JobTracker:
             return self._put(files, deepcopy(document))
 
     def change(self, job_ticket_id: str, change: Callable[[Document], None]) -> Document:
-        """Let `change` alter a ticket's document while nobody else does; returns what was written."""
+        """Let `change` alter a ticket's document under its lock; returns the document as written."""
         files = TicketFiles(self.base_directory, job_ticket_id)
         if not files.document.exists():
             raise TicketNotFound(f"no ticket {job_ticket_id} in {self.base_directory}")
@@ -161,7 +153,7 @@ class JobTracker:
             document = files.read(files.document)
             change(document)
             if document.get("job_ticket_id") != job_ticket_id:
-                raise InvalidDocument("a ticket keeps its id")
+                raise InvalidDocument("the id of a ticket cannot be changed")
             check(document)
             return self._put(files, document)
 
@@ -183,7 +175,7 @@ class JobTracker:
         return stamp
 
     def update_timestamp_file(self, job_ticket_id: str) -> Document:
-        """Say that the job is alive, without changing its ticket; returns what was written."""
+        """Show that the job is alive, without changing its ticket; returns the content of the file."""
         files = TicketFiles(self.base_directory, job_ticket_id)
         if not files.document.exists():
             raise TicketNotFound(f"no ticket {job_ticket_id} in {self.base_directory}")
@@ -198,7 +190,7 @@ class JobTracker:
     # Steps, errors, context
 
     def begin_step(self, job_ticket_id: str, step: int | str | None = None) -> Document:
-        """Begin a step, by number or name, else the current one: the job runs, worked on by this process."""
+        """Begin a step, given by number or name (default: the current one): this process now runs the job."""
 
         def begin(document: Document) -> None:
             management = document["job_management"]
@@ -213,9 +205,9 @@ class JobTracker:
         return self.change(job_ticket_id, begin)
 
     def finish_step(self, job_ticket_id: str, ends_job: bool = True, **facts: Any) -> Document:
-        """End the current step well, with facts about it: the next becomes the current one; after the last, success.
+        """End the current step in success, with facts about it. The next one becomes the current step.
 
-        ends_job: whether the last step ends the job; else its status is left to `set_status`.
+        ends_job: True if the job has succeeded after its last step; otherwise call `set_status`.
         """
 
         def finish(document: Document) -> None:
@@ -248,7 +240,7 @@ class JobTracker:
         return str(self.get_tracker_file(job_ticket_id)["job_management"]["job_status"])
 
     def set_status(self, job_ticket_id: str, status: str) -> Document:
-        """Set the job's status. Raises InvalidDocument for one that is none."""
+        """Set the job's status. Raises InvalidDocument for an unknown one."""
 
         def put(document: Document) -> None:
             document["job_management"]["job_status"] = status
@@ -260,11 +252,11 @@ class JobTracker:
     def merge_context(self, job_ticket_id: str, context: Mapping[str, Any]) -> Document:
         """Add to the context; objects are merged, anything else is replaced."""
         if not isinstance(context, Mapping):
-            raise InvalidDocument("a context is an object")
+            raise InvalidDocument("a context must be an object")
         return self.change(job_ticket_id, lambda document: merge(document["context"], context))
 
     def retry(self, job_ticket_id: str) -> bool:
-        """Queue a job again from its current step; False, and failure, where it was tried as often as it may be."""
+        """Queue a job again from its current step. After the last permitted try the job fails; returns False."""
         queued = False
 
         def again(document: Document) -> None:
@@ -277,15 +269,15 @@ class JobTracker:
     # Many tickets
 
     def complete_id(self, beginning: str) -> str:
-        """The id of the only ticket that begins so. Raises TicketNotFound for none, InvalidTicketId for several."""
-        begin_so = sorted(name for name in self._ids() if name.startswith(beginning or " "))
-        if not begin_so:
+        """The id that begins with a text. Raises TicketNotFound if none does, InvalidTicketId if several do."""
+        matching = sorted(name for name in self._ids() if name.startswith(beginning or " "))
+        if not matching:
             raise TicketNotFound(f"no ticket's id begins with {beginning!r} in {self.base_directory}")
-        if len(begin_so) > 1 and beginning not in begin_so:
+        if len(matching) > 1 and beginning not in matching:
             raise InvalidTicketId(
-                f"{len(begin_so)} ids of tickets begin with {beginning!r}, the first is {begin_so[0]}"
+                f"{len(matching)} ids of tickets begin with {beginning!r}, the first is {matching[0]}"
             )
-        return begin_so[0]
+        return matching[0]
 
     def _ids(self) -> list[str]:
         """The ids of all tickets."""
@@ -296,12 +288,12 @@ class JobTracker:
         return list(filter(is_ticket_id, names))
 
     def list_jobs(self, status: str | None = None, job_name: str | None = None) -> list[Document]:
-        """Every ticket, newest first; of one status or job where they are given. Damaged ones are left out."""
+        """All tickets, newest first, without damaged ones. status, job_name: only tickets of these."""
         return list(self.newest_jobs(status, job_name))
 
     def newest_jobs(self, status: str | None = None, job_name: str | None = None) -> Iterator[Document]:
-        """As `list_jobs`, one after another: whether a ticket is a proper one takes longest to see."""
-        found = []
+        """Yield the tickets of `list_jobs`. Each is validated, which takes longest, when it is asked for."""
+        documents = []
         for name in self._ids():
             try:
                 document = self.get_tracker_file(name)
@@ -310,21 +302,23 @@ class JobTracker:
             management = document.get("job_management") if isinstance(document, dict) else None
             may_be = isinstance(management, dict) and status in (None, management.get("job_status"))
             if may_be and job_name in (None, document.get("job_name")):
-                found.append(document)
-        found.sort(key=lambda one: (str(one.get("creation_date")), str(one.get("job_ticket_id"))), reverse=True)
-        return (document for document in found if self.validate_json_schema(document))
+                documents.append(document)
+        documents.sort(
+            key=lambda ticket: (str(ticket.get("creation_date")), str(ticket.get("job_ticket_id"))), reverse=True
+        )
+        return (document for document in documents if self.validate_json_schema(document))
 
     def count_jobs(self) -> dict[str, int]:
-        """How many tickets there are of every status."""
+        """The number of tickets by status."""
         counts = Counter(document["job_management"]["job_status"] for document in self.list_jobs())
         return {status: counts[status] for status in STATUSES}
 
     def children(self, job_ticket_id: str) -> list[Document]:
         """The tickets whose context names this one as context.parent_job_ticket_id."""
-        return [one for one in self.list_jobs() if one["context"].get(PARENT) == job_ticket_id]
+        return [ticket for ticket in self.list_jobs() if ticket["context"].get(PARENT) == job_ticket_id]
 
     def update_parent(self, job_ticket_id: str) -> str:
-        """Set a parent's status by those of its children; returns it."""
+        """Set a parent's status from those of its children; returns it."""
         status = state_of(child["job_management"]["job_status"] for child in self.children(job_ticket_id))
         self.set_status(job_ticket_id, status)
         return status
@@ -335,9 +329,10 @@ class JobTracker:
         queue_again: bool = False,
         concerns: Callable[[Document], bool] = lambda _: True,
     ) -> dict[str, str]:
-        """Mark running tickets whose process is gone, or that did not change for so long, as failed; returns why by id.
+        """Mark stale tickets as failed; returns the reasons by id.
 
-        queue_again: queue them again instead, as often as they may be tried. concerns: which tickets to look at.
+        A running ticket is stale if its process is gone, or if it has not changed for `stale_seconds`. queue_again:
+        queue it again instead, unless it was tried too often. concerns: selects the tickets to look at.
         """
         marked: dict[str, str] = {}
 

@@ -6,18 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from lurge.config import load_config
 from lurge.config.database import DatabaseConfig
+from lurge.pipeline.doctor.database import AREAS, AreaCheck, check_database
+from lurge.pipeline.doctor.finding import Finding, Verdict
 from lurge.store.database import Database
 from lurge.store.database.grants import NEEDED, missing_grants
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage.area import USAGE
 from tests.services.mariadb import MariaDb
 from tests.site import Entry, Site, run_lurge
+from tests.toys.area import TOYS
 
 PLAIN_USER = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 """Root may write everywhere, unless it leaves these rights behind."""
@@ -110,6 +115,16 @@ def test_failures_name_their_keys(good: Site) -> None:
     found = examine(good, 1)
     assert of(found, "identity")[0]["said"].startswith("identity.provider: ")
     assert of(found, "database")[0]["said"].startswith("database.url: ")
+
+
+def test_every_area_is_asked_for_its_findings(good: Site) -> None:
+    def look(database: Database) -> Iterator[Finding]:
+        yield Finding("database", Verdict.WARNING, f"{database} has no toys", "Buy some.")
+
+    good.run()
+    findings = list(check_database(load_config(good.config), [*AREAS, AreaCheck(TOYS, look)]))
+    assert [finding.said.removeprefix(f"{good.database}") for finding in findings][-1] == " has no toys"
+    assert "schema 0" in findings[0].said
 
 
 @pytest.mark.parametrize(

@@ -468,10 +468,12 @@ def test_doctor(site: Site) -> None:
 
     found = doctor(0)
     assert set(found) == {
-        "configuration", "reports", "dumps", "database", "identity", "quotas", "MPI", "kernels", "tickets", "batch",
+        "configuration", "reports", "dumps", "database", "identity", "quotas", "MPI", "kernels", "interfaces",
+        "tickets", "batch",
     }  # fmt: skip
     assert "1 days old" in found["dumps"][0]["said"]
     assert found["quotas"][0]["advice"]
+    assert found["tickets"][0]["said"] == f"{site.folder}/out/tickets: 8 kinds of jobs, 0 running"
     site.base_directories((10, "/elsewhere"))
     assert "nothing will be attributed" in doctor(0)["dumps"][1]["said"]
     site.database.parent.mkdir(exist_ok=True)

@@ -73,7 +73,7 @@ def test_what_a_site_edited_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "cron.sh").write_text("ours\n")
     done = run_lurge("scripts", "--install", str(tmp_path))
     assert done.returncode == 2
-    assert "cron.sh is another file" in done.stderr
+    assert "cron.sh exists and differs" in done.stderr
     assert (tmp_path / "cron.sh").read_text() == "ours\n"
     assert run_lurge("scripts", "--install", str(tmp_path), "--force").returncode == 0
     assert "LURGE_SUBMIT" in (tmp_path / "cron.sh").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -75,3 +76,15 @@ def test_without_it_numbers_are_the_same(site: Site, tmp_path_factory: pytest.Te
     assert done.returncode == 0, done.stderr
     assert (site.tsv("inspector-reports"), site.tsv("user-reports")) == expected
     assert f"{interface} is missing" in done.stderr
+
+
+@pytest.mark.parametrize("interface", TAKEN)
+def test_doctor_names_what_is_missing(site: Site, tmp_path: Path, interface: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TAKEN[interface])
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = run_lurge("doctor", "--json", "--config", str(site.config), env=environment)
+    assert done.returncode == 0, done.stderr
+    (finding,) = (finding for finding in json.loads(done.stdout) if finding["topic"] == "interfaces")
+    assert finding["verdict"] == "warning"
+    assert finding["said"].startswith(f"{interface} is missing: ")
+    assert finding["advice"]

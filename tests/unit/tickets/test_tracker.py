@@ -241,7 +241,7 @@ def test_tries(tracker: JobTracker) -> None:
 def test_jobs_are_data(tracker: JobTracker, tmp_path: Path) -> None:
     assert tracker.get_job_steps("create_asset")["1"] == "generate_mock_manifest"
     assert [*tracker.get_job_steps("update_asset").values()] == [*tracker.get_job_steps("create_asset").values()][1:]
-    assert "report" in tracker.jobs()
+    assert [*tracker.jobs()] == ["create_asset", "update_asset"]
     with pytest.raises(UnknownJob, match="create_asset"):
         tracker.init_tracker_file("dance")
     own = tmp_path / "jobs.json"
@@ -253,6 +253,18 @@ def test_jobs_are_data(tracker: JobTracker, tmp_path: Path) -> None:
         own.write_text(wrong)
         with pytest.raises(InvalidDocument, match=r"jobs\.json"):
             extended.jobs()
+
+
+def test_a_program_declares_its_jobs(tmp_path: Path) -> None:
+    declared = {"sing": ("breathe", "hum"), "update_asset": ["hum"]}
+    tracker = JobTracker(tmp_path, jobs=declared)
+    assert tracker.jobs().keys() == {"create_asset", "update_asset", "sing"}
+    assert tracker.get_job_steps("update_asset") == {"1": "hum"}
+    ticket = tracker.init_tracker_file("sing")
+    assert ticket["job_management"]["steps"] == {"1": "breathe", "2": "hum"}
+    own = tmp_path / "jobs.json"
+    own.write_text('{"sing": {"1": "hum"}}')
+    assert JobTracker(tmp_path, own, declared).get_job_steps("sing") == {"1": "hum"}
 
 
 def test_many(tracker: JobTracker, tmp_path: Path) -> None:

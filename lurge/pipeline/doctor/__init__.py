@@ -1,0 +1,1 @@
+"""Checks of everything that a new site gets wrong, each with advice; one module for each stage."""

@@ -1,0 +1,11 @@
+"""All jobs of lurge, for those who list them. Importing this imports every recipe."""
+
+from __future__ import annotations
+
+from lurge.pipeline.backfill import BACKFILL
+from lurge.pipeline.basedirs import BASEDIRS
+from lurge.pipeline.report import REPORT, REPORT_AND_SPLIT
+from lurge.pipeline.scan import SCAN
+from lurge.pipeline.split import SPLIT
+
+RECIPES = (REPORT, REPORT_AND_SPLIT, SPLIT, BACKFILL, SCAN, BASEDIRS)

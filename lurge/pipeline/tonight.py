@@ -1,0 +1,64 @@
+"""Tonight's dumps: the newest dump of each volume, if it is new enough.
+
+Every job that reads, plans or checks them asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime
+
+from lurge.config import Config
+from lurge.model.dump import Dump, Volume
+from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.volumes import VolumeOutcome
+from lurge.pipeline.work import attempt
+from lurge.source.finding import is_new_enough, newest_dump, usable_dumps
+
+MakeTask = Callable[[int, Dump], VolumeTask | VolumeOutcome]
+
+
+def today() -> date:
+    """The date by which dumps are old or new, in UTC as their names are."""
+    return datetime.now(UTC).date()
+
+
+def tonights_dump(config: Config, volume: Volume) -> Dump:
+    """The dump of a volume that is read tonight. Raises VolumeError, DumpNotFound if none is new enough."""
+    return newest_dump(config.dumps.directory, volume, today(), config.dumps.max_days_ago)
+
+
+def tonights_tasks(
+    config: Config, make_task: MakeTask, names: Collection[str] = ()
+) -> tuple[dict[int, VolumeTask], dict[int, VolumeOutcome]]:
+    """The tasks of tonight, and the outcomes of volumes that are not read, by their places in the configuration.
+
+    make_task: makes the task of a dump, or the outcome of its volume if it need not be read; gets the volume's place,
+    too. names: of the volumes that are asked for; empty for all.
+    """
+    tasks: dict[int, VolumeTask] = {}
+    outcomes: dict[int, VolumeOutcome] = {}
+    for number, volume in enumerate(config.dumps.volumes):
+        if names and volume.name not in names:
+            continue
+        result = tonights_task(config, number, volume, make_task)
+        if isinstance(result, VolumeTask):
+            tasks[number] = result
+        else:
+            outcomes[number] = result
+    return tasks, outcomes
+
+
+def tonights_task(config: Config, number: int, volume: Volume, make_task: MakeTask) -> VolumeTask | VolumeOutcome:
+    """The task of one volume, or its outcome if it is not read."""
+    return attempt(volume, lambda: make_task(number, tonights_dump(config, volume)))
+
+
+def other_dumps(config: Config, volume: Volume) -> list[Dump]:
+    """Every dump of a volume but tonight's, one a date. Raises VolumeError if dumps cannot be listed."""
+    of_date: dict[date, Dump] = {}
+    for dump in usable_dumps(config.dumps.directory, volume, today()):
+        of_date.setdefault(dump.record_date, dump)
+    newest_first = list(of_date.values())
+    is_read_tonight = bool(newest_first) and is_new_enough(newest_first[0], today(), config.dumps.max_days_ago)
+    return newest_first[1:] if is_read_tonight else newest_first

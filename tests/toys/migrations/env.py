@@ -1,0 +1,5 @@
+"""Run by Alembic."""
+
+from lurge.store.database.upgrade import run_migrations
+
+run_migrations()
