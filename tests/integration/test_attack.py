@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.attack import ATTACKS, one_round
+from tests.attack.rounds import ATTACKS, one_round
 
 
 @pytest.mark.parametrize("seed", [1, 2])
