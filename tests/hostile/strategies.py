@@ -14,10 +14,10 @@ from tests.site import DUMP_TIME, Entry
 randoms = st.randoms(use_true_random=False)
 """Random numbers for the generators, chosen and shrunk by hypothesis."""
 
-names = st.sampled_from([*FEW_NAMES, *ODD_NAMES, *BRANCHES, *VAULT_KEYS, *BAD_KEYS]) | st.binary(max_size=6)
+byte_names = st.sampled_from([*FEW_NAMES, *ODD_NAMES, *BRANCHES, *VAULT_KEYS, *BAD_KEYS]) | st.binary(max_size=6)
 """Names of files and directories; some hold a slash, as several names do."""
 
-texts = st.text(max_size=20) | st.sampled_from(ODD_NAMES).map(lambda name: name.decode("utf-8", "surrogateescape"))
+text_names = st.text(max_size=20) | st.sampled_from(ODD_NAMES).map(lambda name: name.decode("utf-8", "surrogateescape"))
 """Names as Python knows them: any characters, and bytes that are not UTF-8."""
 
 numbers = st.integers(0, 5) | st.sampled_from([2**31, 2**32 - 1, 2**63 - 1])
@@ -25,7 +25,7 @@ numbers = st.integers(0, 5) | st.sampled_from([2**31, 2**32 - 1, 2**63 - 1])
 
 def paths(tops: Sequence[bytes] = (b"",)) -> st.SearchStrategy[bytes]:
     """Absolute paths of hostile names, below some directories; and a few that are not absolute."""
-    below = st.lists(names, max_size=6).map(lambda parts: b"/".join([b"", *parts]))
+    below = st.lists(byte_names, max_size=6).map(lambda parts: b"/".join([b"", *parts]))
     return st.builds(bytes.__add__, st.sampled_from(tops), below) | st.binary(max_size=12)
 
 
