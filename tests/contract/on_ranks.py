@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from lurge.parallel import comm as comm_module
@@ -28,30 +30,40 @@ pytestmark = pytest.mark.mpi(min_size=RANKS)
 
 
 @pytest.fixture(scope="module")
-def connected() -> Iterator[MpiComm]:
-    comm = connect()
-    assert isinstance(comm, MpiComm)
-    yield comm
-    comm.finish()
-
-
-@pytest.fixture
-def comm(connected: MpiComm) -> Iterator[MpiComm]:
-    """This rank's end. A test begins when the test before it has ended on every rank."""
+def comm() -> Iterator[MpiComm]:
+    """This rank's end."""
+    connected = connect()
+    assert isinstance(connected, MpiComm)
     yield connected
-    everyone_is_here = start_mpi().COMM_WORLD.Ibarrier()
-    ends = time.monotonic() + 2 * SECONDS_TO_ARRIVE
-    while not everyone_is_here.Test():
-        assert time.monotonic() < ends, "another rank is still in this test"
-        time.sleep(0.001)
+    connected.finish()
+
+
+@contextmanager
+def passing_on_every_rank() -> Iterator[None]:
+    """Wait for the other ranks at the end of the block, and fail if it failed on any: none goes on alone."""
+    failed = np.ones(1, np.int64)
+    try:
+        yield
+        failed[0] = 0
+    finally:
+        ranks_that_failed = np.zeros(1, np.int64)
+        world = start_mpi().COMM_WORLD
+        counting = world.Iallreduce(failed, ranks_that_failed)
+        ends = time.monotonic() + 2 * SECONDS_TO_ARRIVE
+        while not counting.Test():
+            if time.monotonic() > ends:
+                world.Abort(1)
+            time.sleep(0.001)
+    assert ranks_that_failed[0] == 0, "it failed on another rank"
 
 
 @pytest.mark.parametrize("behaviour", CONTRACT, ids=name_of)
 def test_mpi(comm: MpiComm, behaviour: Callable[[Comm], None]) -> None:
-    behaviour(comm)
+    with passing_on_every_rank():
+        behaviour(comm)
 
 
-# monkeypatch comes first and is therefore undone last, when every rank has received.
-def test_messages_longer_than_a_piece_arrive_whole(monkeypatch: pytest.MonkeyPatch, comm: MpiComm) -> None:
+def test_messages_longer_than_a_piece_arrive_whole(comm: MpiComm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comm_module, "PIECE_BYTES", LARGE // 4 - 1)
-    ranks_that_send_large_messages_to_each_other_do_not_wait_for_each_other(comm)
+    with passing_on_every_rank():
+        ranks_that_send_large_messages_to_each_other_do_not_wait_for_each_other(comm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from lurge.model.era import Encoding, Era
@@ -11,6 +11,9 @@ from lurge.model.report import LONGEST_LINE
 from tests.hostile.entries import path_of
 from tests.hostile.values import BAD_NUMBERS, BAD_PATHS, BLANKS, ENCODINGS, INSERTED
 from tests.site import Entry
+
+TYPE = 7
+"""The column of an entry's type."""
 
 
 def written(rng: random.Random, entry: Entry, era: Era, slashed: bool) -> bytes:
@@ -30,32 +33,66 @@ def written(rng: random.Random, entry: Entry, era: Era, slashed: bool) -> bytes:
     return b"\t".join(columns)
 
 
-def spoiled(rng: random.Random, line: bytes) -> bytes:
-    """A line that was changed at random; it may still be valid."""
+def with_another_number(rng: random.Random, line: bytes) -> bytes:
     columns = line.split(b"\t")
-    place = rng.randrange(len(line))
-    choice = rng.randrange(10)
-    if choice < 3:
-        column = rng.choice([number for number in range(1, len(columns)) if number != 7])
-        digits = b"%d" % rng.getrandbits(rng.randint(1, 66))
-        columns[column] = rng.choice([digits, digits.zfill(rng.randint(1, 24)), *rng.sample(BAD_NUMBERS, 4)])
-    elif choice == 3:
-        columns[7] = rng.choice([b"", b"D", b"ff", b"q", b"\xff", b"5", b"\0"])
-    elif choice == 4:
-        columns = columns[: rng.randint(1, len(columns))] if rng.random() < 0.5 else [*columns, b"1", b"2"]
-    elif choice == 5:
-        place = rng.randrange(len(columns[0]) + 1)
-        columns[0] = columns[0][:place] + rng.choice(INSERTED) + columns[0][place + rng.randint(0, 4) :]
-    elif choice == 6:
-        return line[:place] + rng.choice([b"", *INSERTED]) + line[place + rng.randint(0, 3) :]
-    elif choice == 7:
-        return rng.choice([*BLANKS, b"\xef\xbb\xbf" + line, line + b"\r", line + b"\t"])
-    elif choice == 8:
-        return rng.randbytes(rng.randint(0, 300)).replace(b"\n", b"")
-    else:
-        path = columns[0]
-        columns[0] = rng.choice([path[1:], path * 2, path + b"QUFB", path[:-1] + b'x"', *rng.sample(BAD_PATHS, 3)])
+    column = rng.choice([number for number in range(1, len(columns)) if number != TYPE] or [0])
+    digits = b"%d" % rng.getrandbits(rng.randint(1, 66))
+    columns[column] = rng.choice([digits, digits.zfill(rng.randint(1, 24)), *rng.sample(BAD_NUMBERS, 4)])
     return b"\t".join(columns)
+
+
+def with_another_type(rng: random.Random, line: bytes) -> bytes:
+    columns = line.split(b"\t")
+    columns[TYPE : TYPE + 1] = [rng.choice([b"", b"D", b"ff", b"q", b"\xff", b"5", b"\0"])]
+    return b"\t".join(columns)
+
+
+def with_other_columns(rng: random.Random, line: bytes) -> bytes:
+    columns = line.split(b"\t")
+    return b"\t".join(columns[: rng.randint(1, len(columns))] if rng.random() < 0.5 else [*columns, b"1", b"2"])
+
+
+def with_a_changed_path(rng: random.Random, line: bytes) -> bytes:
+    path, tab, rest = line.partition(b"\t")
+    place = rng.randrange(len(path) + 1)
+    return path[:place] + rng.choice(INSERTED) + path[place + rng.randint(0, 4) :] + tab + rest
+
+
+def with_another_path(rng: random.Random, line: bytes) -> bytes:
+    path, tab, rest = line.partition(b"\t")
+    return rng.choice([path[1:], path * 2, path + b"QUFB", path[:-1] + b'x"', *rng.sample(BAD_PATHS, 3)]) + tab + rest
+
+
+def changed_anywhere(rng: random.Random, line: bytes) -> bytes:
+    place = rng.randrange(len(line) + 1)
+    return line[:place] + rng.choice([b"", *INSERTED]) + line[place + rng.randint(0, 3) :]
+
+
+def blank_or_framed(rng: random.Random, line: bytes) -> bytes:
+    return rng.choice([*BLANKS, b"\xef\xbb\xbf" + line, line + b"\r", line + b"\t"])
+
+
+def any_bytes(rng: random.Random, line: bytes) -> bytes:
+    return rng.randbytes(rng.randint(0, 300)).replace(b"\n", b"")
+
+
+SPOILERS: dict[Callable[[random.Random, bytes], bytes], int] = {
+    with_another_number: 3,
+    with_another_type: 1,
+    with_other_columns: 1,
+    with_a_changed_path: 1,
+    with_another_path: 1,
+    changed_anywhere: 1,
+    blank_or_framed: 1,
+    any_bytes: 1,
+}
+"""Functions that change a line, and their shares. The line may still be valid."""
+
+
+def spoiled(rng: random.Random, line: bytes) -> bytes:
+    """A line that was changed at random."""
+    (spoil,) = rng.choices([*SPOILERS], [*SPOILERS.values()])
+    return spoil(rng, line)
 
 
 def over_long(rng: random.Random, line: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from lurge.model.era import Era
-from tests.hostile.lines import spoiled, written
+from tests.hostile.lines import SPOILERS, written
 from tests.hostile.values import BAD_KEYS, BRANCHES, FEW_NAMES, GIDS, ODD_NAMES, SIZES, TIMES, UIDS, VAULT_KEYS
 from tests.site import DUMP_TIME, Entry
 
@@ -50,6 +50,6 @@ def good_lines(entries: st.SearchStrategy[Entry], era: Era) -> st.SearchStrategy
 def any_lines(entries: st.SearchStrategy[Entry], era: Era) -> st.SearchStrategy[bytes]:
     """Lines of a dump: good, spoiled, or of any bytes; none holds a newline."""
     good = good_lines(entries, era)
-    return st.one_of(
-        good, st.builds(spoiled, randoms, good), good.map(lambda line: line + b"\r"), st.binary(max_size=80)
-    ).map(lambda line: line.replace(b"\n", b""))
+    spoiled = [st.builds(spoil, randoms, good) for spoil in SPOILERS]
+    lines = st.one_of(good, good, good, *spoiled, st.binary(max_size=80))
+    return lines.map(lambda line: line.replace(b"\n", b""))

@@ -22,7 +22,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def test_version_and_help() -> None:
+def test_version_and_help_are_shown() -> None:
     assert run_lurge("--version").stdout == f"lurge {lurge.__version__}\n"
     shown = run_lurge("--help").stdout
     assert all(command in shown for command in COMMANDS)
@@ -31,7 +31,7 @@ def test_version_and_help() -> None:
     assert done.stdout == f"lurge {lurge.__version__}\n"
 
 
-def test_completion() -> None:
+def test_a_shell_gets_its_completion() -> None:
     # Which shell this is, a test without one above it cannot tell.
     environment = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     assert "lurge" in run_lurge("--show-completion", "bash", env=environment).stdout
@@ -146,7 +146,7 @@ def test_from_a_tree_to_a_report(tmp_path: Path) -> None:
     assert table[0][0] == "6"
 
 
-def test_base_directories_by_prefix(tmp_path: Path) -> None:
+def test_the_depth_of_base_directories_may_depend_on_the_prefix(tmp_path: Path) -> None:
     from tests.site import Entry, Site
 
     site = Site(tmp_path)

@@ -123,6 +123,7 @@ def test_no_value_kept_from_a_record_is_used_for_another_neighbour(era: Era) -> 
 @given(text=st.text(alphabet=st.sampled_from('abfnrtvxuU0123456789abcdefDF\\"/é\t'), max_size=24))
 @example(text="\\ud800")
 @example(text="\\U0010ffff\\x00\\xff")
+@example(text="\\U00110000")
 def test_the_kernel_decodes_escapes_like_the_twin(text: str) -> None:
     line = b'"/p/foo/' + text.encode() + b'"\t1\t1\t1\t1\t1\t1\tf\t1\t1\t1'
     compare(RULES[QUOTED_11], [line], True, 250, 1)

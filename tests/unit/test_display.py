@@ -27,7 +27,7 @@ def test_each_character_that_cannot_be_seen_is_escaped() -> None:
     assert display(Path("/a b")) == "/a b"
 
 
-def test_singular_and_plural() -> None:
+def test_one_is_singular_and_the_rest_plural() -> None:
     assert [counted(number, "day") for number in (0, 1, 2, 2000)] == ["0 days", "1 day", "2 days", "2,000 days"]
     assert [counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
 

@@ -66,7 +66,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.mark.parametrize("interface", TAKEN)
-def test_without_it_numbers_are_the_same(site: Site, tmp_path_factory: pytest.TempPathFactory, interface: str) -> None:
+def test_without_an_undocumented_interface_numbers_are_the_same(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, interface: str
+) -> None:
     expected = site.tsv("inspector-reports"), site.tsv("user-reports")
     arguments = ["report", "--force", "--config", str(site.config)]
     if interface == NEEDS_RANKS:

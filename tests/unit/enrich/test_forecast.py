@@ -41,11 +41,11 @@ def days(*pairs: tuple[int, int]) -> History:
         (days((0, 75), (1, 72), (2, 69), (3, 0)), 100, 3),
     ],
 )
-def test_levels(history: History, quota: int | None, level: int) -> None:
+def test_the_level_follows_from_history_and_quota(history: History, quota: int | None, level: int) -> None:
     assert forecast(history, quota, BUILT_IN_LEVELS).level == level
 
 
-def test_exact_fractions() -> None:
+def test_a_limit_is_compared_exactly() -> None:
     """A float would say that 0.85 of this quota is exceeded."""
     quota = 2**62 * 20 // 20
     limit = quota * 85 // 100
@@ -53,7 +53,7 @@ def test_exact_fractions() -> None:
     assert forecast(days((0, limit + 1)), quota, [WarningLevel(level=3, days=3, fraction=Fraction("0.85"))]).level == 3
 
 
-def test_what_is_expected() -> None:
+def test_expected_use_lies_on_a_line_through_two_dates() -> None:
     found = forecast(days((0, 70), (1, 0), (2, 60)), 100, BUILT_IN_LEVELS)
     assert (found.in_3_days, found.in_7_days) == (85, 105)
     assert found.quota_reached == D + timedelta(days=6)
@@ -72,7 +72,7 @@ histories = st.dictionaries(st.dates(), st.integers(0, 2**63 - 1), min_size=1, m
 
 
 @given(history=histories, quota=st.none() | st.integers(0, 2**63 - 1))
-def test_any_history(history: History, quota: int | None) -> None:
+def test_any_history_gives_the_forecast_of_the_twin(history: History, quota: int | None) -> None:
     """The twin in the words of the format: a line through two points."""
     found = forecast(history, quota, BUILT_IN_LEVELS)
     newest = sorted(history)[-3:]
