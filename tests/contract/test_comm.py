@@ -27,8 +27,9 @@ def test_threads(behaviour: Callable[[Comm], None]) -> None:
 def test_mpi_keeps_the_contract_on_every_rank() -> None:
     """Under pytest-mpi: each rank runs the same tests, and all of them pass on each."""
     tests = str(Path(on_ranks.__file__).relative_to(PROJECT))
-    pytest_command = [sys.executable, "-m", "pytest", "--with-mpi", "--exitfirst", "-p", "no:cacheprovider", tests]
-    command = [find_mpiexec(), "-n", str(RANKS), *pytest_command]
+    # A rank that hangs ends all ranks, and shows where it was.
+    options = ["--with-mpi", "--exitfirst", "--timeout=60", "--timeout-method=thread", "-p", "no:cacheprovider"]
+    command = [find_mpiexec(), "-n", str(RANKS), sys.executable, "-m", "pytest", *options, tests]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert done.stdout.count(f" {len(CONTRACT) + 1} passed in ") == RANKS, done.stdout

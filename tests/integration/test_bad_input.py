@@ -41,13 +41,25 @@ def test_a_mistake_in_the_configuration_is_named_with_its_place(good: Site) -> N
     check(good.run(status=2), 2, "lurge.toml", "mpi.blocks", "is unknown")
 
 
-def test_wrong_usage_is_refused_with_advice(good: Site) -> None:
-    assert run_lurge("report", "--nonsense").returncode == 2
-    assert run_lurge("nonsense").returncode == 2
-    check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
-    check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
-    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no record of a file")
-    check(run_lurge("basedirs", str(good.folder / "nothing")), 2, "nothing", "No such file")
+@pytest.mark.parametrize("arguments", [["nonsense"], ["report", "--nonsense"]])
+def test_an_unknown_command_or_option_is_wrong_usage(arguments: list[str]) -> None:
+    assert run_lurge(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report", "-c", "lurge.toml", "--quiet", "--verbose"], ["exclude each other"]),
+        (["synth", "-o", "world", "--era", "9"], ["--era 9"]),
+        (["basedirs", "lurge.toml"], ["lurge.toml", "no record of a file"]),
+        (["basedirs", "nothing"], ["nothing", "No such file"]),
+    ],
+)
+def test_wrong_usage_is_refused_with_advice(
+    good: Site, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(good.folder)
+    check(run_lurge(*arguments), 2, *words)
 
 
 def test_missing_or_malformed_base_directories_are_named(good: Site) -> None:
@@ -95,20 +107,24 @@ def test_a_database_of_a_newer_lurge_is_refused(good: Site) -> None:
     check(good.run(status=1), 1, "9999", "newer lurge")
 
 
-def test_output_that_cannot_be_written_shows_no_traceback(good: Site) -> None:
-    for ranks in ("1", "3"):
-        command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config), "--force", "-n", ranks]
-        reading, writing = os.pipe()
-        os.close(reading)
-        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
-        os.close(writing)
-        assert "Traceback" not in done.stderr
-        assert done.returncode == 0 or ranks == "3"
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([*command[:-2]], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 1
-        assert "cannot write standard output" in done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_output_that_nobody_reads_shows_no_traceback(good: Site, ranks: str) -> None:
+    command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config), "-n", ranks]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or ranks == "3"
+
+
+def test_output_without_room_is_an_error(good: Site) -> None:
+    command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot write standard output" in done.stderr
+    assert "Traceback" not in done.stderr
     assert good.rows("select used from lustre_usage") == [(5,)]
 
 

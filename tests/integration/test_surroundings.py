@@ -152,7 +152,7 @@ def test_a_report_without_mpi_runs_alone_and_refuses_ranks(small: Site, without_
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_output_never_goes_to_a_file_with_the_number_of_a_closed_stream(small: Site, closed: str) -> None:
-    """What is printed must not end in a file that has the number of a closed stream."""
+    """The database is opened next, and would get the number."""
     for words in ("report --force", "report --force -n 2", f"scan {small.dumps} -o {small.folder}/new", "doctor"):
         config = "" if words.startswith("scan") else f"--config {small.config}"
         done = run("sh", "-c", f"exec {sys.executable} -m lurge {words} {config} {closed}")

@@ -236,12 +236,19 @@ def test_paths_are_relative_to_the_file_or_from_the_environment(folder: Path, mo
     assert load_config(write(folder, MINIMAL + "[quota]\n")).quota.providers == ("lfs", "csv")
 
 
-def test_two_pseudo_groups_of_one_path_or_gid_are_refused(folder: Path) -> None:
-    one = '[[pseudo_groups]]\npath = "{}"\ngid = {}\nname = "{}"\n'
-    assert load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + one.format("/b", -1, "x")))
-    for second in (one.format("/a", -2, "y"), one.format("/b", -1, "y")):
-        with pytest.raises(ConfigError):
-            load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + second))
+PSEUDO_GROUP = '[[pseudo_groups]]\npath = "{}"\ngid = {}\nname = "{}"\n'
+
+
+@pytest.mark.parametrize(("path", "gid"), [("/a", -2), ("/b", -1)])
+def test_another_pseudo_group_of_one_path_or_gid_is_refused(folder: Path, path: str, gid: int) -> None:
+    first, second = PSEUDO_GROUP.format("/a", -1, "x"), PSEUDO_GROUP.format(path, gid, "y")
+    with pytest.raises(ConfigError):
+        load_config(write(folder, MINIMAL + first + second))
+
+
+def test_a_pseudo_group_may_have_several_paths(folder: Path) -> None:
+    text = PSEUDO_GROUP.format("/a", -1, "x") + PSEUDO_GROUP.format("/b", -1, "x")
+    assert len(load_config(write(folder, MINIMAL + text)).pseudo_groups) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -245,15 +245,18 @@ entries = st.lists(st.builds(Entry, st.text(max_size=8), attributes), max_size=6
 @given(entries=entries, dn=st.text(max_size=20))
 def test_any_entries_give_whole_names(entries: list[Entry], dn: str) -> None:
     comparable(dn)
-    for gid, found in name_groups(entries, "pi", {}).items():
+    for gid, named in name_groups(entries, "pi", {}).items():
         assert type(gid) is int
-        assert found.name
+        assert named.name
     assert all(name_users(entries).values())
 
 
-def test_distinguished_names_are_compared_as_ldap_does() -> None:
-    assert comparable("UID=a, OU = b") == comparable("uid=A,ou=b")
-    assert comparable("uid=a,ou=b") != comparable("uid=a,ou=c")
+@pytest.mark.parametrize(("other", "equal"), [("uid=A,ou=b", True), ("uid=a,ou=c", False)])
+def test_distinguished_names_are_compared_as_ldap_does(other: str, equal: bool) -> None:
+    assert (comparable("UID=a, OU = b") == comparable(other)) is equal
+
+
+def test_results_are_asked_for_in_pages_of_rfc_2696() -> None:
     assert ldap.PAGES == "1.2.840.113556.1.4.319"
 
 

@@ -138,9 +138,13 @@ def test_hostile_ids_touch_no_path(tmp_path: Path, text: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
+def test_the_document_of_the_specification_is_valid(tracker: JobTracker) -> None:
     assert tracker.validate_json_schema(SPEC)
-    for place, value in (
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
         (("job_management", "job_status"), "broken"),
         (("job_management", "previous_step_status"), "running"),
         (("job_management", "steps"), {"one": "x"}),
@@ -152,26 +156,41 @@ def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
         (("context",), {"x": float("nan")}),
         (("context",), {"x": {1}}),
         (("job_name",), ""),
-    ):
-        wrong = deepcopy(SPEC)
-        inner = wrong
-        for key in place[:-1]:
-            inner = inner[key]  # type: ignore[assignment]
-        inner[place[-1]] = value
-        assert not tracker.validate_json_schema(wrong)
-        with pytest.raises(InvalidDocument):
-            tracker.write_tracker_file(wrong)
-    for nonsense in (None, [], "x", 5):
-        with pytest.raises(InvalidDocument):
-            tracker.write_tracker_file(nonsense)  # type: ignore[arg-type]
-    for context in ("x", {"a": object()}):
-        with pytest.raises(InvalidDocument):
-            tracker.init_tracker_file("create_asset", context)  # type: ignore[arg-type]
-        with pytest.raises(InvalidDocument):
-            tracker.merge_context(ticket, context)  # type: ignore[arg-type]
+    ],
+)
+def test_a_document_with_a_wrong_value_is_refused(tracker: JobTracker, place: tuple[str, ...], value: object) -> None:
+    wrong = deepcopy(SPEC)
+    inner = wrong
+    for key in place[:-1]:
+        inner = inner[key]  # type: ignore[assignment]
+    inner[place[-1]] = value
+    assert not tracker.validate_json_schema(wrong)
+    with pytest.raises(InvalidDocument):
+        tracker.write_tracker_file(wrong)
+    assert list(tracker.base_directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 5])
+def test_what_is_not_a_document_is_refused(tracker: JobTracker, document: object) -> None:
+    with pytest.raises(InvalidDocument):
+        tracker.write_tracker_file(document)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missing", SPEC)
+def test_a_document_without_a_key_is_not_valid(tracker: JobTracker, missing: str) -> None:
+    assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != missing})
+
+
+@pytest.mark.parametrize("context", ["x", {"a": object()}])
+def test_a_context_that_is_not_json_is_refused(tracker: JobTracker, ticket: str, context: dict[str, object]) -> None:
+    with pytest.raises(InvalidDocument):
+        tracker.init_tracker_file("create_asset", context)
+    with pytest.raises(InvalidDocument):
+        tracker.merge_context(ticket, context)
     assert [path.name for path in tracker.base_directory.iterdir()] == [ticket]
-    for key in SPEC:
-        assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != key})
+
+
+def test_an_unknown_status_is_refused(tracker: JobTracker, ticket: str) -> None:
     before = tracker.get_tracker_file(ticket)
     with pytest.raises(InvalidDocument):
         tracker.set_status(ticket, "asleep")
