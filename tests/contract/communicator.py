@@ -88,7 +88,7 @@ def receiving_returns_nothing_when_the_time_is_over(comm: Comm) -> None:
 def a_waiting_rank_uses_hardly_any_time_of_its_core(comm: Comm) -> None:
     started = time.thread_time()
     assert comm.receive(1.0) is None
-    assert time.thread_time() - started < 0.5
+    assert time.thread_time() - started < 0.1
 
 
 def the_coordinator_stops_every_other_rank_with_its_status(comm: Comm) -> None:

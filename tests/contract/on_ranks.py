@@ -7,6 +7,9 @@ Its name keeps it out of runs without mpiexec.
 
 from __future__ import annotations
 
+import atexit
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,12 +33,22 @@ pytestmark = pytest.mark.mpi(min_size=RANKS)
 
 
 @pytest.fixture(scope="module")
-def comm() -> Iterator[MpiComm]:
-    """This rank's end."""
+def comm(request: pytest.FixtureRequest) -> Iterator[MpiComm]:
+    """This rank's end. After a failure it is not finished, because messages may be left that nobody takes."""
     connected = connect()
     assert isinstance(connected, MpiComm)
     yield connected
-    connected.finish()
+    if request.session.testsfailed:
+        atexit.register(leave)
+    else:
+        connected.finish()
+
+
+def leave() -> None:
+    """End this process, and with it all ranks, when each has shown its failure."""
+    sys.stdout.flush()
+    time.sleep(1)
+    os._exit(1)
 
 
 @contextmanager

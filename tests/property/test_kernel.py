@@ -18,6 +18,9 @@ from tests.passes import StandardPass
 from tests.site import DUMP_TIME, Entry, encode
 from tests.streams import arriving
 
+# Hypothesis shrinks a failure for up to five minutes.
+pytestmark = pytest.mark.timeout(900)
+
 RULES = {
     era: Rules(
         era=era,

@@ -21,6 +21,9 @@ from lurge.parallel.blocks import Buffers, cut
 from tests.property.test_kernel import RULES, any_lines
 from tests.streams import arriving
 
+# Hypothesis shrinks a failure for up to five minutes.
+pytestmark = pytest.mark.timeout(900)
+
 
 def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, seed: int) -> list[GroupLines]:
     """Split as workers do, whose portions come in any order."""
