@@ -9,7 +9,7 @@ MINUTES ?= 3
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
-.PHONY: help setup services run test lint docs night soak attack bench bench-store bench-scale clean
+.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ services: $(VENV)/.services  ## install what tests start: MariaDB, PostgreSQL, s
 
 test: services  ## run every test
 	$(BIN)/python -m pytest
+
+constraints: services  ## pin what CI installs to the versions of this environment
+	$(BIN)/python -m tests.pins
 
 lint: $(VENV)/.lint  ## check style, types and the generated documents
 	$(BIN)/ruff check .

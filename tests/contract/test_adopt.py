@@ -145,7 +145,7 @@ def test_no_row_is_lost(adopted: Database) -> None:
     assert facts(adopted, schema) == before
 
 
-def test_what_is_adopted_goes_on(adopted: Database) -> None:
+def test_an_adopted_database_takes_new_reports(adopted: Database) -> None:
     """Leftovers are mended, and new reports are stored beside the old history."""
     upgrade.upgrade(adopted, USAGE)
     recover(adopted, "scratch101")
@@ -178,7 +178,7 @@ def test_an_interrupted_adoption_goes_on(adopted: Database, monkeypatch: pytest.
     assert look_at(adopted).problems == []
 
 
-def test_columns_that_are_not_ours_are_kept(adopted: Database) -> None:
+def test_columns_of_others_are_kept(adopted: Database) -> None:
     with adopted.writing() as connection:
         connection.exec_driver_sql("alter table lustre_usage add column archived integer")
         connection.exec_driver_sql("update lustre_usage set archived = 1")
@@ -206,7 +206,7 @@ def test_tables_of_others_are_left_alone(adopted: Database) -> None:
         assert connection.exec_driver_sql("select count(*) from adopted_vault").scalar() == 3
 
 
-def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:
+def test_rows_that_refer_to_missing_rows_are_kept_with_made_up_names(database_config: DatabaseConfig) -> None:
     """As tables without foreign keys have them."""
     database = Database(database_config)
     old.make_tables(database)
@@ -224,7 +224,7 @@ def test_rows_that_refer_to_nothing(database_config: DatabaseConfig) -> None:
     assert row[0] == 5
 
 
-def test_a_row_without_a_date_is_no_date(adopted: Database) -> None:
+def test_rows_without_a_date_do_not_count_as_stored_dates(adopted: Database) -> None:
     """The older tool's columns may all be NULL."""
     upgrade.upgrade(adopted, USAGE)
     with adopted.writing() as connection:

@@ -72,7 +72,9 @@ def test_a_nul_does_not_fail_a_night(tmp_path: Path, postgres: PostgreSql) -> No
     database.close()
 
 
-def test_the_commands_on_postgresql(tmp_path: Path, postgres: PostgreSql) -> None:
+def test_commands_on_postgresql_hide_the_password_and_name_missing_privileges(
+    tmp_path: Path, postgres: PostgreSql
+) -> None:
     """A user who owns the database; then one who may not write."""
     url = postgres.new_database("commands").replace("postgres@", "lurge@")
     postgres.add_user("pass word", "commands")

@@ -84,7 +84,7 @@ def test_only_the_rows_of_a_statement_are_sent(mariadb: Database, tmp_path: Path
     assert "hush" not in str(rows_of(mariadb))
 
 
-def test_what_goes_wrong_with_a_row_is_said(mariadb: Database) -> None:
+def test_an_error_of_the_rows_is_raised_and_nothing_inserted(mariadb: Database) -> None:
     def rows() -> Iterator[tuple[int, str]]:
         yield from ((number, f"u{number}") for number in range(1, MANY))
         raise ZeroDivisionError("no more rows")
@@ -150,7 +150,7 @@ def cipher(config: DatabaseConfig) -> str:
 
 
 @pytest.mark.parametrize(("tls", "encrypted"), [("prefer", True), ("require", True), ("off", False)])
-def test_what_travels_is_encrypted_where_the_server_can(
+def test_a_connection_is_encrypted_if_the_server_can(
     networked: tuple[MariaDb, int, Path], tls: str, encrypted: bool
 ) -> None:
     url = f"mysql+mysqldb://lurge@127.0.0.1:{networked[1]}/x"

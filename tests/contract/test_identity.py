@@ -45,7 +45,7 @@ def files(folder: Path, groups: str, users: str = "") -> TableIdentity:
     return read_files(folder / "groups", folder / "users")
 
 
-def test_what_is_known(identity: Identity) -> None:
+def test_known_numbers_and_names_are_found(identity: Identity) -> None:
     group, user = grp.getgrgid(os.getgid()), pwd.getpwuid(os.getuid())
     assert identity.group(group.gr_gid) == Group(group.gr_name, None)
     assert identity.user(user.pw_uid) == user.pw_name
@@ -54,7 +54,7 @@ def test_what_is_known(identity: Identity) -> None:
 
 
 @pytest.mark.parametrize("number", [4123456789, -5, 2**70])
-def test_what_is_not_known(identity: Identity, number: int) -> None:
+def test_an_unknown_number_is_its_own_name(identity: Identity, number: int) -> None:
     assert identity.group(number) is None
     assert identity.user(number) is None
     assert identity.gid_of("no such name") is None

@@ -167,7 +167,7 @@ MOUNTS = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
         ("/lustre/scratch", "ext4"), ("/data/x", "xfs"), ("/database", "ext4"),
     ],
 )  # fmt: skip
-def test_the_file_system_of_a_path(path: str, kind: str) -> None:
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount(path: str, kind: str) -> None:
     assert file_system(Path(path), MOUNTS) == kind
 
 

@@ -96,7 +96,7 @@ def test_totals_are_exact(filled: Database) -> None:
     assert overview.in_files == 26
 
 
-def test_of_one_group(filled: Database) -> None:
+def test_an_overview_of_one_group_has_only_its_rows(filled: Database) -> None:
     with filled.reading() as connection:
         overview = read_overview(connection, ["v1"], group_key(connection, "b"))
     assert [(one.group, one.used, one.unattributed) for one in overview.groups] == [("b", 7, 4)]
@@ -149,7 +149,7 @@ def test_only_what_has_both_dates_is_compared(filled: Database) -> None:
         ]
 
 
-def test_names_that_are_not_stored(filled: Database) -> None:
+def test_a_name_that_is_not_stored_is_refused_with_those_that_are(filled: Database) -> None:
     with filled.reading() as connection:
         assert stored_volumes(connection, (), VOLUMES) == VOLUMES
         assert stored_volumes(connection, ("v2",), VOLUMES) == ["v2"]

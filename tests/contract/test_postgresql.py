@@ -42,7 +42,7 @@ def test_a_database_that_cannot_hold_every_name_is_refused(postgres: PostgreSql)
     database.close()
 
 
-def test_keys_that_are_given_do_not_come_again(database: Database) -> None:
+def test_a_sequence_never_gives_a_key_that_is_in_use(database: Database) -> None:
     """Other programs let the sequence of a table give keys."""
     with database.writing() as connection:
         insert_rows(connection, schema.pi, ("pi_id", "pi_name"), [(5, "five"), (9, "nine")])
@@ -62,7 +62,7 @@ def test_every_value_arrives_as_it_is(database: Database) -> None:
     assert stored == [name.replace("\0", "\\x00") for name in names]
 
 
-def test_a_long_path_is_unique(database: Database) -> None:
+def test_a_path_longer_than_any_index_is_still_unique(database: Database) -> None:
     """Longer than any index takes."""
     path = "/" + "\\x\u00e9" * 100_000
     with database.writing() as connection:
@@ -100,7 +100,9 @@ def test_settings_of_a_site_do_not_end_a_night(postgres: PostgreSql) -> None:
         ("postgresql+psycopg://postgres@/particular?host={folder}&port={port}&nonsense=1", "nonsense"),
     ],
 )
-def test_what_will_not_pass_is_not_waited_for(postgres: PostgreSql, database: Database, url: str, message: str) -> None:
+def test_an_error_that_stays_is_not_waited_for(
+    postgres: PostgreSql, database: Database, url: str, message: str
+) -> None:
     other = Database(DatabaseConfig(url=url.format(folder=postgres.folder, port=postgres.port)))
     with pytest.raises(StoreError, match=message) as caught:
         look_at(other)

@@ -105,7 +105,7 @@ def die(config: DatabaseConfig, at: int, size: int, subdirectory: str, day: date
 
 
 @pytest.mark.parametrize("days", [0, 1])
-def test_killed_at_every_statement(
+def test_a_swap_killed_at_any_statement_is_taken_back_or_finished(
     stepping: tuple[Database, DatabaseConfig], monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     """The same date again, or the next; after recovery everything is old, or everything is new."""

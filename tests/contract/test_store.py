@@ -122,7 +122,7 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     older.close()
 
 
-def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
+def test_an_interrupted_first_upgrade_is_repeated_unless_tables_have_rows(database_config: DatabaseConfig) -> None:
     """Tables without their version, as MySQL leaves them."""
     database = Database(database_config)
     upgrade(database, USAGE)
@@ -139,7 +139,7 @@ def test_an_interrupted_first_upgrade(database_config: DatabaseConfig) -> None:
     database.close()
 
 
-def test_fixed_rows(database: Database) -> None:
+def test_lookup_tables_have_their_fixed_rows(database: Database) -> None:
     with database.reading() as connection:
         assert sorted(connection.execute(sa.select(schema.warning)).all()) == [
             (1, "OK"),
@@ -220,7 +220,7 @@ def test_a_directory_that_looks_tagged_stays(database: Database) -> None:
     assert paths(database, "scratch101") == [".HGI.OLD.0", ".HGI.OLD.1", ".HGI.OLD.2"]
 
 
-def test_dates(database: Database) -> None:
+def test_stored_dates_are_known_with_and_without_summaries(database: Database) -> None:
     store_volume(database, named())
     store_volume(database, named(day=date(2024, 2, 1)))
     with database.reading() as connection:
@@ -233,7 +233,7 @@ def test_dates(database: Database) -> None:
         assert stored_dates(connection, "scratch101") == {DAY, date(2024, 2, 1)}
 
 
-def test_times_that_no_calendar_holds(database: Database) -> None:
+def test_times_beyond_the_calendar_are_stored_as_its_limits(database: Database) -> None:
     report = named().report
     old = -(2**63)
     wild = replace(
@@ -313,7 +313,7 @@ def test_a_database_of_another_program_is_left_alone(database_config: DatabaseCo
         assert sa.inspect(connection).get_table_names() == ["pi"]
 
 
-def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_made_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database at all, but long enough to be seen as such" * 20)
     with pytest.raises(StoreError, match="file"):
         upgrade(sqlite(tmp_path / "file"), USAGE)
@@ -321,7 +321,7 @@ def test_a_database_that_cannot_be_made(tmp_path: Path) -> None:
         upgrade(sqlite(tmp_path / "file" / "x" / "lurge.db"), USAGE)
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_rows(tmp_path: Path) -> None:
     database = sqlite(tmp_path / "lurge.db")
     upgrade(database, USAGE)
     store_volume(database, named())
@@ -356,7 +356,9 @@ def store_and_die(config: DatabaseConfig, statement: int) -> None:
     os._exit(0)
 
 
-def test_killed_at_every_statement(database: Database, database_config: DatabaseConfig) -> None:
+def test_a_swap_killed_at_any_statement_leaves_the_old_rows(
+    database: Database, database_config: DatabaseConfig
+) -> None:
     """At every third, where the server tells a dead client from a living one by itself."""
     store_volume(database, named("scratch102"))
     store_volume(database, named())
@@ -434,7 +436,7 @@ def test_a_reader_sees_the_old_rows_during_every_statement(database: Database, d
     assert paths(database, "scratch101") == ["new0", "new1", "new2"]
 
 
-def test_rows_tagged_again_and_again(database: Database) -> None:
+def test_of_rows_tagged_several_times_the_oldest_whole_state_is_restored(database: Database) -> None:
     """The rows that were tagged most often are the older, whole state."""
     store_volume(database, named())
     tag(database, "scratch101", "a0")

@@ -172,7 +172,7 @@ def ours(site: Site, server: MariaDb) -> Iterator[tuple[Site, Database]]:
     database.close()
 
 
-def test_the_older_tool_runs_again(ours: tuple[Site, Database]) -> None:
+def test_the_older_tool_and_lurge_take_turns_on_one_database(ours: tuple[Site, Database]) -> None:
     """Its statements store a night beside what this program stored, which goes on the night after."""
     site, database = ours
     with database.stepping() as connection:
@@ -210,7 +210,7 @@ def test_lookup_tables_have_two_columns(ours: tuple[Site, Database]) -> None:
             assert len(sa.inspect(connection).get_columns(table)) == 2
 
 
-def test_a_new_group_that_the_older_tool_adds_twice(ours: tuple[Site, Database]) -> None:
+def test_a_group_that_the_older_tool_adds_twice_is_refused_or_repaired(ours: tuple[Site, Database]) -> None:
     """With unique names its night ends; without them both rows come in, and become one again on request."""
     site, database = ours
     new = [Usage("new", BASE, 5), Usage("new", f"{BASE}/other", 6)]

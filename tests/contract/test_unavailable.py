@@ -76,7 +76,7 @@ def once_at(database: Database, text: str, deed: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("where", [r"(INSERT INTO|COPY) lustre_usage", "DELETE FROM directory", "volume_summary"])
-def test_a_lost_connection(running: Server, served: Database, where: str) -> None:
+def test_a_swap_survives_a_lost_connection(running: Server, served: Database, where: str) -> None:
     once_at(served, where, lambda: running.kill_connections("lurge_test"))
     store_volume(served, named(size=20, subdirectory="new"))
     assert paths(served, "scratch101") == NEW
@@ -85,7 +85,7 @@ def test_a_lost_connection(running: Server, served: Database, where: str) -> Non
 
 
 @pytest.mark.parametrize("where", [r"(INSERT INTO|COPY) lustre_usage", "DELETE FROM file_size"])
-def test_a_server_restarted_in_the_middle(running: Server, served: Database, where: str) -> None:
+def test_a_swap_survives_a_restart_of_the_server(running: Server, served: Database, where: str) -> None:
     def crash() -> None:
         running.kill()
         threading.Timer(1, running.start).start()
@@ -96,7 +96,9 @@ def test_a_server_restarted_in_the_middle(running: Server, served: Database, whe
     assert look_at(served).problems == []
 
 
-def test_a_server_that_stays_away(running: Server, served: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_stays_away_fails_the_swap_in_time(
+    running: Server, served: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     config = DatabaseConfig(url=running.url("lurge_test"), retry_seconds=4)
     before = contents(served)
     served.close()
@@ -113,7 +115,9 @@ def test_a_server_that_stays_away(running: Server, served: Database, caplog: pyt
     assert contents(served) == before
 
 
-def test_a_host_that_does_not_resolve(running: Server, served: Database) -> None:
+def test_a_host_that_does_not_resolve_is_waited_for_only_if_it_was_reached_before(
+    running: Server, served: Database
+) -> None:
     """It is an error at once, unless the server was reached before: then its name is right."""
     scheme = str(served.engine.url).partition(":")[0]
     unknown = Database(DatabaseConfig(url=f"{scheme}://me@nowhere.invalid/x", retry_seconds=60))
@@ -133,7 +137,7 @@ def test_a_host_that_does_not_resolve(running: Server, served: Database) -> None
         ask(served)
 
 
-def test_waits_grow(served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_grow_up_to_a_limit_and_only_for_what_may_pass(served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     clock = 0.0
 
@@ -163,7 +167,7 @@ def test_waits_grow(served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits == []
 
 
-def test_a_deadlock(served: Database) -> None:
+def test_a_swap_survives_a_deadlock(served: Database) -> None:
     """Another transaction, with more to take back, has what the swap wants, and wants what the swap has."""
     ready, ended = threading.Event(), threading.Event()
 
@@ -185,7 +189,9 @@ def test_a_deadlock(served: Database) -> None:
     assert paths(served, "scratch101") == NEW
 
 
-def test_rows_that_somebody_locked(running: Server, served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_swap_waits_for_rows_that_another_locked(
+    running: Server, served: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if isinstance(running, MariaDb):
         running.sql("set global innodb_lock_wait_timeout = 1")
     else:
@@ -211,7 +217,7 @@ def test_rows_that_somebody_locked(running: Server, served: Database, monkeypatc
     assert paths(served, "scratch101") == NEW
 
 
-def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> None:
+def test_a_server_that_takes_no_files_gets_the_same_rows(server: MariaDb, mariadb: Database) -> None:
     many = named(size=20)
     row = next(iter(many.report.directories))
     rows = [row._replace(subdirectory=f"d\t\\\n'{number}") for number in range(3000)]
@@ -229,7 +235,7 @@ def test_a_server_that_takes_no_files(server: MariaDb, mariadb: Database) -> Non
     assert {re.sub(r"^\(\d+", "", one) for one in found} == {re.sub(r"^\(\d+", "", one) for one in plain}
 
 
-def test_a_row_that_the_server_would_change(served: Database) -> None:
+def test_a_row_that_the_server_would_change_fails_the_insert(served: Database) -> None:
     from lurge.store.database.bulk import insert_rows
 
     rows = [(number, "x" * 300) for number in range(2000, 4000)]
@@ -245,7 +251,9 @@ def hold_lock(config: DatabaseConfig, taken: object, may_end: object) -> None:
         may_end.wait(60)  # type: ignore[attr-defined]
 
 
-def test_one_run_at_a_time(database: Database, database_config: DatabaseConfig) -> None:
+def test_a_second_run_is_refused_and_told_who_holds_the_lock(
+    database: Database, database_config: DatabaseConfig
+) -> None:
     context = multiprocessing.get_context("spawn")
     taken, may_end = context.Event(), context.Event()
     first = context.Process(target=hold_lock, args=(database_config, taken, may_end))
@@ -279,7 +287,7 @@ def test_a_killed_run_holds_nothing(database: Database, database_config: Databas
             time.sleep(0.1)
 
 
-def test_the_lock_after_a_restart(running: Server, served: Database) -> None:
+def test_a_lock_is_taken_again_after_a_restart_unless_another_took_it(running: Server, served: Database) -> None:
     """A server that was started again has forgotten who held it."""
     with sole_run(served, USAGE, "report") as lock:
         lock.confirm()
@@ -299,7 +307,7 @@ def test_the_lock_after_a_restart(running: Server, served: Database) -> None:
         other.close()
 
 
-def test_a_lock_whose_connection_was_lost_on_the_way(served: Database) -> None:
+def test_a_lock_is_kept_when_its_connection_is_lost(served: Database) -> None:
     """The server still holds the lock for a connection that this run cannot use any more."""
     lock = RunLock(served, USAGE)
     lock.take("report")
@@ -364,7 +372,7 @@ def test_secrets_stay_secret(running: Server, tmp_path: object) -> None:
     assert "LURGE_DB_PASSWORD" in caught.value.advice
 
 
-def test_the_commands(running: Server, tmp_path: object) -> None:
+def test_db_commands_take_the_password_from_the_environment(running: Server, tmp_path: object) -> None:
     """`lurge db` on a server, from the environment's password to the exit status."""
     url = running.new_database("lurge_test")
     running.add_user("pass word", "lurge_test")

@@ -121,12 +121,12 @@ def explained(database: Database, query: str) -> dict[str, tuple[str, str, int]]
     return {str(row["table"]): (row["type"], row["key"], int(row["rows"] or 0)) for row in rows}
 
 
-def test_newest_dates(viewed: Database) -> None:
+def test_the_viewer_finds_the_newest_date_of_each_volume(viewed: Database) -> None:
     found = dict(ask(viewed, NEWEST))  # type: ignore[arg-type]
     assert list(found.values()) == [TODAY, TODAY, TODAY - timedelta(days=1)]
 
 
-def test_overview(viewed: Database) -> None:
+def test_the_viewer_finds_the_usage_of_every_group(viewed: Database) -> None:
     rows = ask(viewed, OVERVIEW.format(newest=NEWEST))
     assert len(rows) == 3 * GROUPS
     first = next(row for row in rows if row[1:3] == ("team3", "123"))
@@ -141,7 +141,7 @@ def keys(database: Database, path: str) -> dict[str, int]:
     return {"base": int(str(base)), "group": int(str(group))}
 
 
-def test_directories(viewed: Database) -> None:
+def test_the_viewer_finds_the_directories_of_a_base_directory_by_index(viewed: Database) -> None:
     place = keys(viewed, "/lustre/scratch101/team3")
     rows = ask(viewed, DIRECTORIES.format(**place))
     assert [row[:3] for row in rows] == [("d0", 2, 3.0), ("d1", 2, 3.0), ("d2", 2, 3.0)]
@@ -151,7 +151,7 @@ def test_directories(viewed: Database) -> None:
     assert plan["file_size"][0] == "ref"
 
 
-def test_users_and_vault(viewed: Database) -> None:
+def test_the_viewer_finds_users_and_vault_by_index(viewed: Database) -> None:
     assert {row[2] for row in ask(viewed, USERS)} == {"101", "102"}
     assert len(ask(viewed, USERS)) == 2 * GROUPS
     assert len(ask(viewed, VAULT)) == GROUPS
@@ -161,7 +161,7 @@ def test_users_and_vault(viewed: Database) -> None:
         assert rows <= 4 * GROUPS
 
 
-def test_history(viewed: Database) -> None:
+def test_the_viewer_finds_the_history_of_a_group_by_index(viewed: Database) -> None:
     place = keys(viewed, "/lustre/scratch101/team3")
     rows = ask(viewed, HISTORY.format(**place))
     assert len(rows) == len(range(DAYS, 10, -7)) + 6

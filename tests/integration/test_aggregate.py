@@ -33,7 +33,7 @@ def run(site: Site, ranks: int, expected: int) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 5])
-def test_it_is_counted_merged_and_exported(links: Site, ranks: int) -> None:
+def test_an_aggregate_of_ones_own_is_counted_merged_and_exported(links: Site, ranks: int) -> None:
     done = run(links, ranks, LINKS)
     assert done.returncode == 0, done.stderr
     by_user = [(uid, len(range(uid, LINKS, 7))) for uid in range(7)]
@@ -41,7 +41,7 @@ def test_it_is_counted_merged_and_exported(links: Site, ranks: int) -> None:
 
 
 @pytest.mark.parametrize("ranks", [1, 5])
-def test_it_is_reconciled(links: Site, ranks: int) -> None:
+def test_an_aggregate_of_ones_own_is_reconciled(links: Site, ranks: int) -> None:
     done = run(links, ranks, LINKS + 1)
     assert done.returncode != 0
     assert f"expected links = links of the users: {LINKS + 1} is not {LINKS}" in done.stderr

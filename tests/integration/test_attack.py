@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.attack import ATTACKS, one_round
+from tests.attack.rounds import ATTACKS, one_round
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", ATTACKS)
-def test_nothing_is_found(name: str, seed: int) -> None:
+def test_lurge_withstands_the_attack(name: str, seed: int) -> None:
     assert one_round(name, seed)

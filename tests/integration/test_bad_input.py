@@ -30,45 +30,57 @@ def good(site: Site) -> Site:
     return site
 
 
-def test_no_configuration(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
     check(run_lurge("report", "--config", str(tmp_path / "none.toml")), 2, "none.toml", "no such file")
 
 
-def test_wrong_configuration(good: Site) -> None:
+def test_a_mistake_in_the_configuration_is_named_with_its_place(good: Site) -> None:
     good.config.write_text("[dumps\n")
     check(good.run(status=2), 2, "lurge.toml", "line 1")
     good.configure("[mpi]\nblocks = 3\n")
     check(good.run(status=2), 2, "lurge.toml", "mpi.blocks", "is unknown")
 
 
-def test_wrong_usage(good: Site) -> None:
-    assert run_lurge("report", "--nonsense").returncode == 2
-    assert run_lurge("nonsense").returncode == 2
-    check(good.run("--quiet", "--verbose", status=2), 2, "exclude each other")
-    check(run_lurge("synth", "-o", str(good.folder / "w"), "--era", "9"), 2, "--era 9")
-    check(run_lurge("basedirs", str(good.config)), 2, "lurge.toml", "no record of a file")
-    check(run_lurge("basedirs", str(good.folder / "nothing")), 2, "nothing", "No such file")
+@pytest.mark.parametrize("arguments", [["nonsense"], ["report", "--nonsense"]])
+def test_an_unknown_command_or_option_is_wrong_usage(arguments: list[str]) -> None:
+    assert run_lurge(*arguments).returncode == 2
 
 
-def test_wrong_base_directories(good: Site) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report", "-c", "lurge.toml", "--quiet", "--verbose"], ["exclude each other"]),
+        (["synth", "-o", "world", "--era", "9"], ["--era 9"]),
+        (["basedirs", "lurge.toml"], ["lurge.toml", "no record of a file"]),
+        (["basedirs", "nothing"], ["nothing", "No such file"]),
+    ],
+)
+def test_wrong_usage_is_refused_with_advice(
+    good: Site, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(good.folder)
+    check(run_lurge(*arguments), 2, *words)
+
+
+def test_missing_or_malformed_base_directories_are_named(good: Site) -> None:
     (good.dumps / "20240101.basedirs").write_text("10\t/p\nten\t/q\n")
     check(good.run(status=1), 1, "20240101.basedirs:2:", "gid<TAB>absolute path")
     (good.dumps / "20240101.basedirs").unlink()
     check(good.run(status=1), 1, "no .basedirs file", "lurge basedirs")
 
 
-def test_wrong_names(good: Site) -> None:
+def test_a_malformed_line_of_names_is_named(good: Site) -> None:
     (good.folder / "groups.tsv").write_text("10\tten\n\nx\ty\n")
     check(good.run(status=1), 1, "groups.tsv:3:")
 
 
-def test_a_database_that_is_none(good: Site) -> None:
+def test_a_file_that_is_not_a_database_is_refused(good: Site) -> None:
     good.database.parent.mkdir()
     good.database.write_text("this is no database" * 100)
     check(good.run(status=1), 1, "lurge.db", "not a database")
 
 
-def test_a_report_directory_that_cannot_be_written(good: Site) -> None:
+def test_a_report_directory_that_cannot_be_written_is_named_before_reading(good: Site) -> None:
     (good.folder / "file").touch()
     good.configure('[reports]\ndirectory = "file"\n')
     check(good.run(status=1), 1, "reports.directory", f"{good.folder}/file is not a directory")
@@ -86,7 +98,7 @@ def limited(bytes_a_file: int, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
 
 
-def test_a_database_of_a_newer_lurge(good: Site) -> None:
+def test_a_database_of_a_newer_lurge_is_refused(good: Site) -> None:
     good.run()
     connection = sqlite3.connect(good.database)
     connection.execute("update alembic_version set version_num = '9999'")
@@ -95,20 +107,24 @@ def test_a_database_of_a_newer_lurge(good: Site) -> None:
     check(good.run(status=1), 1, "9999", "newer lurge")
 
 
-def test_output_that_nobody_reads_or_that_has_no_room(good: Site) -> None:
-    for ranks in ("1", "3"):
-        command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config), "--force", "-n", ranks]
-        reading, writing = os.pipe()
-        os.close(reading)
-        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
-        os.close(writing)
-        assert "Traceback" not in done.stderr
-        assert done.returncode == 0 or ranks == "3"
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([*command[:-2]], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 1
-        assert "cannot write standard output" in done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("ranks", ["1", "3"])
+def test_output_that_nobody_reads_shows_no_traceback(good: Site, ranks: str) -> None:
+    command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config), "-n", ranks]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or ranks == "3"
+
+
+def test_output_without_room_is_an_error(good: Site) -> None:
+    command = [sys.executable, "-m", "lurge", "report", "--config", str(good.config)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot write standard output" in done.stderr
+    assert "Traceback" not in done.stderr
     assert good.rows("select used from lustre_usage") == [(5,)]
 
 

@@ -44,7 +44,7 @@ def test_the_depth_of_a_volume_is_counted_from_its_mount_point(site: Site) -> No
     ]
 
 
-def test_not_too_many_base_directories() -> None:
+def test_the_depth_is_chosen_for_few_base_directories() -> None:
     holders = [Holder(1, b"/v/a/%d/%d" % (i % 50, i), 10) for i in range(2000)]
     assert choose_depth(holders, b"/v") == 3
     assert choose_depth([*holders, Holder(1, b"/v", 20_001)], b"/v") == 1
@@ -54,11 +54,11 @@ def test_not_too_many_base_directories() -> None:
     ("paths", "common"),
     [([b"/a/b", b"/a/bc"], b"/a"), ([b"/a/b", b"/a"], b"/a"), ([b"/a", b"/b"], b""), ([b"/a"], b"/a"), ([], b"")],
 )
-def test_a_common_directory(paths: list[bytes], common: bytes) -> None:
+def test_the_common_directory_ends_at_a_whole_name(paths: list[bytes], common: bytes) -> None:
     assert common_directory(paths) == common
 
 
-def test_a_file_of_any_name(site: Site, tmp_path: Path) -> None:
+def test_a_dump_may_have_any_name(site: Site, tmp_path: Path) -> None:
     dump = site.dump(Entry("/p/q/x"))
     for name in ("copy", "some.gz"):
         copy = tmp_path / name
@@ -69,7 +69,7 @@ def test_a_file_of_any_name(site: Site, tmp_path: Path) -> None:
         assert (tmp_path / "19710101.basedirs").read_text() == "10\t/p/q\n"
 
 
-def test_it_compiles_audibly(site: Site, tmp_path: Path) -> None:
+def test_basedirs_says_that_it_compiles(site: Site, tmp_path: Path) -> None:
     done = run_lurge("basedirs", str(site.dump(Entry("/p/q/x"))), env={"NUMBA_CACHE_DIR": str(tmp_path)})
     assert "compiling, once for this installation" in done.stderr
 
@@ -79,7 +79,7 @@ def warnings(site: Site, *arguments: str) -> list[str]:
     return found
 
 
-def test_a_volume_that_is_mostly_unattributed(site: Site) -> None:
+def test_a_volume_that_is_mostly_unattributed_is_warned_of(site: Site) -> None:
     site.base_directories((10, "/elsewhere"))
     dump = site.dump(Entry("/p", type="d"), Entry("/p/x"), Entry("/elsewhere/x", gid=11), Entry("/elsewhere/y"))
     (warning,) = warnings(site)

@@ -67,7 +67,7 @@ def lsf(history: Site) -> tuple[Path, str]:
     return jobs, f"{history.folder}/bin:{os.environ['PATH']}"
 
 
-def test_the_nightly_job(history: Site, lsf: tuple[Path, str]) -> None:
+def test_cron_submits_the_job_of_the_night(history: Site, lsf: tuple[Path, str]) -> None:
     jobs, path = lsf
     profile = history.folder / "profile"
     profile.write_text("export FROM_PROFILE=$UNSET_VARIABLE:yes\n")
@@ -119,7 +119,7 @@ def test_what_is_stored_is_not_submitted_again(history: Site, lsf: tuple[Path, s
     assert len(bsub.recorded(jobs)) == 2
 
 
-def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
+def test_the_number_of_ranks_follows_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
     jobs, path = lsf
     history.configure(history.extra)
     submit(history, "bsub_submit.sh", "split", PATH=path)
@@ -128,7 +128,7 @@ def test_ranks_from_the_dumps(history: Site, lsf: tuple[Path, str]) -> None:
     assert "-G" not in job["options"]
 
 
-def test_what_is_wrong_is_said(history: Site, lsf: tuple[Path, str]) -> None:
+def test_the_scripts_name_what_is_wrong_and_submit_nothing(history: Site, lsf: tuple[Path, str]) -> None:
     jobs, path = lsf
     for wrong in ("--help", "reprot", ""):
         done = submit(history, "bsub_submit.sh", wrong, PATH=path)
@@ -168,7 +168,7 @@ def test_without_a_scheduler_what_to_set_is_said(history: Site, no_scheduler: st
     assert not history.database.exists()
 
 
-def test_on_this_machine(history: Site, no_scheduler: str) -> None:
+def test_a_job_runs_on_this_machine_without_a_scheduler(history: Site, no_scheduler: str) -> None:
     more = {"PATH": no_scheduler, "LURGE_SUBMIT": str(SCRIPTS / "local_submit.sh")}
     done = submit(history, "cron.sh", **more)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -190,7 +190,7 @@ def slurm() -> Iterator[Slurm]:
     running.remove()
 
 
-def test_slurm(history: Site, slurm: Slurm) -> None:
+def test_jobs_run_on_slurm(history: Site, slurm: Slurm) -> None:
     history.configure(history.extra + BATCH.format(group=""))
     more = {"SLURM_CONF": str(slurm.configuration), "PATH": slurm.environment["PATH"]}
     done = submit(history, "cron.sh", "--verbose", **more)
@@ -206,7 +206,7 @@ def test_slurm(history: Site, slurm: Slurm) -> None:
     assert days(history) == [("2024-01-29",), ("2024-01-30",), ("2024-01-31",)]
 
 
-def test_slurm_passes_the_exit_status(history: Site, slurm: Slurm) -> None:
+def test_slurm_passes_the_exit_status_on(history: Site, slurm: Slurm) -> None:
     history.configure(history.extra + BATCH.format(group=""))
     for dump in history.dumps.glob("*.gz"):
         dump.write_bytes(b"")

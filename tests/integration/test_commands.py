@@ -1,4 +1,4 @@
-"""Every command: its help, its example, and the whole way from a tree to a report."""
+"""Every command of the app: its help, its example, and the whole way from a tree to a report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +18,64 @@ import lurge
 from lurge.cli.main import app
 from tests.site import run_lurge
 
-COMMANDS = (
-    "report", "split", "backfill", "scan", "basedirs", "synth", "plan", "doctor", "scripts", "config", "db", "ticket",
-)  # fmt: skip
+
+def commands(command: Any = None, name: str = "") -> dict[str, Any]:
+    """Every command and group of the app, by its name; `lurge` itself has the empty name."""
+    command = command or get_command(app)
+    by_name = {name: command}
+    for word, below in getattr(command, "commands", {}).items():
+        by_name |= commands(below, f"{name} {word}".strip())
+    return by_name
 
 
-def test_version_and_help() -> None:
+COMMANDS = commands()
+GROUPS = [name for name, command in COMMANDS.items() if hasattr(command, "commands")]
+
+
+def test_the_version_is_shown() -> None:
     assert run_lurge("--version").stdout == f"lurge {lurge.__version__}\n"
-    shown = run_lurge("--help").stdout
-    assert all(command in shown for command in COMMANDS)
     script = Path(sys.executable).with_name("lurge")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"lurge {lurge.__version__}\n"
 
 
-def test_completion() -> None:
-    # Which shell this is, a test without one above it cannot tell.
+def test_a_shell_gets_its_completion() -> None:
+    # A test has no shell as its parent process.
     environment = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     assert "lurge" in run_lurge("--show-completion", "bash", env=environment).stdout
 
 
+@cache
+def help_of(name: str) -> str:
+    return run_lurge(*name.split(), "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+
+
 def example(command: str) -> list[str]:
     """The arguments of the example that ends a command's help."""
-    shown = run_lurge(*command.split(), "--help").stdout
+    shown = help_of(command)
     return shlex.split(shown.rpartition("Example: lurge ")[2])
 
 
-def commands(command: Any = None, name: str = "") -> dict[str, Any]:
-    """Every command and group by its name."""
-    command = command or get_command(app)
-    below = getattr(command, "commands", {})
-    found = {name: command}
-    for word, one in below.items():
-        found |= commands(one, f"{name} {word}".strip())
-    return found
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_in_an_example_of_the_command(name: str) -> None:
+    epilog = str(COMMANDS[name].epilog)
+    assert epilog.startswith(f"Example: lurge {name}".strip())
+    assert len(epilog) <= 76
 
 
-def test_every_command_ends_in_an_example() -> None:
-    found = commands()
-    assert len(found) > 15
-    for name, command in found.items():
-        example = f"Example: lurge {name}".strip()
-        assert str(command.epilog).startswith(example), name
-        assert len(command.epilog) <= 76, name
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_80_columns_with_whole_sentences_and_types_as_words(name: str) -> None:
+    shown = help_of(name)
+    assert "..." not in shown.replace("COMMAND [ARGS]...", "").replace("}...", "").replace("]...", "")
+    assert not re.search(r"<\w|%Y", shown)
+    assert all(len(line) <= 80 for line in shown.split("\n"))
+    assert COMMANDS[name].help.strip().split("\n")[0].endswith(".")
 
 
-def test_help_fits_80_columns_with_whole_sentences_and_types_as_words() -> None:
-    for name, command in commands().items():
-        shown = run_lurge(*name.split(), "--help", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
-        assert "..." not in shown.replace("COMMAND [ARGS]...", "").replace("}...", "").replace("]...", ""), name
-        assert not re.search(r"<\w|%Y", shown), name
-        assert all(len(line) <= 80 for line in shown.split("\n")), name
-        assert command.help.strip().split("\n")[0].endswith("."), name
+@pytest.mark.parametrize("name", GROUPS)
+def test_help_of_a_group_lists_its_commands(name: str) -> None:
+    listed = re.findall(r"^ {2,}([a-z]+) ", help_of(name), re.MULTILINE)
+    assert {*COMMANDS[name].commands} <= {*listed}
 
 
 @pytest.mark.parametrize(
@@ -105,9 +112,8 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
     run_elsewhere = ("", "report", "scan", "basedirs", "synth", "diff", "config init", "scripts")
-    for command, built in commands().items():
-        if command in run_elsewhere or hasattr(built, "commands"):
-            continue
+    assert COMMANDS.keys() >= {*run_elsewhere}
+    for command in [name for name in COMMANDS if name not in (*run_elsewhere, *GROUPS)]:
         done = run_lurge(*example(command))
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     before, *_, after = (use["record_date"] for use in json.loads(run_lurge("show", "history", "--json").stdout))
@@ -138,8 +144,8 @@ def test_from_a_tree_to_a_report(tmp_path: Path) -> None:
     done = run_lurge("basedirs", scanned[0]["dump"], "--depth", str(depth))
     assert done.returncode == 0, done.stderr
     (basedirs,) = (tmp_path / "dumps").glob("*.basedirs")
-    found = {line.split("\t")[1] for line in basedirs.read_text().splitlines()}
-    assert found == {f"{tree}/a", f"{tree}/b"}
+    directories = {line.split("\t")[1] for line in basedirs.read_text().splitlines()}
+    assert directories == {f"{tree}/a", f"{tree}/b"}
     (tmp_path / "lurge.toml").write_text(
         f'[dumps]\ndirectory = "dumps"\nvolumes = [{{ name = "tree", path = "{tree}" }}]\n'
     )
@@ -150,7 +156,7 @@ def test_from_a_tree_to_a_report(tmp_path: Path) -> None:
     assert table[0][0] == "6"
 
 
-def test_base_directories_by_prefix(tmp_path: Path) -> None:
+def test_the_depth_of_base_directories_may_depend_on_the_prefix(tmp_path: Path) -> None:
     from tests.site import Entry, Site
 
     site = Site(tmp_path)
@@ -202,4 +208,4 @@ def test_other_commands_need_no_dumps(tmp_path: Path) -> None:
     assert run_lurge("db", "upgrade", *config).returncode == 0
     assert run_lurge("ticket", "list", *config).returncode == 0
     findings = json.loads(run_lurge("doctor", "--json", *config).stdout)
-    assert [one["verdict"] for one in findings if one["topic"] == "dumps"] == ["warning"]
+    assert [finding["verdict"] for finding in findings if finding["topic"] == "dumps"] == ["warning"]

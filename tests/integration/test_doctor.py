@@ -57,7 +57,7 @@ def test_a_machine_without_mpi_is_fine_alone(good: Site, tmp_path: Path) -> None
     assert "`lurge report` runs alone, on" in finding["said"]
 
 
-def test_every_directory_that_is_written_and_each_problem_once(good: Site) -> None:
+def test_doctor_checks_every_directory_and_names_each_problem_once(good: Site) -> None:
     out, logs = good.folder / "out", good.folder / "logs"
     good.configure('[batch]\nlogs = "logs/deep"\n[split]\ndirectory = "file/x"\n')
     (good.folder / "file").touch()
@@ -140,11 +140,11 @@ def test_every_area_is_asked_for_its_findings(good: Site) -> None:
         (["GRANT USAGE ON *.* TO `a`@`%`", "GRANT `writers`@`%` TO `a`@`%`"], []),
     ],
 )
-def test_privileges_in_grants(grants: list[str], missing: list[str]) -> None:
+def test_privileges_are_read_from_grants(grants: list[str], missing: list[str]) -> None:
     assert missing_grants(grants, "x") == missing
 
 
-def test_privileges_of_the_user_of_a_server(good: Site, server: MariaDb) -> None:
+def test_missing_privileges_of_a_user_are_named(good: Site, server: MariaDb) -> None:
     root = server.new_database("lurge_doctor")
     database = Database(DatabaseConfig(url=root))
     upgrade(database, USAGE)

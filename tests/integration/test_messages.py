@@ -58,14 +58,14 @@ def test_a_typo_names_the_nearest_key_and_its_line(site: Site) -> None:
         load_config(site.config)
 
 
-def test_a_suffix_without_its_dot(site: Site) -> None:
+def test_a_suffix_without_its_dot_gets_a_hint(site: Site) -> None:
     site.configure('[filetypes]\nBAM = ["bam"]\nREST = ["_x", ".y", "~"]\n')
     done = run_lurge("plan", "-c", str(site.config))
     assert 'filetypes.BAM: "bam" also matches names without a dot before it; use ".bam" for the suffix' in done.stderr
     assert done.stderr.count("filetypes") == 1
 
 
-def test_dumps_that_are_there_where_one_is_not(site: Site) -> None:
+def test_a_missing_dump_is_reported_with_those_that_are_there(site: Site) -> None:
     site.volumes = ["scratch101", "usr"]
     site.configure()
     site.base_directories((10, "/p"))
@@ -89,7 +89,7 @@ def test_dumps_that_are_there_where_one_is_not(site: Site) -> None:
     assert "or write in [dumps]: max_days_ago = " in site.run(status=1).stdout
 
 
-def test_volumes_as_toml() -> None:
+def test_a_volume_is_shown_as_it_is_written_in_toml() -> None:
     assert as_toml(volume_named("scratch1")) == '"scratch1"'
     assert as_toml(volume_named('\uff0fa\uff0fb"')) == '{ name = "b\\"", path = "/a/b\\"" }'
     assert as_toml(volume_named("\uff0f")) == '{ name = "root", path = "/" }'
@@ -125,7 +125,7 @@ def test_nothing_done_is_a_failure(two: Site) -> None:
     two.run(status=3)
 
 
-def test_a_backfill_with_nothing_to_do(two: Site) -> None:
+def test_a_backfill_with_nothing_to_do_says_so(two: Site) -> None:
     done = run_lurge("backfill", "-c", str(two.config), "--since", "2024-01-01")
     assert done.returncode == 0
     assert done.stdout.startswith("Nothing to do: no older dump since 2024-01-01 that is not stored.")
@@ -133,7 +133,7 @@ def test_a_backfill_with_nothing_to_do(two: Site) -> None:
     assert run_lurge("backfill", "-c", str(two.config), "-q").stdout == ""
 
 
-def test_quiet_keeps_the_advice(two: Site) -> None:
+def test_quiet_keeps_the_advice_of_errors(two: Site) -> None:
     next(two.dumps.glob("*_v1.*")).write_bytes(b"\x1f\x8b no gzip")
     for command, status in (("report", 3), ("split", 1)):
         done = run_lurge(command, "-q", "-c", str(two.config))

@@ -42,7 +42,7 @@ def day_of(site: Site, day: str, p: int, q: int) -> None:
     site.dump(Entry("/p/x", p * KIB), Entry("/q/x", q * KIB), Entry("/q/y", 7, gid=11), day=day)
 
 
-def test_quotas_and_warnings(quotas: Site) -> None:
+def test_quotas_and_warnings_are_stored_and_shown(quotas: Site) -> None:
     """The quota is the volume's, so the use of both base directories counts."""
     day_of(quotas, "20240129", 40, 26)
     quotas.run()
@@ -77,7 +77,7 @@ def test_a_warning_counts_groups_without_a_quota(quotas: Site) -> None:
     assert json.loads(quotas.run("--json", "--force").stdout)["volumes"][0]["warnings"] == []
 
 
-def test_one_warning_of_numbers_without_names(site: Site) -> None:
+def test_numbers_without_names_are_warned_of_once(site: Site) -> None:
     site.base_directories((4242, "/p"))
     site.dump(Entry("/p/x", uid=0, gid=4242), Entry("/p/y", uid=4343, gid=4242))
     site.config.write_text(site.config.read_text().partition("[identity]")[0])
@@ -87,7 +87,7 @@ def test_one_warning_of_numbers_without_names(site: Site) -> None:
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_a_run_limited_to_volumes(site: Site, ranks: int) -> None:
+def test_a_run_limited_to_volumes_stores_only_those(site: Site, ranks: int) -> None:
     site.volumes = ["v1", "v2", "v3"]
     site.configure()
     site.base_directories((10, "/p"))
@@ -120,7 +120,7 @@ def test_backfilled_history_changes_what_is_expected(quotas: Site) -> None:
     assert {row[0]: row[8] for row in rows} == {"2024-01-29": 1, "2024-01-30": 1, "2024-01-31": 0}
 
 
-def test_backfilled_history_with_gaps(site: Site, tmp_path: Path) -> None:
+def test_a_backfilled_history_with_gaps_gives_the_same_forecast(site: Site, tmp_path: Path) -> None:
     """A group that is not there on every date: its trend goes through its own dates."""
     found = []
     for folder, order in ((site.folder, (1, 2, 3, 4)), (tmp_path / "other", (4, 2, 3, 1))):
@@ -164,7 +164,7 @@ def test_a_quiet_volume_is_backfilled(site: Site) -> None:
     assert site.rows("select record_date from volume_summary") == [("2020-01-01",)]
 
 
-def test_a_copy_that_fails_is_no_success(site: Site) -> None:
+def test_a_failed_copy_fails_the_job(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5))
     site.configure('[split.s3]\nbucket = "b"\nendpoint_url = "http://127.0.0.1:1"\n')
@@ -179,7 +179,7 @@ def test_a_copy_that_fails_is_no_success(site: Site) -> None:
     assert (site.folder / "out/groups/20240131").is_dir()
 
 
-def test_a_backfill_goes_on(site: Site) -> None:
+def test_an_interrupted_backfill_goes_on(site: Site) -> None:
     """Oldest first, so many at a time; what is stored is not read again; the newest is the report's."""
     site.volumes = ["scratch101", "scratch102"]
     site.configure()
@@ -210,7 +210,7 @@ def lines_of(path: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("ranks", [1, 4])
-def test_splitting_every_era(site: Site, ranks: int) -> None:
+def test_every_era_is_split_into_the_same_lines(site: Site, ranks: int) -> None:
     """The same lines whatever the era; pseudo groups have their own file; vanished records are there."""
     site.volumes = ["v1", "v2", "v3"]
     site.configure('[[pseudo_groups]]\npath = "/p/q"\ngid = -1\nname = "pseudo.group"\npi = "P"\n')
@@ -248,7 +248,7 @@ def test_splitting_every_era(site: Site, ranks: int) -> None:
     assert not (site.folder / "out/lurge.db").exists()
 
 
-def test_equal_bytes_on_any_number_of_ranks(site: Site) -> None:
+def test_a_split_has_equal_bytes_on_any_number_of_ranks(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.configure("[mpi]\nblock_records = 10\n")
     site.dump(*[Entry(f"/p/{i % 7}/{i}", i, gid=10 + i % 3) for i in range(5000)])
@@ -277,7 +277,7 @@ def test_nothing_is_published_where_a_volume_failed(site: Site) -> None:
     assert (site.folder / "out/groups/20240131/ten.dat.gz").exists()
 
 
-def test_a_full_disk_under_a_split(site: Site) -> None:
+def test_a_full_disk_under_a_split_publishes_nothing(site: Site) -> None:
     """A limit on the size of files stands in for the disk's."""
     site.base_directories((10, "/p"))
     site.dump(*[Entry(f"/p/{os.urandom(60).hex()}", i) for i in range(20_000)])
@@ -385,7 +385,7 @@ def test_a_job_that_died_is_gone_on_with(site: Site) -> None:
     assert [volume["state"] for volume in json.loads(done.stdout)["volumes"]] == ["stored", "stored"]
 
 
-def test_two_runs_at_once(site: Site) -> None:
+def test_a_second_run_at_once_is_refused(site: Site) -> None:
     site.base_directories((10, "/p"))
     site.dump(Entry("/p/x", 5))
     site.run()
@@ -403,7 +403,7 @@ def test_two_runs_at_once(site: Site) -> None:
     site.run()
 
 
-def test_equal_to_a_database_built_without_a_backfill(site: Site, tmp_path: Path) -> None:
+def test_a_backfilled_database_equals_one_built_day_by_day(site: Site, tmp_path: Path) -> None:
     """Every night's report, or the newest first and the rest afterwards: the same history."""
     other = Site(tmp_path / "other")
     for one in (site, other):
@@ -425,7 +425,7 @@ def test_equal_to_a_database_built_without_a_backfill(site: Site, tmp_path: Path
     assert stored(site) == stored(other)
 
 
-def test_plan(site: Site) -> None:
+def test_plan_shows_the_roles_of_ranks_and_volumes_without_a_dump(site: Site) -> None:
     site.volumes = ["v1", "v2", "v3"]
     site.configure()
     site.base_directories((10, "/p"))
@@ -453,7 +453,7 @@ def test_plan(site: Site) -> None:
     assert json.loads(plan("--json", "--backfill"))["dates"] == 0
 
 
-def test_doctor(site: Site) -> None:
+def test_doctor_has_a_verdict_on_each_topic(site: Site) -> None:
     today = datetime.now(UTC).date()
     site.base_directories((10, "/lustre/scratch101/p"))
     site.dump(Entry("/lustre/scratch101/p/x", 5), day=f"{today - timedelta(days=1):%Y%m%d}")

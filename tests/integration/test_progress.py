@@ -41,7 +41,7 @@ def test_processes_are_named_by_their_roles(site: Site) -> None:
 
 
 @pytest.mark.parametrize("ranks", ["1", "3"])
-def test_a_bar_for_each_volume(site: Site, ranks: str) -> None:
+def test_each_volume_has_a_bar(site: Site, ranks: str) -> None:
     site.volumes = ["scratch101", "scratch102"]
     site.configure()
     site.base_directories((10, "/p"))
@@ -78,7 +78,7 @@ def test_bars_and_logs_do_not_run_into_each_other(site: Site, ranks: str) -> Non
     assert sum("adds up" in line for line in below) == len(site.volumes)
 
 
-def test_entries_of_a_scan(site: Site) -> None:
+def test_a_scan_shows_its_entries(site: Site) -> None:
     shown = on_a_terminal("scan", str(site.folder), "--output", str(site.folder / "scanned"))
     assert "entries in" in shown
 
@@ -91,7 +91,9 @@ def test_a_counter_fits_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(text) == 39
 
 
-def test_a_line_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_a_line_of_progress_now_and_then(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
     monkeypatch.setattr(progress.log, "parent", logging.getLogger())
     watcher = progress.LogWatcher()

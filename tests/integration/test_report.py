@@ -68,7 +68,7 @@ def test_every_era_gives_the_same_report(site: Site, encoding: str, columns: int
     assert site.rows(SUMMARY) == [(9, 7, 1, 1, 0, 4193, 10)]
 
 
-def test_pseudo_groups_and_aliases(site: Site) -> None:
+def test_pseudo_groups_and_aliases_change_where_records_count(site: Site) -> None:
     site.configure(
         "[path_aliases]\n'/l/mdt[0-9]' = '/l/known'\n"
         '[[pseudo_groups]]\npath = "/l/mdt1/casm"\ngid = -1\nname = "casm-all"\npi = "Prof C"\n'
@@ -102,7 +102,7 @@ def test_pseudo_groups_and_aliases(site: Site) -> None:
     ]  # fmt: skip
 
 
-def test_tsvs(site: Site) -> None:
+def test_every_tsv_has_its_columns_and_rows(site: Site) -> None:
     site.volumes = ["scratch101", "scratch102"]
     site.configure("[filetypes]\nZ = ['.z']\nA = ['.a']\n")
     site.base_directories((10, "/p"))
@@ -146,7 +146,7 @@ def test_tsvs(site: Site) -> None:
     ]
 
 
-def test_stored_once_unless_forced(site: Site) -> None:
+def test_a_dump_is_stored_once_unless_forced(site: Site) -> None:
     site.base_directories((10, "/p"))
     path = site.dump(Entry("/p/a", 5))
     site.run()
@@ -296,7 +296,7 @@ def test_an_empty_dump_is_a_report_of_nothing(site: Site) -> None:
     assert len(site.tsv("report-output-files")) == 1
 
 
-def test_json(site: Site) -> None:
+def test_json_has_counts_and_state_of_each_volume(site: Site) -> None:
     import json
 
     site.base_directories((10, "/p"))

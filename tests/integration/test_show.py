@@ -104,7 +104,7 @@ def test_a_volume_that_failed_is_named_first(nights: Site) -> None:
     assert lines[0] == "NOT UP TO DATE, see below: scratch102 (failed)"
 
 
-def test_show(nights: Site) -> None:
+def test_show_reads_groups_users_types_and_history(nights: Site) -> None:
     nights.run()
     assert "6,292,456  100.0%  150.0%     1  ten     Dr Ten" in shown(nights, "show", "groups")
     one = shown(nights, "show", "groups", "ten")
@@ -124,7 +124,7 @@ def test_show(nights: Site) -> None:
     assert [row["used"] for row in loaded(nights, "show", "history", "ten", "--limit", "2")] == [6 * MIB, 1000]
 
 
-def test_diff(nights: Site) -> None:
+def test_diff_compares_two_dates_by_group_and_user(nights: Site) -> None:
     nights.run()
     text = shown(nights, "diff", "2024-01-30", str(TODAY))
     assert "By group, from 2024-01-30 to 2024-01-31: scratch101\n" in text
@@ -140,7 +140,7 @@ def test_diff(nights: Site) -> None:
     assert "is given twice" in shown(nights, "diff", str(TODAY), str(TODAY), status=2)
 
 
-def test_what_is_not_there(nights: Site) -> None:
+def test_a_name_that_is_not_stored_is_refused_with_similar_ones(nights: Site) -> None:
     nights.run()
     assert "no group 'tem' is stored\n  -> Similar groups: ten." in shown(nights, "show", "groups", "tem", status=2)
     assert "no volume 'scratch' is stored" in shown(nights, "show", "types", "--volume", "scratch", status=2)
@@ -165,7 +165,7 @@ def test_hostile_names_are_escaped(site: Site) -> None:
         assert "\\x1b[31mred" in done.stdout
 
 
-def test_on_a_terminal_as_in_a_pipe(nights: Site) -> None:
+def test_a_terminal_shows_the_same_as_a_pipe(nights: Site) -> None:
     nights.run()
     on_screen = screen(on_a_terminal("show", "groups", "-c", str(nights.config)))
     assert "\n".join(on_screen) == shown(nights, "show", "groups")

@@ -77,7 +77,7 @@ def give_away(folder: Path) -> None:
         os.chown(path, USER, USER)
 
 
-def test_a_user_without_a_home_and_an_installation_that_is_read_only(small: Site, place: Path) -> None:
+def test_a_user_without_a_home_may_use_a_read_only_installation(small: Site, place: Path) -> None:
     """Kernels are kept below the temporary directory, and nothing gets the name `~`."""
     become = unprivileged()
     small.run()
@@ -108,7 +108,7 @@ def test_a_user_without_a_home_and_an_installation_that_is_read_only(small: Site
 
 
 @pytest.mark.parametrize("shell", ["/bin/false", "/usr/bin/fish"])
-def test_without_programs_and_a_terminal(small: Site, place: Path, shell: str) -> None:
+def test_a_report_needs_no_other_program_and_no_terminal(small: Site, place: Path, shell: str) -> None:
     """Kernels are compiled without a C compiler; several ranks need no shell, and no program on PATH."""
     (place / "empty").mkdir()
     bare = {"PATH": str(place / "empty"), "SHELL": shell, "TERM": ""}
@@ -134,7 +134,7 @@ def without_mpi(place: Path) -> Path:
     return packages
 
 
-def test_without_mpi(small: Site, without_mpi: Path) -> None:
+def test_a_report_without_mpi_runs_alone_and_refuses_ranks(small: Site, without_mpi: Path) -> None:
     env = {"PYTHONPATH": f"{Path(lurge.__file__).parent.parent}:{without_mpi}"}
     command = [sys.executable, "-S", "-m", "lurge", "report", "--force", "--config", str(small.config)]
     done = run(*command, env=env)
@@ -151,8 +151,8 @@ def test_without_mpi(small: Site, without_mpi: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams(small: Site, closed: str) -> None:
-    """What is printed must not end in a file that has the number of a closed stream."""
+def test_output_never_goes_to_a_file_with_the_number_of_a_closed_stream(small: Site, closed: str) -> None:
+    """The database is opened next, and would get the number."""
     for words in ("report --force", "report --force -n 2", f"scan {small.dumps} -o {small.folder}/new", "doctor"):
         config = "" if words.startswith("scan") else f"--config {small.config}"
         done = run("sh", "-c", f"exec {sys.executable} -m lurge {words} {config} {closed}")

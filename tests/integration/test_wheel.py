@@ -49,7 +49,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.*")}
 
 
-def test_scripts_and_documents(installed: Path, tmp_path: Path) -> None:
+def test_an_installation_has_scripts_and_documents(installed: Path, tmp_path: Path) -> None:
     outside = {"cwd": tmp_path, "env": {"PATH": "/usr/bin:/bin"}}
     call(installed / "lurge", "scripts", "--install", "copies", **outside)
     assert names(tmp_path / "copies") == names(CLONE / "lurge" / "scripts")

@@ -39,14 +39,16 @@ def report(world: Path, folder: Path, ranks: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4, 8])
-def test_equal_on_any_number_of_ranks(world: Path, alone: dict[str, object], tmp_path: Path, ranks: int) -> None:
+def test_results_are_equal_on_any_number_of_ranks(
+    world: Path, alone: dict[str, object], tmp_path: Path, ranks: int
+) -> None:
     found = report(world, tmp_path, ranks)
     assert found.keys() == alone.keys()
     for name, content in found.items():
         assert content == alone[name], name
 
 
-def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
+def test_results_are_equal_when_workers_are_lent(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
     """Three controllers with a worker or two each; as they finish, their workers go over to the others."""
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     with (tmp_path / "lurge.toml").open("a") as file:
@@ -54,7 +56,7 @@ def test_equal_where_workers_are_lent(world: Path, alone: dict[str, object], tmp
     assert report(tmp_path, tmp_path, 8) == alone
 
 
-def test_equal_where_no_memory_is_shared(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
+def test_results_are_equal_without_shared_memory(world: Path, alone: dict[str, object], tmp_path: Path) -> None:
     """As between nodes: all text travels in messages."""
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     program = (
@@ -67,7 +69,7 @@ def test_equal_where_no_memory_is_shared(world: Path, alone: dict[str, object], 
     assert site.everything() == alone
 
 
-def test_started_by_mpiexec_itself(site: Site) -> None:
+def test_ranks_may_be_started_by_mpiexec(site: Site) -> None:
     site.base_directories((10, "/a"))
     site.dump(Entry("/a/b", 3))
     command = [find_mpiexec(), "-n", "3", sys.executable, "-m", "lurge", "report", "--config", str(site.config)]

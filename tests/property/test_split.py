@@ -21,6 +21,9 @@ from lurge.parallel.blocks import Buffers, cut
 from tests.property.test_kernel import RULES, any_lines
 from tests.streams import arriving
 
+# Hypothesis shrinks a failure for up to five minutes.
+pytestmark = pytest.mark.timeout(900)
+
 
 def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, seed: int) -> list[GroupLines]:
     """Split as workers do, whose portions come in any order."""
@@ -42,14 +45,14 @@ def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, 
 @pytest.mark.parametrize("era", RULES, ids=str)
 @given(data=st.data(), block_lines=st.integers(1, 4), seed=st.integers(0, 99))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
-def test_splitting_equals_twin(
+def test_splitting_hostile_lines_gives_the_lines_of_the_twin(
     era: Era, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, block_lines: int, seed: int
 ) -> None:
     lines = data.draw(st.lists(any_lines(era), max_size=12))
     folder = tmp_path_factory.mktemp("parts") / "volume"
-    found = split(RULES[era], lines, folder, block_lines, seed)
+    groups = split(RULES[era], lines, folder, block_lines, seed)
     twin = plain_split(RULES[era], lines)
-    assert {gid: (count, directories) for gid, count, directories in found} == {
+    assert {gid: (count, directories) for gid, count, directories in groups} == {
         gid: (len(own), directories) for gid, (own, directories) in twin.items()
     }
     for gid, (own, _) in twin.items():
@@ -57,17 +60,17 @@ def test_splitting_equals_twin(
     assert len(list(folder.iterdir())) == len(twin)
 
 
-def test_many_members(tmp_path: Path) -> None:
-    """More than one gzip member, and the same bytes whatever the pieces."""
+def test_the_bytes_of_a_group_do_not_depend_on_the_pieces(tmp_path: Path) -> None:
+    """Of groups with more than one gzip member."""
     (era, rules), *_ = RULES.items()
     lines = [b"L3AvZm9v\t%d\t1\t%d\t0\t0\t0\tf\t1\t1\t1" % (number, number % 3) for number in range(20_000)]
-    split(rules, lines, tmp_path / "one", 250, 1)
-    split(rules, lines, tmp_path / "two", 250, 2)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    split(rules, lines, tmp_path / "first", 250, 1)
+    split(rules, lines, tmp_path / "second", 250, 2)
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == ["0.gz", "1.gz", "2.gz"]
     for name in files:
-        whole = (tmp_path / "one" / name).read_bytes()
-        assert whole == (tmp_path / "two" / name).read_bytes()
+        whole = (tmp_path / "first" / name).read_bytes()
+        assert whole == (tmp_path / "second" / name).read_bytes()
         assert gzip.decompress(whole).count(b"\n") >= 6666
     assert whole.count(b"\x1f\x8b\x08") > 1
     assert era.columns == 11

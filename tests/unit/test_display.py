@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lurge.display import counted, display, display_error
 from lurge.logs import set_up_logs
+from tests.hostile import strategies
 from tests.site import Entry, Site, run_lurge
 
 HOSTILE = b"\x1b[31mred\r\n2024-01-31 00:00:00,000 ERROR rank 0: forged\xe2\x80\xae\xc2\x9b\xff"
@@ -26,13 +27,13 @@ def test_each_character_that_cannot_be_seen_is_escaped() -> None:
     assert display(Path("/a b")) == "/a b"
 
 
-def test_singular_and_plural() -> None:
+def test_one_is_singular_and_the_rest_plural() -> None:
     assert [counted(number, "day") for number in (0, 1, 2, 2000)] == ["0 days", "1 day", "2 days", "2,000 days"]
     assert [counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
 
 
-@given(st.one_of(st.binary(), st.text(st.characters())))
-def test_nothing_invisible_is_left(value: bytes | str) -> None:
+@given(st.binary() | st.text(st.characters()) | strategies.byte_names | strategies.text_names)
+def test_no_invisible_character_is_shown(value: bytes | str) -> None:
     text = display(value)
     assert text.isprintable() or not text
     assert not any(unicodedata.category(character).startswith("C") for character in text)

@@ -65,7 +65,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.mark.parametrize("interface", TAKEN)
-def test_without_it_numbers_are_the_same(site: Site, tmp_path_factory: pytest.TempPathFactory, interface: str) -> None:
+def test_without_an_undocumented_interface_numbers_are_the_same(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, interface: str
+) -> None:
     expected = site.tsv("inspector-reports"), site.tsv("user-reports")
     folder = tmp_path_factory.mktemp("without")
     (folder / "sitecustomize.py").write_text(TAKEN[interface])

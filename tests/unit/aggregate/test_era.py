@@ -18,13 +18,13 @@ from tests.site import Entry
         ("quoted", 12, QUOTED_12),
     ],
 )
-def test_most_lines_decide(encoding: str, columns: int, era: Era) -> None:
-    for name in ("/", "/a", "/\x00", "/é日本", "/lustre/scratch101"):
-        good = Entry(name).line(encoding, columns)
-        for noise in (b"", b"\n\n", b"garbage\n", good[:9] + b"\n", Entry("relative").line("quoted", 12) * 3):
-            assert detect_era(noise + good * 2) == era
+@pytest.mark.parametrize("path", ["/", "/a", "/\x00", "/é日本", "/lustre/scratch101"])
+def test_the_era_is_that_of_most_lines(encoding: str, columns: int, era: Era, path: str) -> None:
+    good = Entry(path).line(encoding, columns)
+    for noise in (b"", b"\n\n", b"garbage\n", good[:9] + b"\n", Entry("relative").line("quoted", 12) * 3):
+        assert detect_era(noise + good * 2) == era, noise
 
 
-def test_nothing_to_go_by() -> None:
-    assert detect_era(b"") == QUOTED_12
-    assert detect_era(b"\n\nx\ty\n") == QUOTED_12
+@pytest.mark.parametrize("text", [b"", b"\n\nx\ty\n"])
+def test_without_a_good_line_the_newest_era_is_taken(text: bytes) -> None:
+    assert detect_era(text) == QUOTED_12

@@ -12,6 +12,7 @@ from lurge.kernels.compiling import compiled
 from lurge.kernels.vault import BAD_KEY, NO_KEY, read_vault_path
 from lurge.model.report import VAULT_STATES
 from lurge.source.synth.world import BRANCHES, vault_key
+from tests.hostile import strategies
 
 
 @compiled
@@ -21,7 +22,7 @@ def read_key(path, length, joined, out):
 
 
 def by_kernel(path: bytes) -> tuple[str, bytes] | str | None:
-    """What the kernel makes of a path: (state, path), "bad" or None."""
+    """The kernel's result for a path: (state, path), "bad" or None."""
     text, joined, out = (np.zeros(len(path) + 8, np.uint8) for _ in range(3))
     text[: len(path)] = np.frombuffer(path, np.uint8)
     branch, length = read_key(text, len(path), joined, out)
@@ -38,7 +39,7 @@ def by_twin(path: bytes) -> tuple[str, bytes] | str | None:
 
 
 @pytest.mark.parametrize(
-    ("key", "found"),
+    ("key", "expected"),
     [
         (b"keep/01/e2/40-cGF0aC90by9zb21lL2ZpbGU=", ("Keep", b"/root/path/to/some/file")),
         (b".limbo/02/00/00/04/00/00/00/01-dC9kYXRhPz4+fmZpbGU=", ("Limbo", b"/root/t/data?>>~file")),
@@ -62,16 +63,23 @@ def by_twin(path: bytes) -> tuple[str, bytes] | str | None:
         (b"keep/00/ff/ff/ff/ff/ff/ff/ff/ff-YQ==", "bad"),
     ],
 )
-def test_keys(key: bytes, found: tuple[str, bytes] | str | None) -> None:
+def test_a_vault_path_is_a_key_a_bad_key_or_neither(key: bytes, expected: tuple[str, bytes] | str | None) -> None:
     path = b"/root/.vault/" + key
-    assert by_kernel(path) == found
-    assert by_twin(path) == found
+    assert by_kernel(path) == expected
+    assert by_twin(path) == expected
 
 
-def test_roots() -> None:
-    assert by_kernel(b"/.vault/keep/07-YQ==") == ("Keep", b"/a")
-    assert by_kernel(b"/a/b.vault/keep/07-YQ==") is None
-    assert by_kernel(b"/a/.vaults/keep/07-YQ==") is None
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/.vault/keep/07-YQ==", ("Keep", b"/a")),
+        (b"/a/b.vault/keep/07-YQ==", None),
+        (b"/a/.vaults/keep/07-YQ==", None),
+    ],
+)
+def test_only_a_directory_named_vault_is_a_vault(path: bytes, expected: tuple[str, bytes] | None) -> None:
+    assert by_kernel(path) == expected
+    assert by_twin(path) == expected
 
 
 @given(
@@ -79,13 +87,16 @@ def test_roots() -> None:
     relative=st.binary(min_size=1, max_size=900),
     branch=st.integers(0, len(BRANCHES) - 1),
 )
-def test_what_was_made_a_key_is_found_again(inode: int, relative: bytes, branch: int) -> None:
+def test_the_path_of_a_key_is_restored(inode: int, relative: bytes, branch: int) -> None:
     path = b"/some/root/.vault/" + BRANCHES[branch] + b"/" + vault_key(inode, relative)
     assert all(len(part) <= 255 for part in path.split(b"/"))
     assert by_kernel(path) == (VAULT_STATES[branch], b"/some/root/" + relative)
 
 
-@given(rest=st.binary(max_size=30) | st.text("0127abf-/YQ=_+.", max_size=30).map(str.encode))
-def test_kernel_equals_twin(rest: bytes) -> None:
+similar_to_keys = st.text("0127abf-/YQ=_+.", max_size=30).map(str.encode)
+
+
+@given(rest=st.binary(max_size=30) | similar_to_keys | strategies.byte_names)
+def test_the_kernel_reads_hostile_keys_like_the_twin(rest: bytes) -> None:
     for start in (b"/.vault/keep/", b"/r/.vault/", b"/r/.vault/.stash/07-"):
         assert by_kernel(start + rest) == by_twin(start + rest)

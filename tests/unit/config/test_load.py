@@ -78,7 +78,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_defaults(folder: Path) -> None:
+def test_a_minimal_file_gets_the_defaults(folder: Path) -> None:
     config = load_config(write(folder, MINIMAL))
     assert config.dumps.volumes == (Volume("scratch119", "/lustre/scratch119"),)
     assert (config.dumps.max_days_ago, config.dumps.max_rejected_fraction) == (10, 0.01)
@@ -89,7 +89,7 @@ def test_defaults(folder: Path) -> None:
     assert config.identity.provider == "nss"
 
 
-def test_everything(folder: Path) -> None:
+def test_every_section_is_read(folder: Path) -> None:
     config = load_config(write(folder, FULL))
     assert config.dumps.volumes[1] == Volume("usr", "/usr")
     assert config.dumps.base_directories == folder / "some.basedirs"
@@ -99,7 +99,7 @@ def test_everything(folder: Path) -> None:
     assert config.basedirs.prefixes == (("/usr", 2),)
 
 
-def test_where_it_is_found(
+def test_the_file_is_found_by_option_environment_or_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     write(folder, MINIMAL)
@@ -223,7 +223,7 @@ def test_secrets_come_from_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "from the environment" not in repr(config)
 
 
-def test_where_things_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_relative_to_the_file_or_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load_config(write(folder, MINIMAL + '[reports]\ndirectory = "r"\n'))
     assert config.tickets.directory == folder / "r" / "tickets"
     assert config.split.directory == folder / "r" / "groups"
@@ -236,12 +236,19 @@ def test_where_things_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_config(write(folder, MINIMAL + "[quota]\n")).quota.providers == ("lfs", "csv")
 
 
-def test_two_pseudo_groups_of_one_path_or_gid(folder: Path) -> None:
-    one = '[[pseudo_groups]]\npath = "{}"\ngid = {}\nname = "{}"\n'
-    assert load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + one.format("/b", -1, "x")))
-    for second in (one.format("/a", -2, "y"), one.format("/b", -1, "y")):
-        with pytest.raises(ConfigError):
-            load_config(write(folder, MINIMAL + one.format("/a", -1, "x") + second))
+PSEUDO_GROUP = '[[pseudo_groups]]\npath = "{}"\ngid = {}\nname = "{}"\n'
+
+
+@pytest.mark.parametrize(("path", "gid"), [("/a", -2), ("/b", -1)])
+def test_another_pseudo_group_of_one_path_or_gid_is_refused(folder: Path, path: str, gid: int) -> None:
+    first, second = PSEUDO_GROUP.format("/a", -1, "x"), PSEUDO_GROUP.format(path, gid, "y")
+    with pytest.raises(ConfigError):
+        load_config(write(folder, MINIMAL + first + second))
+
+
+def test_a_pseudo_group_may_have_several_paths(folder: Path) -> None:
+    text = PSEUDO_GROUP.format("/a", -1, "x") + PSEUDO_GROUP.format("/b", -1, "x")
+    assert len(load_config(write(folder, MINIMAL + text)).pseudo_groups) == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -287,12 +294,12 @@ def test_a_password_in_a_url_is_refused_and_never_shown(folder: Path, user: str,
 @pytest.mark.parametrize(
     "rest", ["lurge@h:5433/usage", "me%40corp@h/usage", "lurge@/usage?host=/run/postgresql", "/usage"]
 )
-def test_a_url_of_postgresql(folder: Path, scheme: str, rest: str) -> None:
+def test_every_url_of_postgresql_gets_the_driver(folder: Path, scheme: str, rest: str) -> None:
     database = load_config(write(folder, f'{MINIMAL}[database]\nurl = "{scheme}://{rest}"\n')).database
     assert database.url == f"postgresql+psycopg://{rest}"
 
 
-def test_how_a_connection_is_encrypted(folder: Path) -> None:
+def test_a_connection_is_encrypted_as_the_file_says(folder: Path) -> None:
     url = '[database]\nurl = "mysql://me%40corp@h/d"\n'
     assert load_config(write(folder, MINIMAL + url)).database.tls == "prefer"
     for plain in ("mysql://lurge@h/db?unix_socket=/run/a:b@c.sock", "mysql://lurge@h:3306/db?unix_socket=@abs"):
@@ -303,7 +310,7 @@ def test_how_a_connection_is_encrypted(folder: Path) -> None:
     assert config.database.url == "mysql+mysqldb://me%40corp@h/d"
 
 
-def test_the_home_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one, no directory gets the name `~`."""
     text = FULL.replace('"reports"', '"~/reports"').replace("sqlite:///db/x.db", "sqlite:///~/x.db")
     path = write(folder, text)

@@ -1,4 +1,4 @@
-"""Warnings: SPEC's line, its levels, and every odd history."""
+"""Forecasts: the line through two dates, the levels of warnings, and odd histories."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def days(*pairs: tuple[int, int]) -> History:
         (days((0, 75), (1, 72), (2, 69), (3, 0)), 100, 3),
     ],
 )
-def test_levels(history: History, quota: int | None, level: int) -> None:
+def test_the_level_follows_from_history_and_quota(history: History, quota: int | None, level: int) -> None:
     assert forecast(history, quota, BUILT_IN_LEVELS).level == level
 
 
-def test_exact_fractions() -> None:
+def test_a_limit_is_compared_exactly() -> None:
     """A float would say that 0.85 of this quota is exceeded."""
     quota = 2**62 * 20 // 20
     limit = quota * 85 // 100
@@ -53,27 +53,40 @@ def test_exact_fractions() -> None:
     assert forecast(days((0, limit + 1)), quota, [WarningLevel(level=3, days=3, fraction=Fraction("0.85"))]).level == 3
 
 
-def test_what_is_expected() -> None:
-    found = forecast(days((0, 70), (1, 0), (2, 60)), 100, BUILT_IN_LEVELS)
-    assert (found.in_3_days, found.in_7_days) == (85, 105)
-    assert found.quota_reached == D + timedelta(days=6)
-    assert forecast(days((0, 100)), 100, ()).quota_reached == D
-    assert forecast(days((0, 99), (1, 98)), 100, ()).quota_reached == D + timedelta(days=1)
-    assert forecast(days((0, 10), (1, 20)), 100, ()).quota_reached is None
+def test_expected_use_lies_on_a_line_through_two_dates() -> None:
+    expected = forecast(days((0, 70), (1, 0), (2, 60)), 100, BUILT_IN_LEVELS)
+    assert (expected.in_3_days, expected.in_7_days) == (85, 105)
+    assert expected.quota_reached == D + timedelta(days=6)
+
+
+def test_expected_use_is_never_below_0() -> None:
     assert forecast(days((0, 10), (1, 20)), 100, ()).in_7_days == 0
-    assert forecast(days((0, 10), (1, 10)), 100, ()).quota_reached is None
-    assert forecast(days((0, 1), (900_00, 0)), 2**62, ()).quota_reached is None
-    assert forecast(days((0, 5)), None, ()).quota_reached is None
+
+
+@pytest.mark.parametrize(
+    ("history", "quota", "day"),
+    [
+        (days((0, 100)), 100, D),
+        (days((0, 99), (1, 98)), 100, D + timedelta(days=1)),
+        (days((0, 10), (1, 20)), 100, None),
+        (days((0, 10), (1, 10)), 100, None),
+        (days((0, 1), (900_00, 0)), 2**62, None),
+        (days((0, 5)), None, None),
+    ],
+    ids=["reached", "grows", "shrinks", "stays", "beyond the calendar", "no quota"],
+)
+def test_the_day_on_which_the_quota_is_reached(history: History, quota: int | None, day: date | None) -> None:
+    assert forecast(history, quota, ()).quota_reached == day
 
 
 histories = st.dictionaries(st.dates(), st.integers(0, 2**63 - 1), min_size=1, max_size=5).map(
-    lambda one: [*one.items()]
+    lambda used: [*used.items()]
 )
 
 
 @given(history=histories, quota=st.none() | st.integers(0, 2**63 - 1))
-def test_any_history(history: History, quota: int | None) -> None:
-    """The twin in the words of the format: a line through two points."""
+def test_any_history_gives_the_forecast_of_the_twin(history: History, quota: int | None) -> None:
+    """The twin computes with fractions, as docs/formats.md defines the line."""
     found = forecast(history, quota, BUILT_IN_LEVELS)
     newest = sorted(history)[-3:]
     (first, low), (last, high) = newest[0], newest[-1]

@@ -69,7 +69,7 @@ def private() -> Iterator[Slapd]:
     server.remove()
 
 
-def test_everything_in_a_few_searches(
+def test_all_names_are_read_in_a_few_searches(
     directory: Slapd, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     searches = []
@@ -103,7 +103,7 @@ def test_everything_in_a_few_searches(
 
 @pytest.mark.parametrize("tls", ["", "ldaps", "starttls"])
 @pytest.mark.parametrize("bound", [False, True])
-def test_every_way_in(directory: Slapd, private: Slapd, tls: str, bound: bool) -> None:
+def test_every_kind_of_connection_reads_names(directory: Slapd, private: Slapd, tls: str, bound: bool) -> None:
     groups, _ = read_ldap((private if bound else directory).config(tls, bound))
     assert groups[10 if bound else 6].name in ("ten", "nobody")
 
@@ -120,7 +120,7 @@ def test_certificates_are_verified(directory: Slapd, tls: str) -> None:
     gc.collect()
 
 
-def test_refusals(private: Slapd, directory: Slapd) -> None:
+def test_a_refusal_of_the_server_is_named_without_the_password(private: Slapd, directory: Slapd) -> None:
     wrong = replace(private.config(bound=True), password=Secret("wrong"))
     with pytest.raises(IdentityError, match=r"cn=reader.*invalidCredentials") as refused:
         read_ldap(wrong)
@@ -135,7 +135,7 @@ def test_refusals(private: Slapd, directory: Slapd) -> None:
         read_ldap(directory.config(page_size=5000))
 
 
-def test_a_server_that_tells_nothing(tmp_path: Path) -> None:
+def test_a_server_without_entries_is_an_error_and_takes_no_names_away(tmp_path: Path) -> None:
     """Success without an entry must not take everybody's name away, nor the last names."""
     server = Slapd([person("boss", 1, "Boss")])
     cache = tmp_path / "cache.json"
@@ -148,7 +148,7 @@ def test_a_server_that_tells_nothing(tmp_path: Path) -> None:
     server.remove()
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_a_server_that_is_not_there_is_an_error() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"ldap://127.0.0.1:{bound.getsockname()[1]}"
@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there() -> None:
             read_ldap(LdapConfig(url=url, group_base=GROUPS, people_base=PEOPLE, timeout=2))
 
 
-def test_a_server_that_hangs(private: Slapd) -> None:
+def test_a_server_that_hangs_is_an_error_in_time(private: Slapd) -> None:
     private.pause()
     started = time.monotonic()
     try:
@@ -167,7 +167,7 @@ def test_a_server_that_hangs(private: Slapd) -> None:
         private.go_on()
 
 
-def test_a_server_that_dies_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_while_reading_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Slapd([group("g", 1), *[person(f"u{number}", number, "X") for number in range(1500)]])
     original = ldap3.Connection.search
     pages = 0
@@ -185,7 +185,9 @@ def test_a_server_that_dies_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> No
     server.remove()
 
 
-def test_the_last_names_stand_in(private: Slapd, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_last_names_are_used_when_the_server_fails(
+    private: Slapd, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     logging.getLogger("lurge").propagate = True
     cache = tmp_path / "cache.json"
     config = IdentityConfig(provider="ldap", ldap=private.config(bound=True), cache=cache)
@@ -206,7 +208,7 @@ def test_the_last_names_stand_in(private: Slapd, tmp_path: Path, caplog: pytest.
         make_identity(elsewhere)
 
 
-def test_names_that_cannot_be_kept(tmp_path: Path) -> None:
+def test_names_that_cannot_be_kept_fail_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     keep(tmp_path / "file" / "cache", "x", {}, {})
 
@@ -228,7 +230,7 @@ def test_kept_names_come_back(
 
 
 @given(text=st.binary(max_size=40) | st.sampled_from([b"{}", b"[]", b'{"source": "here", "groups": []}']))
-def test_a_damaged_cache(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
+def test_a_damaged_cache_is_an_error(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
     cache = tmp_path_factory.mktemp("cache") / "names"
     cache.write_bytes(text)
     with pytest.raises(IdentityError):
@@ -241,17 +243,20 @@ entries = st.lists(st.builds(Entry, st.text(max_size=8), attributes), max_size=6
 
 
 @given(entries=entries, dn=st.text(max_size=20))
-def test_any_entries(entries: list[Entry], dn: str) -> None:
+def test_any_entries_give_whole_names(entries: list[Entry], dn: str) -> None:
     comparable(dn)
-    for gid, found in name_groups(entries, "pi", {}).items():
+    for gid, named in name_groups(entries, "pi", {}).items():
         assert type(gid) is int
-        assert found.name
+        assert named.name
     assert all(name_users(entries).values())
 
 
-def test_equal_names() -> None:
-    assert comparable("UID=a, OU = b") == comparable("uid=A,ou=b")
-    assert comparable("uid=a,ou=b") != comparable("uid=a,ou=c")
+@pytest.mark.parametrize(("other", "equal"), [("uid=A,ou=b", True), ("uid=a,ou=c", False)])
+def test_distinguished_names_are_compared_as_ldap_does(other: str, equal: bool) -> None:
+    assert (comparable("UID=a, OU = b") == comparable(other)) is equal
+
+
+def test_results_are_asked_for_in_pages_of_rfc_2696() -> None:
     assert ldap.PAGES == "1.2.840.113556.1.4.319"
 
 

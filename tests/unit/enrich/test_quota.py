@@ -1,4 +1,4 @@
-"""Quotas: what lfs says and how it fails, CSV files, one after the other."""
+"""Quotas: answers and failures of lfs, CSV files, and the order of providers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program.parent
 
 
-def test_what_lfs_says(lfs: Path) -> None:
+def test_the_limits_of_lfs_are_read(lfs: Path) -> None:
     groups = ["ten", "starred", "free", "dash", "secret", "nobody", "huge", "bracket", "-x"]
     limits = LfsQuotas(timeout=100, at_once=10).limits(VOLUME, groups)
     assert limits == {"ten": 1000 * 1024, "starred": 20 * 1024, "free": 0}
@@ -68,18 +68,18 @@ def test_a_mount_that_hangs_is_not_asked_for_ever(lfs: Path, monkeypatch: pytest
     assert len((lfs / "asked").read_text().splitlines()) <= 5
 
 
-def test_several_at_a_time(lfs: Path) -> None:
+def test_several_groups_are_asked_for_at_a_time(lfs: Path) -> None:
     """None of them answers before all are asked."""
     assert LfsQuotas(timeout=100, at_once=12).limits(VOLUME, ["together"] * 12) == {"together": 7 * 1024}
 
 
-def test_without_lfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_lfs_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(QuotaError, match="not on PATH"):
         LfsQuotas(1, 1).limits(VOLUME, ["ten"])
 
 
-def test_the_first_that_answers(lfs: Path, tmp_path: Path) -> None:
+def test_the_first_provider_with_an_answer_counts(lfs: Path, tmp_path: Path) -> None:
     (tmp_path / "scratch101.csv").write_text("group,limit\nten,1\nnobody,7\nsecret,-\n")
     config = QuotaConfig(providers=("lfs", "csv"), csv_directory=tmp_path, timeout=2)
     groups = {10: "ten", 11: "nobody", 12: "secret", 13: "free", 14: "unheard of"}
@@ -93,18 +93,20 @@ def test_the_first_that_answers(lfs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "ten,1\n", "group\nten\n", "group,limit\nten,1.5\n", "group,limit\n,5\n", "group,limit\nten,-5\n",
-     'group,limit\n"ten,5\n', "group,limit\nten\n", "group,limit\nten,99999999999999999999\n", "group;limit\nten;5\n"],
+     'group,limit\n"ten,5\n', "group,limit\nten,99999999999999999999\n", "group;limit\nten;5\n"],
 )  # fmt: skip
-def test_malformed_files(tmp_path: Path, text: str) -> None:
+def test_a_malformed_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.csv").write_text(text)
-    if text == "group,limit\nten\n":
-        assert read_limits(tmp_path / "x.csv") == {}
-        return
     with pytest.raises(QuotaError, match=r"x\.csv"):
         read_limits(tmp_path / "x.csv")
 
 
-def test_a_file_named_as_the_volume_alone(tmp_path: Path) -> None:
+def test_a_group_without_a_limit_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("group,limit\nten\n")
+    assert read_limits(tmp_path / "x.csv") == {}
+
+
+def test_a_file_with_a_suffix_goes_before_one_without(tmp_path: Path) -> None:
     volume = Volume("scratch101", "/lustre/scratch101")
     (tmp_path / "scratch101").write_text("group,limit\nten,5\n")
     assert CsvQuotas(tmp_path).limits(volume, ["ten"]) == {"ten": 5 * 1024}
@@ -112,7 +114,7 @@ def test_a_file_named_as_the_volume_alone(tmp_path: Path) -> None:
     assert CsvQuotas(tmp_path).limits(volume, ["ten"]) == {"ten": 6 * 1024}
 
 
-def test_a_file_as_spreadsheets_write_it(tmp_path: Path) -> None:
+def test_a_file_written_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b'\xef\xbb\xbfPI, limit ,group\r\n"A, B", 5 , ten \r\nC,,eleven\r\n')
     assert read_limits(tmp_path / "x.csv") == {"ten": 5 * 1024}
 
@@ -130,12 +132,13 @@ def test_any_file_is_read_or_refused(tmp_path: Path, text: bytes) -> None:
 
 
 @given(text=st.text(max_size=80))
-def test_any_answer(text: str) -> None:
+def test_any_answer_of_lfs_is_a_limit_or_none(text: str) -> None:
     limit = limit_of(text)
     assert limit is None or 0 <= limit < 2**63
 
 
-def test_kibibytes() -> None:
-    assert kibibytes("9007199254740991") == 9007199254740991 * 1024
-    assert kibibytes("9007199254740992") is None
-    assert kibibytes("١") is None
+@pytest.mark.parametrize(
+    ("text", "limit"), [("9007199254740991", 9007199254740991 * 1024), ("9007199254740992", None), ("١", None)]
+)
+def test_a_limit_fits_the_database_or_is_none(text: str, limit: int | None) -> None:
+    assert kibibytes(text) == limit

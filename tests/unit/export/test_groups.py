@@ -17,6 +17,7 @@ from lurge.export import groups
 from lurge.export.groups import IndexRow, SplitVolume, file_stem, index_row, publish, sole_split
 from lurge.export.parts import VolumeParts
 from lurge.model.split import GroupLines, Portion
+from tests.hostile import strategies
 
 DAY = date(2024, 1, 31)
 
@@ -36,18 +37,18 @@ DAY = date(2024, 1, 31)
         (3 * 10**9, 0, IndexRow("g", 100 + 272727, 50 * 12000)),
     ],
 )
-def test_index(lines: int, directories: int, row: IndexRow) -> None:
+def test_the_index_estimates_the_time_and_memory_of_a_group(lines: int, directories: int, row: IndexRow) -> None:
     assert index_row("g", lines, directories) == row
 
 
 def parts(folder: Path, **by_gid: bytes) -> SplitVolume:
     folder.mkdir(parents=True)
-    found = []
+    groups = []
     for name, text in by_gid.items():
         gid = int(name[1:])
         (folder / f"{gid}.gz").write_bytes(gzip.compress(text, mtime=0))
-        found.append(GroupLines(gid, text.count(b"\n"), 0))
-    return SplitVolume(folder, found)
+        groups.append(GroupLines(gid, text.count(b"\n"), 0))
+    return SplitVolume(folder, groups)
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -60,7 +61,7 @@ def read(folder: Path) -> dict[str, str]:
 NAMES = {1: "team.1", 2: "a/b c\té", 3: ".hidden", -1: "team113-116"}
 
 
-def test_all_volumes_together(tmp_path: Path) -> None:
+def test_the_lines_of_all_volumes_are_published_together(tmp_path: Path) -> None:
     with sole_split(tmp_path / "groups") as folder:
         first = parts(folder / "0", g1=b"1\n2\n", g2=b"x\n")
         second = parts(folder / "1", g1=b"3\n", g3=b"y\n")
@@ -81,7 +82,10 @@ def test_all_volumes_together(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "groups").iterdir()) == [".lock", "20240131"]
 
 
-@given(st.lists(st.text(max_size=5) | st.text(max_size=5).map(lambda text: "é" * 200 + text), unique=True))
+long_names = st.text(max_size=5).map(lambda text: "é" * 200 + text)
+
+
+@given(st.lists(strategies.text_names | long_names, unique=True))
 def test_no_two_groups_share_a_file(names: list[str]) -> None:
     stems = [file_stem(name) for name in names]
     assert len(set(stems)) == len(names)
@@ -142,7 +146,7 @@ def test_a_failure_leaves_what_was_published(tmp_path: Path, monkeypatch: pytest
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "20240131"]
 
 
-def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"), sole_split(tmp_path / "file" / "groups"):
         pass
@@ -166,9 +170,9 @@ class Counted(list[GroupLines]):
     looked_at = 0
 
     def __iter__(self) -> Iterator[GroupLines]:
-        for one in super().__iter__():
+        for group in super().__iter__():
             Counted.looked_at += 1
-            yield one
+            yield group
 
 
 def test_the_work_grows_with_the_groups_not_with_their_square(tmp_path: Path) -> None:
@@ -190,10 +194,10 @@ def test_very_many_groups_are_not_all_kept_in_memory(tmp_path: Path, monkeypatch
         gids = np.arange(line % 7, 50, 7)
         text = b"".join(b"%d %d\n" % (line, gid) for gid in gids.tolist())
         lines = text.splitlines(keepends=True)
-        for gid, one in zip(gids.tolist(), lines, strict=True):
-            expected[gid] = expected.get(gid, b"") + one
+        for gid, own in zip(gids.tolist(), lines, strict=True):
+            expected[gid] = expected.get(gid, b"") + own
         ones = np.ones(len(gids), np.int64)
-        ends = np.cumsum([len(one) for one in lines])
+        ends = np.cumsum([len(own) for own in lines])
         made.add(line + 1, 1, Portion(gids, ones, 0 * ones, ends, np.frombuffer(text, np.uint8)))
         assert sum(map(len, made._open.values())) <= 1000 + len(text)
     made.finish([])

@@ -60,7 +60,7 @@ def there(client: Any) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("prefix", ["", "mpistat/new"])
-def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
+def test_a_sync_makes_the_bucket_equal_to_the_folder(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
     config = S3Config(bucket=BUCKET, prefix=prefix, endpoint_url=endpoint)
     client.put_object(Bucket=BUCKET, Key="else/x", Body=b"stays")
     assert s3.sync(folder, config) == 3
@@ -76,7 +76,7 @@ def test_what_is_there_is_what_is_here(client: Any, endpoint: str, folder: Path,
 
 
 @pytest.mark.parametrize("prefix", ["", "mpistat/new"])
-def test_without_a_date_it_is_the_prefix_itself(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
+def test_without_a_date_files_go_to_the_prefix_itself(client: Any, endpoint: str, folder: Path, prefix: str) -> None:
     """Where other things lie, too: only what a split publishes is removed."""
     config = S3Config(bucket=BUCKET, prefix=prefix, endpoint_url=endpoint, dated=False)
     place = f"{prefix}/".lstrip("/")
@@ -102,7 +102,9 @@ def test_the_index_never_names_a_file_that_is_not_there(
     assert sent == ["%2Eé x.dat.gz", "team.1.dat.gz", "index.txt"]
 
 
-def test_files_in_parts(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_sent_in_parts_and_only_once(
+    client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
     for name, size in (("whole", (5 << 20) - 1), ("exact", 5 << 20), ("parts", (11 << 20) + 1)):
         (folder / name).write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
@@ -111,13 +113,17 @@ def test_files_in_parts(client: Any, endpoint: str, folder: Path, monkeypatch: p
     assert s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint)) == 0
 
 
-def test_a_checksum_that_differs(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checksum_that_differs_fails_the_copy(
+    client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(s3, "digests", lambda path: ("0" * 64, "AAAA"))
     with pytest.raises(SplitError, match="checksum differs"):
         s3.sync(folder, S3Config(bucket=BUCKET, endpoint_url=endpoint))
 
 
-def test_what_fails_is_tried_again(client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_request_is_tried_again(
+    client: Any, endpoint: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first requests find a server that is overloaded."""
     from botocore.httpsession import URLLib3Session
 
@@ -138,7 +144,9 @@ def test_what_fails_is_tried_again(client: Any, endpoint: str, folder: Path, mon
     assert len(there(client)) == 3
 
 
-def test_what_cannot_be_reached(folder: Path, client: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_cannot_be_reached_is_named(
+    folder: Path, client: Any, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(SplitError, match="NoSuchBucket") as caught:
         s3.sync(folder, S3Config(bucket="nowhere", endpoint_url=endpoint))
     assert "hush" not in str(caught.value)

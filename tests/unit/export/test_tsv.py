@@ -15,24 +15,26 @@ from lurge.errors import OutputError
 from lurge.export import tsv
 from lurge.export.tsv import cell, cells, inspector_lines, line, write_table
 from lurge.model.stored import DirectoryPage
+from tests.hostile import strategies
 
 
-def test_cells() -> None:
-    assert cell(None) == "-"
-    assert cell(date(2024, 1, 2)) == "2024-01-02"
-    assert cell("a\\b\tc\nd\re") == r"a\\b\tc\nd\re"
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "-"), (date(2024, 1, 2), "2024-01-02"), ("a\\b\tc\nd\re", r"a\\b\tc\nd\re")]
+)
+def test_a_cell_shows_nothing_as_a_dash_and_escapes_separators(value: object, shown: str) -> None:
+    assert cell(value) == shown
 
 
-@given(text=st.text())
+@given(text=st.text() | strategies.text_names)
 def test_cells_can_be_read_back(text: str) -> None:
     shown = cell(text)
     assert not re.search(r"[\t\n\r]", shown)
     back = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
-    assert re.sub(r"\\.", lambda found: back[found[0]], shown) == text
+    assert re.sub(r"\\.", lambda match: back[match[0]], shown) == text
     assert cells([text, None, text]) == [shown, "-", shown]
 
 
-def test_what_the_older_tool_left_out_is_missing() -> None:
+def test_values_that_the_older_tool_left_out_are_shown_as_missing() -> None:
     page = DirectoryPage(["/p"], ["x"], [5], {"BAM": [2048]}, [None], [None], [None], ["g"])
     assert list(inspector_lines([page], ["BAM", "CRAM"])) == ["/p\tx\t5 B\t2.0 KiB\t0 B\t-\t-\t-\tg\n"]
 
@@ -66,7 +68,7 @@ def test_a_failed_file_leaves_the_old_one(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_written_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"), whole_file(tmp_path / "file" / "x"):
         pass

@@ -20,7 +20,7 @@ rows = st.builds(
 
 
 @given(times=st.lists(st.integers(-(2**63), 1_706_745_599) | st.integers(-(10**9), 10**9)))
-def test_days(times: list[int]) -> None:
+def test_days_of_many_times_equal_those_of_each(times: list[int]) -> None:
     day = date(2024, 1, 31)
     assert to_days(day, np.array(times, np.int64)) == [days_before(day, time) for time in times]
 

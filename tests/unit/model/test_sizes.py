@@ -24,7 +24,7 @@ from lurge.model.sizes import GIB, MIB, aligned_size, human_size, human_sizes, t
         (2**80, "1048576.0 EiB"),
     ],
 )
-def test_human_sizes(size: int, shown: str) -> None:
+def test_a_size_is_shown_in_the_unit_that_people_read(size: int, shown: str) -> None:
     assert human_size(size) == shown
 
 

@@ -31,7 +31,7 @@ def test_no_byte_and_no_line_is_lost(text: bytes, size: int, lines: int, buffer:
         assert len(batch.text) <= max(buffer, 2 * max(map(len, (text + b"\n").splitlines(keepends=True))) + buffer)
 
 
-def test_blocks_of_250() -> None:
+def test_a_block_ends_after_its_number_of_lines() -> None:
     text = b"".join(b"%d\n" % i for i in range(1, 262))
     assert [batch.lines for batch in cut(arriving([text]), 250, Buffers())] == [250, 11]
     assert [batch.lines for batch in cut(arriving([text]), 50, Buffers(500))] == [150, 100, 11]

@@ -62,7 +62,7 @@ def memory() -> Iterator[SharedMemory]:
     shared.close()
 
 
-def test_another_process_sees_it(memory: SharedMemory) -> None:
+def test_another_process_sees_shared_memory(memory: SharedMemory) -> None:
     memory.text[5:8] = np.frombuffer(b"abc", np.uint8)
     command = [sys.executable, "-c", READ_AND_ANSWER]
     done = subprocess.run(command, input=pickle.dumps(memory.place), capture_output=True, check=True)
@@ -70,7 +70,7 @@ def test_another_process_sees_it(memory: SharedMemory) -> None:
     assert memory.text[0] == 33
 
 
-def test_what_is_not_there_is_not_seen(memory: SharedMemory, tmp_path: Path) -> None:
+def test_shared_memory_that_is_gone_is_not_seen(memory: SharedMemory, tmp_path: Path) -> None:
     assert attach(memory.place) is not None
     assert attach(replace(memory.place, node="another")) is None
     assert attach(replace(memory.place, size=2 << 20)) is None
@@ -83,12 +83,12 @@ def test_what_is_not_there_is_not_seen(memory: SharedMemory, tmp_path: Path) -> 
     assert attach(closed.place) is None
 
 
-def test_a_system_may_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_shared_memory_shares_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create")
     assert share(10) is None
 
 
-def test_buffers_of_it_come_first(memory: SharedMemory) -> None:
+def test_buffers_in_shared_memory_are_used_first(memory: SharedMemory) -> None:
     buffers = Buffers(1 << 18, memory.text)
     texts = [buffers.lend(buffers.take(1)) for _ in range(5)]
     assert {memory.offset(text) for text in texts} == {0, 1 << 18, 2 << 18, 3 << 18, None}

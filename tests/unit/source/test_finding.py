@@ -56,7 +56,7 @@ def test_days_ago_are_counted_from_the_name(tmp_path: Path) -> None:
         newest_dump(tmp_path, Volume("scratch120", "/x"), date(2024, 1, 11), 10)
 
 
-def test_the_right_base_directories(tmp_path: Path) -> None:
+def test_base_directories_are_those_of_the_date(tmp_path: Path) -> None:
     with pytest.raises(BaseDirectoriesError, match="no .basedirs"):
         find_base_directories(tmp_path, date(2024, 1, 1))
     undated = touch(tmp_path / "all.basedirs")

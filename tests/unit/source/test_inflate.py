@@ -91,7 +91,7 @@ def long_named(text: bytes) -> bytes:
         "very long name later",
     ],
 )
-def test_reads_every_shape(tmp_path: Path, content: bytes) -> None:
+def test_every_shape_of_a_dump_is_read(tmp_path: Path, content: bytes) -> None:
     assert read(tmp_path / "dump", content) == TEXT
 
 
@@ -125,7 +125,7 @@ def test_what_follows_must_be_a_member(tmp_path: Path, rest: bytes) -> None:
         read(tmp_path / "dump", compress(TEXT) + rest)
 
 
-def test_an_empty_file_was_cut(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_cut_stream(tmp_path: Path) -> None:
     with pytest.raises(StreamError, match="empty"):
         read(tmp_path / "dump", b"")
     assert read(tmp_path / "dump", compress(b"")) == b""

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from lurge.aggregate.plain import decode_quoted
 from lurge.source.quote import quote_inside
+from tests.hostile import strategies
+
+unpaired_surrogates = st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass"))
 
 
-@given(path=st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_what_is_quoted_can_be_read(path: bytes) -> None:
+@given(path=strategies.paths() | st.binary(max_size=40) | unpaired_surrogates)
+def test_a_quoted_path_can_be_read_back(path: bytes) -> None:
     quoted = b'"' + quote_inside(path) + b'"'
     assert decode_quoted(quoted) == path
     assert b"\t" not in quoted
@@ -31,5 +34,5 @@ def test_what_is_quoted_can_be_read(path: bytes) -> None:
         (b"\xed\xa0\x80", rb"\xed\xa0\x80"),
     ],
 )
-def test_as_go_writes_it(path: bytes, quoted: bytes) -> None:
+def test_paths_are_quoted_as_go_quotes_them(path: bytes, quoted: bytes) -> None:
     assert quote_inside(path) == quoted

@@ -62,7 +62,7 @@ def expected(root: Path, blocks: bool = False) -> list[list[bytes]]:
 
 @pytest.mark.parametrize("unit_seconds", [0.05, 0.0])
 @pytest.mark.parametrize("blocks", [False, True])
-def test_every_entry_once_and_sorted(
+def test_a_scan_has_every_entry_once_and_sorted(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit_seconds: float, blocks: bool
 ) -> None:
     monkeypatch.setattr(walk, "UNIT_SECONDS", unit_seconds)
@@ -79,7 +79,7 @@ def test_every_entry_once_and_sorted(
     assert found[0] == str(tree).replace("/", "／")
 
 
-def test_published_whole_or_not_at_all(tree: Path, tmp_path: Path) -> None:
+def test_a_dump_is_published_whole_or_not_at_all(tree: Path, tmp_path: Path) -> None:
     target = tmp_path / "dumps"
 
     def interrupt(entries: int) -> None:
@@ -118,13 +118,13 @@ def running(word: str) -> list[str]:
     return [line.decode(errors="replace") for line in lines if word.encode() in line]
 
 
-def test_a_target_that_cannot_be_written(tree: Path, tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_written_is_an_error(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         scan_tree(tree, tmp_path / "file")
 
 
-def test_a_root_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_root_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ScanError, match="nowhere"):
         scan_tree(tmp_path / "nowhere", tmp_path)
     (tmp_path / "file").write_text("")
@@ -132,7 +132,7 @@ def test_a_root_that_cannot_be_read(tmp_path: Path) -> None:
         scan_tree(tmp_path / "file", tmp_path)
 
 
-def test_directories_that_vanish(tmp_path: Path) -> None:
+def test_directories_that_vanish_do_not_fail_a_scan(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     for i in range(400):
         (root / f"{i}" / "x").mkdir(parents=True)

@@ -42,7 +42,7 @@ def read(folder: Path, dump: Path) -> VolumeReport:
 
 
 @pytest.mark.parametrize("era", STYLES)
-def test_every_era_says_the_same(tmp_path: Path, era: str) -> None:
+def test_every_era_is_a_whole_world(tmp_path: Path, era: str) -> None:
     (dump,) = make(tmp_path, era, records=100_000)
     report = read(tmp_path, dump)
     assert detect_era(gzip.decompress(dump.read_bytes())) == STYLES[era].era
@@ -74,7 +74,7 @@ def test_equal_seeds_make_equal_worlds(tmp_path: Path) -> None:
     assert content["one"] != content["other"]
 
 
-def test_several_dates_grow(tmp_path: Path) -> None:
+def test_later_dates_have_more_records(tmp_path: Path) -> None:
     dumps = make(tmp_path, "5.0", dates=3)
     sizes = [gzip.decompress(dump.read_bytes()).count(b"\n") for dump in dumps]
     assert len(sizes) == 3
@@ -108,5 +108,5 @@ def test_an_inode_is_one_entry_or_its_hard_links(tmp_path: Path, seed: int) -> N
         (7, b"a/why???.txt", b"07-YS93aHk_Pz8udHh0"),
     ],
 )
-def test_keys_as_they_are_specified(inode: int, path: bytes, key: bytes) -> None:
+def test_a_vault_key_is_the_one_of_the_specification(inode: int, path: bytes, key: bytes) -> None:
     assert vault_key(inode, path) == key

@@ -54,7 +54,9 @@ def ticket(tracker: JobTracker) -> str:
     return str(tracker.init_tracker_file("create_asset", {"a": 1})["job_ticket_id"])
 
 
-def test_where_it_lies(tracker: JobTracker, ticket: str, tmp_path: Path) -> None:
+def test_a_ticket_is_a_document_and_a_time_stamp_in_its_folder(
+    tracker: JobTracker, ticket: str, tmp_path: Path
+) -> None:
     document = json.loads((tmp_path / ticket / f"{ticket}.json").read_text())
     assert document == tracker.get_tracker_file(ticket)
     assert document["context"] == {"a": 1}
@@ -68,7 +70,7 @@ def test_where_it_lies(tracker: JobTracker, ticket: str, tmp_path: Path) -> None
     assert abs(stamp["timestamp"] - time.time()) < 60
 
 
-def test_the_beginning_of_an_id(tracker: JobTracker) -> None:
+def test_the_beginning_of_an_id_is_completed_if_unique(tracker: JobTracker) -> None:
     """A whole id counts, even if another begins with it."""
     longer = f"{SPEC_ID}-x"
     for name in (SPEC_ID, longer):
@@ -84,7 +86,7 @@ def test_the_beginning_of_an_id(tracker: JobTracker) -> None:
             tracker.complete_id(text)
 
 
-def test_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_directory_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JOB_DATA_BASEDIR", str(tmp_path / "x"))
     ticket = JobTracker().init_tracker_file("update_asset")["job_ticket_id"]
     assert (tmp_path / "x" / ticket).is_dir()
@@ -92,7 +94,7 @@ def test_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert JobTracker().base_directory == Path("tickets")
 
 
-def test_what_others_write_is_read(tracker: JobTracker) -> None:
+def test_documents_of_other_writers_are_read(tracker: JobTracker) -> None:
     written = tracker.write_tracker_file(deepcopy(SPEC))
     assert {**written, "last_modified_date": ""} == {**SPEC, "last_modified_date": ""}
     listed = deepcopy(SPEC)
@@ -105,7 +107,7 @@ def test_what_others_write_is_read(tracker: JobTracker) -> None:
     assert tracker.finish_step(SPEC_ID)["job_management"]["job_status"] == "success"
 
 
-def test_ids(tracker: JobTracker) -> None:
+def test_new_ids_are_valid_and_distinct(tracker: JobTracker) -> None:
     found = tracker.create_job_ticket_id()
     assert tracker.validate_job_ticket_id(found)
     assert tracker.validate_job_ticket_id(SPEC_ID)
@@ -136,9 +138,13 @@ def test_hostile_ids_touch_no_path(tmp_path: Path, text: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
+def test_the_document_of_the_specification_is_valid(tracker: JobTracker) -> None:
     assert tracker.validate_json_schema(SPEC)
-    for place, value in (
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
         (("job_management", "job_status"), "broken"),
         (("job_management", "previous_step_status"), "running"),
         (("job_management", "steps"), {"one": "x"}),
@@ -150,26 +156,41 @@ def test_documents_are_checked(tracker: JobTracker, ticket: str) -> None:
         (("context",), {"x": float("nan")}),
         (("context",), {"x": {1}}),
         (("job_name",), ""),
-    ):
-        wrong = deepcopy(SPEC)
-        inner = wrong
-        for key in place[:-1]:
-            inner = inner[key]  # type: ignore[assignment]
-        inner[place[-1]] = value
-        assert not tracker.validate_json_schema(wrong)
-        with pytest.raises(InvalidDocument):
-            tracker.write_tracker_file(wrong)
-    for nonsense in (None, [], "x", 5):
-        with pytest.raises(InvalidDocument):
-            tracker.write_tracker_file(nonsense)  # type: ignore[arg-type]
-    for context in ("x", {"a": object()}):
-        with pytest.raises(InvalidDocument):
-            tracker.init_tracker_file("create_asset", context)  # type: ignore[arg-type]
-        with pytest.raises(InvalidDocument):
-            tracker.merge_context(ticket, context)  # type: ignore[arg-type]
+    ],
+)
+def test_a_document_with_a_wrong_value_is_refused(tracker: JobTracker, place: tuple[str, ...], value: object) -> None:
+    wrong = deepcopy(SPEC)
+    inner = wrong
+    for key in place[:-1]:
+        inner = inner[key]  # type: ignore[assignment]
+    inner[place[-1]] = value
+    assert not tracker.validate_json_schema(wrong)
+    with pytest.raises(InvalidDocument):
+        tracker.write_tracker_file(wrong)
+    assert list(tracker.base_directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 5])
+def test_what_is_not_a_document_is_refused(tracker: JobTracker, document: object) -> None:
+    with pytest.raises(InvalidDocument):
+        tracker.write_tracker_file(document)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missing", SPEC)
+def test_a_document_without_a_key_is_not_valid(tracker: JobTracker, missing: str) -> None:
+    assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != missing})
+
+
+@pytest.mark.parametrize("context", ["x", {"a": object()}])
+def test_a_context_that_is_not_json_is_refused(tracker: JobTracker, ticket: str, context: dict[str, object]) -> None:
+    with pytest.raises(InvalidDocument):
+        tracker.init_tracker_file("create_asset", context)
+    with pytest.raises(InvalidDocument):
+        tracker.merge_context(ticket, context)
     assert [path.name for path in tracker.base_directory.iterdir()] == [ticket]
-    for key in SPEC:
-        assert not tracker.validate_json_schema({name: value for name, value in SPEC.items() if name != key})
+
+
+def test_an_unknown_status_is_refused(tracker: JobTracker, ticket: str) -> None:
     before = tracker.get_tracker_file(ticket)
     with pytest.raises(InvalidDocument):
         tracker.set_status(ticket, "asleep")
@@ -196,7 +217,7 @@ def test_any_document_is_written_or_refused(tmp_path: Path, value: object, key: 
 
 
 @given(steps=json_values)
-def test_any_steps(steps: object) -> None:
+def test_steps_of_any_form_are_numbered_or_refused(steps: object) -> None:
     try:
         found = steps_as_dict(steps)
     except InvalidDocument:
@@ -204,7 +225,7 @@ def test_any_steps(steps: object) -> None:
     assert [*found] == [str(number) for number in range(1, len(found) + 1)]
 
 
-def test_steps(tracker: JobTracker, ticket: str) -> None:
+def test_steps_record_their_state_and_errors(tracker: JobTracker, ticket: str) -> None:
     document = tracker.begin_step(ticket)
     assert document["job_management"]["job_status"] == "running"
     assert document["context"]["process"]["pid"] == os.getpid()
@@ -229,7 +250,7 @@ def test_context_is_merged(tracker: JobTracker, ticket: str) -> None:
     assert tracker.get_tracker_file(ticket)["context"] == {"a": [1], "b": {"x": 1, "y": 3}}
 
 
-def test_tries(tracker: JobTracker) -> None:
+def test_a_ticket_is_retried_up_to_its_limit_and_never_after_success(tracker: JobTracker) -> None:
     ticket = tracker.init_tracker_file("update_asset", max_number_of_tries=2)["job_ticket_id"]
     assert [tracker.retry(ticket) for _ in range(3)] == [True, True, False]
     assert tracker.get_status(ticket) == "failure"
@@ -238,7 +259,7 @@ def test_tries(tracker: JobTracker) -> None:
     assert tracker.get_status(ticket) == "success"
 
 
-def test_jobs_are_data(tracker: JobTracker, tmp_path: Path) -> None:
+def test_jobs_are_read_from_files(tracker: JobTracker, tmp_path: Path) -> None:
     assert tracker.get_job_steps("create_asset")["1"] == "generate_mock_manifest"
     assert [*tracker.get_job_steps("update_asset").values()] == [*tracker.get_job_steps("create_asset").values()][1:]
     assert [*tracker.jobs()] == ["create_asset", "update_asset"]
@@ -267,7 +288,7 @@ def test_a_program_declares_its_jobs(tmp_path: Path) -> None:
     assert JobTracker(tmp_path, own, declared).get_job_steps("sing") == {"1": "hum"}
 
 
-def test_many(tracker: JobTracker, tmp_path: Path) -> None:
+def test_lists_skip_damaged_tickets_and_filter_by_status_and_job(tracker: JobTracker, tmp_path: Path) -> None:
     tickets = [tracker.init_tracker_file("update_asset")["job_ticket_id"] for _ in range(3)]
     tracker.set_status(tickets[0], "queued")
     (tmp_path / tickets[1] / f"{tickets[1]}.json").write_text("{ damaged")
@@ -279,7 +300,7 @@ def test_many(tracker: JobTracker, tmp_path: Path) -> None:
     assert JobTracker(tmp_path / "none").list_jobs() == []
 
 
-def test_parents(tracker: JobTracker, ticket: str) -> None:
+def test_the_status_of_a_parent_follows_its_children(tracker: JobTracker, ticket: str) -> None:
     children = [
         tracker.init_tracker_file("update_asset", {"parent_job_ticket_id": ticket})["job_ticket_id"] for _ in range(2)
     ]
@@ -296,7 +317,7 @@ def test_parents(tracker: JobTracker, ticket: str) -> None:
     assert state_of(["ready"]) == "ready"
 
 
-def test_the_monitor(tracker: JobTracker, tmp_path: Path) -> None:
+def test_the_monitor_fails_tickets_of_dead_and_silent_processes(tracker: JobTracker, tmp_path: Path) -> None:
     """A process that is gone, one that is silent, one that works, one of another host."""
     code = (
         "import sys; from lurge.tickets import JobTracker; t = JobTracker(sys.argv[1]);"
@@ -324,7 +345,7 @@ def test_the_monitor(tracker: JobTracker, tmp_path: Path) -> None:
     assert tracker.get_tracker_file(gone[1])["job_management"]["numberOfTries"] == 1
 
 
-def test_the_monitor_of_odd_tickets(tracker: JobTracker) -> None:
+def test_the_monitor_passes_over_tickets_that_it_cannot_change(tracker: JobTracker) -> None:
     """Contexts are free in form; one ticket that cannot be changed does not keep others from it."""
     odd, worse, numbered = (tracker.init_tracker_file("create_asset", {"n": n})["job_ticket_id"] for n in range(3))
     tracker.merge_context(odd, {"process": "imaging", "errors_encountered": "", "steps": "none"})
@@ -340,7 +361,7 @@ def test_the_monitor_of_odd_tickets(tracker: JobTracker) -> None:
     assert tracker.monitor(0.01, concerns=lambda document: document["context"]["n"] == 5) == {}
 
 
-def test_who_ends_well_did_not_die(tracker: JobTracker, ticket: str) -> None:
+def test_a_ticket_that_ends_well_is_no_longer_marked_as_died(tracker: JobTracker, ticket: str) -> None:
     tracker.begin_step(ticket)
     tracker.merge_context(ticket, {"process": {"began": "long ago"}})
     tracker.monitor(500)
@@ -351,13 +372,13 @@ def test_who_ends_well_did_not_die(tracker: JobTracker, ticket: str) -> None:
     assert tracker.finish_step(ticket, ends_job=False)["job_management"]["job_status"] == "running"
 
 
-def test_a_number_that_another_process_has_now(tracker: JobTracker, ticket: str) -> None:
+def test_a_process_number_in_use_by_another_counts_as_gone(tracker: JobTracker, ticket: str) -> None:
     tracker.begin_step(ticket)
     tracker.merge_context(ticket, {"process": {"began": "another boot 5"}})
     assert set(tracker.monitor(500)) == {ticket}
 
 
-def test_what_cannot_be_read_or_written(tmp_path: Path, tracker: JobTracker) -> None:
+def test_tickets_that_cannot_be_read_or_written_are_errors(tmp_path: Path, tracker: JobTracker) -> None:
     with pytest.raises(TicketNotFound):
         tracker.get_tracker_file(SPEC_ID)
     with pytest.raises(TicketNotFound):

@@ -67,7 +67,7 @@ def count_up_for_ever(directory: Path, ticket: str) -> None:
         count_up(directory, ticket, "killed")
 
 
-def test_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
+def test_a_writer_killed_in_a_write_leaves_a_whole_ticket(tmp_path: Path) -> None:
     tracker = JobTracker(tmp_path)
     ticket = tracker.init_tracker_file("create_asset")["job_ticket_id"]
     context = multiprocessing.get_context("spawn")
