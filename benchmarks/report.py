@@ -262,7 +262,7 @@ def stages_of(result: dict[str, Any]) -> dict[str, float]:
 
 
 def print_stages(sides: Iterable[Side]) -> None:
-    """Print the median seconds of each stage, and its share of all stages. Prints nothing if there are no stages."""
+    """Print the median seconds of each stage, and its share of all stages. Without stages it prints nothing."""
     columns: dict[str, dict[str, float]] = {}
     for side in sides:
         runs = [stages_of(run.result) for run in side.runs]

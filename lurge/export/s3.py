@@ -97,7 +97,9 @@ def send(client: Any, bucket: str, key: str, path: Path, digest: str, checksum: 
     stored = head.get("ChecksumSHA256", "").partition("-")[0]
     is_equal = stored == checksum if stored else read_back(client, bucket, key) == digest
     if not is_equal or head["ContentLength"] != path.stat().st_size:
-        raise SplitError(f"s3://{bucket}/{key} is not the file that was sent: its checksum differs", "Run `lurge split` again.")
+        raise SplitError(
+            f"s3://{bucket}/{key} is not the file that was sent: its checksum differs", "Run `lurge split` again."
+        )
     log.debug("sent %s", key)
 
 
