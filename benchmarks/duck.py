@@ -1,19 +1,19 @@
-"""The group and the directory question, answered by DuckDB: a side of `benchmarks.report`.
+"""The group and directory reports computed with DuckDB, as one side of `benchmarks.report`.
 
     python -m benchmarks.duck WORLD ANSWERS
 
 Reads the dump of a world that `lurge synth` made, in one process with all cores, and writes its answers to the file
 ANSWERS. Needs `pip install duckdb`.
 
-The fastest of several ways to ask: the dump is read once and summed by (group, parent directory) as it comes, with
-filetypes as numbers; base directories and subdirectories are then looked for only once for each directory, with a hash
-join on the path's beginning at every depth that base directories have. To split every record's path and join every
-record takes twice the time of all cores. To write the lines into a table first and read that takes as much time
-and four times the memory, and so does a table with the filetype in its key.
+This is the fastest of several queries that were tried. It reads the dump once and sums it by (group, parent directory)
+while reading, with filetypes as numbers. Then it looks up base directories and subdirectories once for each directory,
+by a hash join on the beginning of the path at every depth that base directories have. Splitting every record's path and
+joining every record takes twice the CPU time. Writing the lines into a table first and querying that takes as much time
+and four times the memory. So does a table with the filetype in its key.
 
-Paths stay as the dump, or the cast from bytes to text, escapes them, which keeps different paths different, and base
-directories are escaped likewise; only the few rows of the answer are decoded. Two things that no made-up world has are
-left out: a base directory that is a file, and lines to reject.
+Paths stay escaped: by the dump, or by the cast from bytes to text. Different paths remain different, and base
+directories are escaped in the same way. Only the few rows of the answer are decoded. Two cases are left out, because
+synthetic worlds do not have them: a base directory that is a file, and rejected lines.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COLUMNS = {
 }  # fmt: skip
 GZIP = ".gz"
 
-# By parent directory, which for a directory is itself: what it uses counts below its own base directory.
+# Sums by parent directory. A directory is its own parent here, because its own size counts for its base directory.
 SUM_DIRECTORIES = """
 create temp table sums as
 with records as (
@@ -90,9 +90,9 @@ from sums join places using (gid, directory) where is_file group by gid, base, s
 
 
 def filetype_macro(filetypes: Iterable[FileType]) -> str:
-    """A macro from the lowered end of a path to the number of its filetype.
+    """The SQL of a macro that returns the number of a filetype from the end of a path in lower case.
 
-    For filetypes that exclude each other, as the built-in ones do; what ends in .gz is told apart first.
+    The filetypes must exclude each other, as the built-in ones do. Names in .gz are distinguished first.
     """
     branches: dict[bool, list[str]] = {True: [], False: []}
     for number, filetype in enumerate(filetypes):
@@ -105,17 +105,17 @@ def filetype_macro(filetypes: Iterable[FileType]) -> str:
 
 
 def unescape_cast(text: str) -> bytes:
-    r"""The bytes that DuckDB's cast from bytes to text wrote, some as \xHH."""
-    return re.sub(rb"\\x([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), text.encode())
+    r"""The bytes of a text from DuckDB's cast of bytes to text, which writes some bytes as \xHH."""
+    return re.sub(rb"\\x([0-9A-F]{2})", lambda match: bytes([int(match[1], 16)]), text.encode())
 
 
 def unescape(text: str, quoted: bool) -> str:
-    """A part of a path as lurge shows it."""
+    """A part of a path, in the form that lurge shows."""
     return shown(decode_quoted(b'"' + text.encode() + b'"') if quoted else unescape_cast(text))
 
 
 def load_bases(connection: duckdb.DuckDBPyConnection, world: World, quoted: bool) -> None:
-    """A table of the base directories, escaped as the paths are."""
+    """Create a table of the base directories, escaped like the paths."""
     connection.execute("create temp table bases (gid bigint, path varchar, depth bigint)")
     rows = [
         (gid, quote_inside(path).decode() if quoted else path, path.count(b"/")) for gid, path in world.base_directories
@@ -124,7 +124,7 @@ def load_bases(connection: duckdb.DuckDBPyConnection, world: World, quoted: bool
 
 
 def ask(world: World) -> Answers:
-    """DuckDB's answers."""
+    """Compute the answers with DuckDB."""
     quoted = world.era.encoding is Encoding.QUOTED
     filetypes = world.config.filetypes
     columns = dict(list(COLUMNS.items())[: world.era.columns])
@@ -156,7 +156,7 @@ def ask(world: World) -> Answers:
 
 
 def ends_in_slash(world: World) -> bool:
-    """Whether the dump's directories do, as those of newer eras; its first lines are of directories then."""
+    """True if directories end in a slash, as in newer eras. In such dumps the first line is a directory."""
     line = world.first_lines.partition(b"\n")[0]
     return line.split(b"\t")[0].endswith(b'/"')
 

@@ -1,10 +1,10 @@
-"""Run one process and write down what it took, for `benchmarks.report`.
+"""Run one process and record its time and memory, for `benchmarks.report`.
 
     python -I -S benchmarks/measured.py FOLDER COMMAND...
 
-Writes FOLDER/<rank>.json, or FOLDER/alone.json outside MPI. Between mpiexec and each rank it tells what every single
-rank takes. It imports next to nothing, because a process that has just been started counts its parent's memory as its
-own peak until then: no peak is below this program's, some 10 MiB.
+Writes FOLDER/<rank>.json, or FOLDER/alone.json outside MPI. If mpiexec starts it in place of each rank, it measures
+every rank separately. It imports very little, because the peak memory of a new process includes the memory of its
+parent: no peak is below that of this program, about 10 MiB.
 """
 
 import os
@@ -18,7 +18,7 @@ def main() -> int:
     folder, *command = sys.argv[1:]
     rank = next((os.environ[name] for name in RANK_VARIABLES if name in os.environ), "alone")
     started = time.monotonic()
-    # Spawned, not started by subprocess: mpiexec talks to its ranks through files that must stay open.
+    # Not started by subprocess, which would close the file descriptors by which mpiexec and its ranks communicate.
     process = os.posix_spawnp(command[0], command, os.environ)
     _, status, used = os.wait4(process, 0)
     wall = time.monotonic() - started

@@ -1,10 +1,10 @@
-"""The same sums in a plain Python loop, in the manner of the older scripts: a side of `benchmarks.report`.
+"""The same sums in a plain Python loop, like that of the older scripts, as one side of `benchmarks.report`.
 
     python -m benchmarks.plain_loop WORLD [RECORDS]
 
-Reads the first records of the dump of a world that `lurge synth` made, on one core. It is as fast as it can be written
-without arrays or compiled code, and as careless as the scripts were: base directories are found by the beginnings of
-paths, and nothing is checked or rejected.
+Reads the first records of the dump of a world that `lurge synth` made, on one core. The loop is as fast as possible
+without arrays or compiled code, and as careless as the scripts were: base directories are matched as string prefixes,
+and lines are not checked or rejected.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def subdirectory(below: bytes, deep: set[bytes]) -> bytes:
 
 
 def read(world: World, lines: Iterable[bytes]) -> dict[str, dict[tuple[object, ...], list[int]]]:
-    """Sums by group, directory and user: [size, newest mtime, count]; by directory and filetype: [size]."""
+    """Sums by group, directory and user: [size, newest mtime, records]. By directory and filetype: [size]."""
     quoted = world.era.encoding is Encoding.QUOTED
     latest = world.dump.time
     deep = {name.encode() for name in world.config.reports.deep_directories}
@@ -80,7 +80,7 @@ def read(world: World, lines: Iterable[bytes]) -> dict[str, dict[tuple[object, .
 
 
 def add(sums: list[int], size: int, mtime: int) -> None:
-    """One record more."""
+    """Add a record to sums."""
     sums[0] += size
     if mtime > sums[1]:
         sums[1] = mtime

@@ -1,14 +1,14 @@
-"""How long `lurge report` takes beside inflating alone, DuckDB, and a plain Python loop, on made-up worlds.
+"""Benchmark of `lurge report` beside inflating alone, DuckDB and a plain Python loop, on synthetic worlds.
 
     python -m benchmarks.report [--records N] [--eras 5.0,6.4] [--runs R] [--folder DIR] [--memory]
 
-Needs `pip install duckdb rapidgzip`, mpi4py with an MPI, and `igzip` of the package isal. A world is made in DIR/ERA
-unless there is one, and is told by its number of records in the headings; without DIR it goes when all is done.
+Needs `pip install duckdb rapidgzip`, mpi4py with an MPI, and `igzip` of the package isal. A world is created in DIR/ERA
+unless it exists. The headings show its number of records. Without DIR, worlds are temporary.
 
-Sides take turns, so that noise of the machine falls on all of them, after one run of lurge that compiles, stores, and
-brings the dump into memory. DuckDB's answers are compared with what lurge stored; a difference is an error. Wall clock
-is from the start of a side's program to its end, CPU is of all its processes, and peaks are of resident memory, of
-every rank by itself. No peak is told below 10 MiB (`benchmarks.measured` says why).
+First lurge runs once, to compile, to store, and to bring the dump into the page cache. Then the sides take turns, so
+that noise of the machine affects all of them. DuckDB's answers are compared with those that lurge stored; a difference
+is an error. Wall time is from the start of a side's program to its end. CPU time is of all its processes. Peaks are of
+resident memory, separately for each rank. No peak is below 10 MiB (see `benchmarks.measured`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RANKS = (2, 3, 4)
 SMALL = 2_000_000
 TINY = 1_000
 LONG = 120
-"""Seconds; a side other than lurge that takes longer runs only once."""
+"""Seconds. A side other than lurge that takes longer runs only once."""
 
 FLOOR, DUCKDB, LOOP, ALONE = "igzip -dc", "DuckDB", "plain Python loop", "lurge, alone"
 MEASURED = Path(__file__).with_name("measured.py")
@@ -46,7 +46,7 @@ Environment = dict[str, str]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a side: seconds, MiB of each process, and what it printed."""
+    """One run of a side. wall, cpu: seconds. peaks: MiB of each process. output: standard output."""
 
     wall: float
     cpu: float
@@ -55,16 +55,16 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What `lurge report --json` printed."""
+        """The output of `lurge report --json`."""
         result: dict[str, Any] = json.loads(self.output)
         return result
 
 
 @dataclass
 class Side:
-    """One way to read a dump.
+    """A program to compare.
 
-    records: of how many, where it reads fewer than there are. check: exits where the answers of a run are wrong.
+    records: number of records that it reads, if not all. check: exits if the answers of a run are wrong.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Side:
 
     @property
     def peaks(self) -> list[float]:
-        """Of each process, the median of all runs."""
+        """The median of all runs for each process."""
         return [statistics.median(peaks) for peaks in zip(*(run.peaks for run in self.runs), strict=True)]
 
 
@@ -101,7 +101,7 @@ class Side:
 
 
 def execute(command: Sequence[str], output: int = subprocess.PIPE, **environment: str) -> bytes:
-    """What a command printed. Exits with its messages where it fails."""
+    """The output of a command. Exits with its error messages if it fails."""
     process = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, env={**os.environ, **environment}
     )
@@ -113,18 +113,18 @@ def execute(command: Sequence[str], output: int = subprocess.PIPE, **environment
 def measure(
     command: Sequence[str], ranks: int = 1, output: int = subprocess.PIPE, environment: Environment | None = None
 ) -> Run:
-    """Run a command, or so many ranks of it."""
+    """Run a command and measure it. ranks: number of ranks to start."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as of_ranks:
         measured = [sys.executable, "-I", "-S", str(MEASURED)]
-        started, environment = [*command], environment or {}
+        full_command, environment = [*command], environment or {}
         if ranks > 1:
-            started = [find_mpiexec(), "-n", str(ranks), *measured, of_ranks, *command]
+            full_command = [find_mpiexec(), "-n", str(ranks), *measured, of_ranks, *command]
             environment = {**ONE_MACHINE, **environment}
-        printed = execute([*measured, folder, *started], output, **environment)
-        whole = json.loads((Path(folder) / "alone.json").read_text())
+        printed = execute([*measured, folder, *full_command], output, **environment)
+        job = json.loads((Path(folder) / "alone.json").read_text())
         names = range(ranks) if ranks > 1 else ()
-        parts = [json.loads((Path(of_ranks) / f"{rank}.json").read_text()) for rank in names] or [whole]
-    return Run(whole["wall"], sum(part["cpu"] for part in parts), tuple(part["peak"] for part in parts), printed)
+        parts = [json.loads((Path(of_ranks) / f"{rank}.json").read_text()) for rank in names] or [job]
+    return Run(job["wall"], sum(part["cpu"] for part in parts), tuple(part["peak"] for part in parts), printed)
 
 
 def python(*arguments: object) -> list[str]:
@@ -136,7 +136,7 @@ def report_command(world: World, force: bool = True) -> list[str]:
 
 
 def make_world(folder: Path, records: int, era: str) -> World:
-    """The world in a folder, made unless it is there, with everything stored and compiled."""
+    """The world in a folder, created if necessary, with its reports stored and the kernels compiled."""
     world = World(folder)
     if not world.file.exists():
         options = ("--records", records, "--volumes", 1, "--era", era, "--quiet")
@@ -149,14 +149,14 @@ def make_world(folder: Path, records: int, era: str) -> World:
 
 
 def program(name: str) -> str:
-    """The path of a program. Exits where it is missing."""
+    """The path of a program. Exits if it is missing."""
     beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    return found or sys.exit(f"{name} is missing: see the top of {__file__}")
+    path = str(beside) if beside.exists() else shutil.which(name)
+    return path or sys.exit(f"{name} is missing: see the top of {__file__}")
 
 
 def compare(world: World, answers: Path) -> None:
-    """Exit where DuckDB's answers are not what lurge stored."""
+    """Exit if DuckDB's answers differ from those that lurge stored."""
     differences = world.stored_answers().differences(pickle.loads(answers.read_bytes()))  # noqa: S301 - our own
     if differences:
         sys.exit("DuckDB and lurge differ:\n" + "\n".join(differences))
@@ -170,11 +170,11 @@ def lurge_sides(world: World) -> list[Side]:
 
 def all_sides(world: World, answers: Path) -> list[Side]:
     dump = str(world.dump.path)
-    away = subprocess.DEVNULL
+    discard = subprocess.DEVNULL
     loop_records = min(LOOP_RECORDS, world.records)
     return [
-        Side(FLOOR, partial(measure, [program("igzip"), "-dc", dump], output=away)),
-        Side("rapidgzip -P 0", partial(measure, [program("rapidgzip"), "-P", "0", "-d", "-c", dump], output=away)),
+        Side(FLOOR, partial(measure, [program("igzip"), "-dc", dump], output=discard)),
+        Side("rapidgzip -P 0", partial(measure, [program("rapidgzip"), "-P", "0", "-d", "-c", dump], output=discard)),
         *lurge_sides(world),
         Side(
             DUCKDB,
@@ -190,7 +190,7 @@ def all_sides(world: World, answers: Path) -> list[Side]:
 
 
 def run_rounds(sides: Sequence[Side], rounds: int) -> dict[str, Side]:
-    """Let all sides take turns; returns them by name."""
+    """Run all sides in turn, several rounds. Returns the sides by name."""
     for number in range(1, rounds + 1):
         for side in sides:
             print(f"round {number}: {side.name}", file=sys.stderr, flush=True)
@@ -202,7 +202,7 @@ def run_rounds(sides: Sequence[Side], rounds: int) -> dict[str, Side]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a Markdown table; all columns but the first are numbers."""
+    """Print a Markdown table. All columns but the first are numbers."""
     print("| " + " | ".join(header) + " |")
     print("|---" + "|--:" * (len(header) - 1) + "|")
     for row in rows:
@@ -232,10 +232,10 @@ def print_sides(sides: dict[str, Side], records: int) -> None:
 
 
 def print_goals(sides: dict[str, Side], records: int) -> None:
-    """What lurge is to reach, and the ratios of medians that it reached alone and with ranks."""
+    """Print the goals of lurge, and the ratios of medians that it reached, alone and with ranks."""
     loop = sides[LOOP]
     loop_speed = (loop.records or records) / loop.cpu
-    ours = [side for side in sides.values() if side.is_lurge]
+    own_sides = [side for side in sides.values() if side.is_lurge]
     goals: list[tuple[str, Callable[[Side], float], Callable[[float], bool]]] = [
         ("wall clock of `igzip -dc`, at most 2 times", lambda side: side.wall / sides[FLOOR].wall, lambda x: x <= 2),
         ("faster than DuckDB, at least 6 times", lambda side: sides[DUCKDB].wall / side.wall, lambda x: x >= 6),
@@ -247,13 +247,13 @@ def print_goals(sides: dict[str, Side], records: int) -> None:
     ]
     rows = []
     for text, ratio, reached in goals:
-        ratios = map(ratio, ours)
+        ratios = map(ratio, own_sides)
         rows.append([text, *(f"{value:.2f} {'yes' if reached(value) else 'no'}" for value in ratios)])
-    table(("goal", *(side.name for side in ours)), rows)
+    table(("goal", *(side.name for side in own_sides)), rows)
 
 
 def stages_of(result: dict[str, Any]) -> dict[str, float]:
-    """Seconds of each stage that one report tells, those of its volume first."""
+    """Seconds of each stage in the output of a report, the stages of its volume first."""
     stages: dict[str, float] = {}
     for part in (*result["volumes"], result):
         for name, seconds in part.get("stages", {}).items():
@@ -262,16 +262,16 @@ def stages_of(result: dict[str, Any]) -> dict[str, float]:
 
 
 def print_stages(sides: Iterable[Side]) -> None:
-    """Medians of the stages' seconds, and their shares of all stages together; nothing where lurge tells none."""
+    """Print the median seconds of each stage, and its share of all stages. Without stages it prints nothing."""
     columns: dict[str, dict[str, float]] = {}
     for side in sides:
-        told = [stages_of(run.result) for run in side.runs]
-        names = dict.fromkeys(name for stages in told for name in stages)
-        columns[side.name] = {name: statistics.median(stages.get(name, 0) for stages in told) for name in names}
+        runs = [stages_of(run.result) for run in side.runs]
+        names = dict.fromkeys(name for stages in runs for name in stages)
+        columns[side.name] = {name: statistics.median(stages.get(name, 0) for stages in runs) for name in names}
     names = dict.fromkeys(name for stages in columns.values() for name in stages)
     if not names:
         return
-    print("Share of time in each stage: seconds as `lurge report --json` tells them, and per cent of their sum\n")
+    print("Time in each stage: seconds from `lurge report --json`, and per cent of their sum\n")
     rows = []
     for name in names:
         cells = [
@@ -286,12 +286,12 @@ def print_memory(sides: dict[str, Side], small: dict[str, Side], records: int, s
     print("Peak memory of each process, MiB\n")
     rows = []
     for name, side in small.items():
-        rows.append([name, *(", ".join(f"{peak:,.0f}" for peak in one.peaks) for one in (side, sides[name]))])
+        rows.append([name, *(", ".join(f"{peak:,.0f}" for peak in measured.peaks) for measured in (side, sides[name]))])
     table(("side", f"{small_records:,} records", f"{records:,} records"), rows)
 
 
 def print_start(world: World, folder: Path, era: str, runs: int) -> None:
-    """What a report takes that has nothing to read, and one that compiles first."""
+    """Print the time of a report that has nothing to read, and of one that has to compile first."""
     warm = statistics.median(measure(report_command(world, force=False)).wall for _ in range(runs))
     print(f"Everything stored already: {warm:.2f} s\n")
     tiny = make_world(folder / f"tiny-{era}", TINY, era)
@@ -302,15 +302,15 @@ def print_start(world: World, folder: Path, era: str, runs: int) -> None:
 
 
 def benchmark(era: str, folder: Path, records: int, runs: int, memory: bool) -> None:
-    """Everything about one era."""
+    """Run and print all comparisons for one era."""
     world = make_world(folder / era, records, era)
     with tempfile.TemporaryDirectory() as answers:
         sides = run_rounds(all_sides(world, Path(answers) / "answers"), runs)
-    ours = [side for side in sides.values() if side.is_lurge]
+    own_sides = [side for side in sides.values() if side.is_lurge]
     print(f"## Era {era}: {world.records:,} records, {world.dump.size / 2**20:,.0f} MiB, {os.cpu_count()} cores\n")
     print_sides(sides, world.records)
     print_goals(sides, world.records)
-    print_stages(ours)
+    print_stages(own_sides)
     if memory:
         small = make_world(folder / f"small-{era}", SMALL, era)
         print_memory(sides, run_rounds(lurge_sides(small), 1), world.records, small.records)
@@ -319,11 +319,15 @@ def benchmark(era: str, folder: Path, records: int, runs: int, memory: bool) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
-    parser.add_argument("--records", type=int, default=20_000_000, help="of each world that is made")
-    parser.add_argument("--eras", default="5.0,6.4", help="separated by commas")
-    parser.add_argument("--runs", type=int, default=3, help="of each side")
-    parser.add_argument("--folder", type=Path, help="where worlds are, or are made")
-    parser.add_argument("--memory", action="store_true", help=f"also compare peaks with those at {SMALL:,} records")
+    parser.add_argument(
+        "--records", type=int, default=20_000_000, help="number of records of each world that is created"
+    )
+    parser.add_argument("--eras", default="5.0,6.4", help="eras to compare, separated by commas")
+    parser.add_argument("--runs", type=int, default=3, help="number of runs of each side")
+    parser.add_argument("--folder", type=Path, help="folder of the worlds; missing worlds are created there")
+    parser.add_argument(
+        "--memory", action="store_true", help=f"also compare peak memory with that for {SMALL:,} records"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).absolute()

@@ -1,11 +1,11 @@
-"""How long a job takes on so many ranks: a simulation, checked against runs here, then asked about a large site.
+"""Simulation of a job's time by number of ranks: checked against runs on this machine, then applied to a large site.
 
     python -m benchmarks.scale [RECORDS_A_VOLUME [VOLUMES]]
 
-What a line costs is measured in a run on three ranks: the controller inflates, cuts and sends it, a worker receives and
-reads it. The simulation deals ranks out as lurge does (lurge.parallel.plan), lets every controller go as fast as its
-core or its crew allows, all of them together no faster than the cores there are, and lends the crews of those that are
-done.
+The cost of a line is measured in a run on three ranks: the controller inflates, cuts and sends the line, a worker
+receives and reads it. The simulation distributes ranks as lurge does (lurge.parallel.plan). Each controller is as fast
+as its core or its workers allow. All processes together are limited by the number of cores. The workers of finished
+controllers are lent to the others.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAME_BYTES = 24
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a core: of a controller and of a worker for a line, and of the whole job for starting a rank."""
+    """CPU seconds. controller, worker: for a line. start: for starting a rank."""
 
     controller: float
     worker: float
@@ -50,70 +50,70 @@ class Measured:
 
 
 def simulate(lines: Sequence[int], ranks: int, cores: int, costs: Costs) -> float:
-    """Seconds from the first line to the last of volumes of so many lines."""
+    """The seconds from the first to the last line. lines: number of lines of each volume."""
     plan = make_plan(ranks, len(lines), WORKERS_PER_VOLUME)
     crews = {number: len(crew) for number, crew in enumerate(share(plan.workers, len(plan.controllers)))}
     waiting = sorted(lines)
-    left = {number: float(waiting.pop()) for number in crews if waiting}
+    remaining = {number: float(waiting.pop()) for number in crews if waiting}
     now = 0.0
-    while left:
-        rates = {number: rate_of(crews[number], cores, costs) for number in left}
+    while remaining:
+        rates = {number: rate_of(crews[number], cores, costs) for number in remaining}
         used = sum(rate * (costs.controller + costs.worker) for rate in rates.values())
         slower = max(1.0, used / cores)
-        step = min(left[number] * slower / rates[number] for number in left)
+        step = min(remaining[number] * slower / rates[number] for number in remaining)
         now += step
-        for number in list(left):
-            left[number] -= step * rates[number] / slower
-            if left[number] <= 1e-6 * max(lines):
-                del left[number]
+        for number in list(remaining):
+            remaining[number] -= step * rates[number] / slower
+            if remaining[number] <= 1e-6 * max(lines):
+                del remaining[number]
                 if waiting:
-                    left[number] = float(waiting.pop())
-                elif left:
-                    smallest = min(left, key=lambda one: crews[one])
+                    remaining[number] = float(waiting.pop())
+                elif remaining:
+                    smallest = min(remaining, key=lambda controller: crews[controller])
                     crews[smallest] += crews[number]
                     crews[number] = 0
     return now
 
 
 def rate_of(crew: int, cores: int, costs: Costs) -> float:
-    """Lines a second of one controller, whose threads work where it has no crew."""
+    """Lines a second of one controller. If it has no workers, its own threads work."""
     workers = crew or max(1, cores - 1)
     return min(1 / costs.controller, workers / costs.worker)
 
 
 def run(folder: Path, ranks: int) -> Measured:
-    """One whole job on so many ranks."""
+    """Run and measure a whole job."""
     command = [sys.executable, "-m", "lurge", "report", "-c", str(folder / "lurge.toml")]
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--force", "--json", "--quiet", "-n", str(ranks)], check=True, stdout=subprocess.PIPE, text=True
     )
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    stages = [volume["stages"] for volume in json.loads(done.stdout)["volumes"]]
+    stages = [volume["stages"] for volume in json.loads(process.stdout)["volumes"]]
     return Measured(
         wall=wall,
         cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        inflate_and_cut=sum(one["inflate"] + one["cut"] for one in stages),
-        read=sum(one["read"] for one in stages),
+        inflate_and_cut=sum(seconds["inflate"] + seconds["cut"] for seconds in stages),
+        read=sum(seconds["read"] for seconds in stages),
     )
 
 
 def make_world(folder: Path, records: int, volumes: int) -> Path:
-    """A made-up world of volumes of so many records each."""
+    """Create a synthetic world. records: of each volume."""
     command = [sys.executable, "-m", "lurge", "synth", "-o", str(folder), "--records", str(records)]
     subprocess.run([*command, "--volumes", str(volumes)], check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
 def measure_costs(world: Path, tiny: Path, lines: int) -> Costs:
-    """What lines and starts cost. What cannot be told apart (receiving, waking) is shared between both sides."""
+    """Measure the costs. Time that belongs to neither side (receiving, waking) is divided equally between both."""
     start = run(tiny, 3)
-    one = run(world, 3)
-    busy = one.inflate_and_cut + one.read
-    other = max(0.0, one.cpu - start.cpu - busy)
+    measured = run(world, 3)
+    busy = measured.inflate_and_cut + measured.read
+    rest = max(0.0, measured.cpu - start.cpu - busy)
     return Costs(
-        controller=(one.inflate_and_cut + other / 2) / lines,
-        worker=(one.read + other / 2) / lines,
+        controller=(measured.inflate_and_cut + rest / 2) / lines,
+        worker=(measured.read + rest / 2) / lines,
         start=start.cpu / 3,
     )
 

@@ -1,11 +1,11 @@
-"""How long a volume's swap takes in SQLite and on servers (MariaDB, PostgreSQL), beside their bulk loaders.
+"""Benchmark of a volume's swap in SQLite, MariaDB and PostgreSQL, beside the bulk loader of each.
 
     python -m benchmarks.swap [DIRECTORIES [FILE_SIZES_EACH [RUNS]]]
 
-Starts private servers; needs the programs that the tests need. Both sides store the same rows of `directory` and
-`file_size`, the loaders (LOAD DATA and COPY from files, sqlite3's executemany from lists, which are there already)
-into empty tables of the same shape; the swap also replaces the rows of the day before, names every row, writes
-history, reconciles, and commits.
+Starts private servers; needs the same programs as the tests. Both sides store the same rows of `directory` and
+`file_size`. The loaders store them into empty tables of the same shape: LOAD DATA and COPY from existing files, and
+executemany of sqlite3 from existing lists. The swap also replaces the rows of the day before, names every row, writes
+history, reconciles and commits.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TABLES = (schema.directory, schema.file_size)
 
 
 def make_report(directories: int, sizes: int, day: date) -> NamedReport:
-    """A volume of so many directories with so many file sizes each."""
+    """The report of a volume. sizes: number of file sizes in each directory."""
     rows = [
         DirectoryUsage(
             number % GROUPS, f"/lustre/scratch101/teams/team{number % GROUPS}", f"users/person{number:07d}",
@@ -86,13 +86,13 @@ def write_rows(database: Database, folder: Path) -> None:
 
 
 def load_data(database: Database, folder: Path) -> float:
-    """Seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
+    """The seconds that LOAD DATA takes for the stored rows, into empty tables of the same shape."""
     write_rows(database, folder)
     with database.writing() as connection:
         for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS load_{table.name}")
             connection.exec_driver_sql(f"CREATE TABLE load_{table.name} LIKE {table.name}")
-    # The driver's own connection: ours sends no files.
+    # A plain connection of the driver, because lurge's connections refuse to send files.
     url = database.engine.url
     socket = str(url.query["unix_socket"])
     with closing(MySQLdb.connect(unix_socket=socket, user=url.username, db=url.database, local_infile=1)) as plain:
@@ -107,7 +107,7 @@ def load_data(database: Database, folder: Path) -> float:
 
 
 def copy_from(database: Database, folder: Path) -> float:
-    """Seconds that COPY takes for the stored rows, into empty tables of the same shape."""
+    """The seconds that COPY takes for the stored rows, into empty tables of the same shape."""
     write_rows(database, folder)
     with database.writing() as connection:
         for table in TABLES:
@@ -127,14 +127,14 @@ def copy_from(database: Database, folder: Path) -> float:
                     copy.write(piece)
     seconds = time.monotonic() - started
     with database.writing() as connection:
-        # Their keys refer to rows that the next swap deletes.
+        # Their foreign keys refer to rows that the next swap deletes.
         for table in TABLES:
             connection.exec_driver_sql(f"DROP TABLE load_{table.name}")
     return seconds
 
 
 def execute_many(database: Database, folder: Path) -> float:
-    """Seconds that sqlite3's executemany takes for the stored rows, into empty tables of the same shape."""
+    """The seconds that sqlite3's executemany takes for the stored rows, into empty tables of the same shape."""
     stored, empty = (sqlite3.connect(path) for path in (str(database), folder / "empty.db"))
     with closing(stored), closing(empty):
         rows = {table.name: stored.execute(f"SELECT * FROM {table.name}").fetchall() for table in TABLES}  # noqa: S608
@@ -143,14 +143,14 @@ def execute_many(database: Database, folder: Path) -> float:
                 empty.execute(statement)
         started = time.monotonic()
         with empty:
-            for name, many in rows.items():
-                row = ", ".join("?" * len(many[0]))
-                empty.executemany(f"INSERT INTO {name} VALUES ({row})", many)  # noqa: S608
+            for name, values in rows.items():
+                row = ", ".join("?" * len(values[0]))
+                empty.executemany(f"INSERT INTO {name} VALUES ({row})", values)  # noqa: S608
         return time.monotonic() - started
 
 
 def compare(url: str, loader: Callable[[Database, Path], float], directories: int, sizes: int, runs: int) -> None:
-    """Print how long the swap takes, and the loader, in turn."""
+    """Run the swap and the loader in turn, and print their times."""
     database = Database(DatabaseConfig(url=url))
     database.dialect.prepare()
     upgrade(database, USAGE)

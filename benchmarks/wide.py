@@ -1,9 +1,9 @@
-"""How long a volume with millions of directories takes to read, merge and store, and how much memory.
+"""Benchmark of a volume with millions of directories: time to read, merge and store it, and memory.
 
     python -m benchmarks.wide [DIRECTORIES [FILES_EACH]]
 
-The dump has so many directories below 500 base directories, each of which is a row of the directory report, with files
-of four filetypes. What is read and stored goes through SQLite.
+The directories are distributed over 500 base directories. Each of them is a row of the directory report. Their files
+are of four filetypes. The reports are stored in SQLite.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ provider = "nss"
 
 
 def make_world(folder: Path, directories: int, files: int) -> int:
-    """Write a dump of so many directories with so many files each; returns the number of records."""
+    """Write a dump. files: number of files in each directory. Returns the number of records."""
     today = datetime.now(UTC)
     dumps = folder / "dumps"
     dumps.mkdir()
@@ -64,9 +64,9 @@ def main() -> None:
         print(f"{directories:,} directories, {records:,} records")
         command = [sys.executable, "-m", "lurge", "report", "-c", str(folder / "lurge.toml"), "--json", "--quiet"]
         started = time.monotonic()
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         wall = time.monotonic() - started
-        outcome = json.loads(done.stdout)
+        outcome = json.loads(process.stdout)
         (volume,) = outcome["volumes"]
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         print(f"whole job {wall:.1f} s, peak {peak:,} MiB; read in {volume['seconds']:.1f} s")

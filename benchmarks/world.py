@@ -1,4 +1,4 @@
-"""A made-up world of one volume: its dump, and what lurge stored of it."""
+"""A synthetic world of one volume: its dump, and the reports that lurge stored."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SAMPLE_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Answers:
-    """Both questions' answers in one form, as sets of rows, so that answers of two programs can be compared.
+    """The group and directory reports as sets of rows, so that the answers of two programs can be compared.
 
     groups: (group, base directory, bytes, days). directories: (group, base directory, subdirectory, files, bytes,
-    days, bytes by the name of the filetype). records: how many are attributed.
+    days, bytes by the name of the filetype). records: number of attributed records.
     """
 
     groups: frozenset[tuple[Any, ...]]
@@ -34,20 +34,20 @@ class Answers:
     records: int
 
     def differences(self, other: Answers) -> list[str]:
-        """The first few rows that only one of two answers has; empty where they are equal."""
+        """The first few rows that only one of both answers has; an empty list if the answers are equal."""
         rows = [*(self.groups ^ other.groups), *(self.directories ^ other.directories)]
         counts = [(self.records, other.records)] if self.records != other.records else []
         return [repr(row) for row in [*counts, *rows[:6]]]
 
 
 def not_zero(names: Iterable[str], sizes: Iterable[int]) -> frozenset[tuple[str, int]]:
-    """The sizes by name that lurge stores."""
+    """The sizes by name without those of 0, which lurge does not store."""
     return frozenset((name, size) for name, size in zip(names, sizes, strict=True) if size)
 
 
 @dataclass(frozen=True)
 class World:
-    """What `lurge synth` wrote into a folder."""
+    """A world that `lurge synth` wrote into a folder."""
 
     folder: Path
 
@@ -78,7 +78,7 @@ class World:
 
     @cached_property
     def records(self) -> int:
-        """How many the dump has, as stored."""
+        """The number of records in the dump, as stored."""
         return int(self._stored("select records from volume_summary where record_date = ?")[0][0])
 
     def group_names(self) -> dict[int, str]:
@@ -90,10 +90,10 @@ class World:
         groups: Iterable[tuple[int, str, int, int, int]],
         directories: Iterable[tuple[int, str, str, int, int, int, tuple[int, ...]]],
     ) -> Answers:
-        """Answers to compare.
+        """Build answers from rows.
 
         groups: (gid, base directory, bytes, newest mtime, records). directories: (gid, base directory, subdirectory,
-        bytes, newest mtime, files, bytes by filetype as configured); those that are shown alike become one.
+        bytes, newest mtime, files, bytes by filetype as configured). Directories that are shown alike are merged.
         """
         names, day = self.group_names(), self.dump.record_date
         types = [filetype.name for filetype in self.config.filetypes]
@@ -108,7 +108,7 @@ class World:
         )
 
     def stored_answers(self) -> Answers:
-        """What lurge stored."""
+        """The answers that lurge stored."""
         groups = self._stored(
             "select group_name, directory_path, used, last_modified from lustre_usage"
             " join base_directory using (base_directory_id) join unix_group on group_id = unix_id where record_date = ?"
@@ -132,7 +132,7 @@ class World:
         )
 
     def _stored(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of a query with one parameter, the dump's record date."""
+        """The rows of a query with one parameter, the dump's record date."""
         day: date = self.dump.record_date
         database = sqlite3.connect(self.folder / "out" / "lurge.db")
         try:

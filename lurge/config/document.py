@@ -46,7 +46,7 @@ def find_file(given: Path | None, optional: bool = False) -> Path:
 
 @dataclass(frozen=True)
 class Document:
-    """A lurge.toml. If there is no file, its text is empty."""
+    """A lurge.toml. If the file does not exist, the text is empty."""
 
     file: Path
     text: str
@@ -66,7 +66,7 @@ class Document:
             raise ConfigError(file, "", f"is not TOML: {error}") from error
 
     def at(self, place: Place) -> Any:
-        """The value at a place; None if there is no value."""
+        """The value at a place, or None."""
         value: Any = self.values
         for part in place:
             try:

@@ -87,10 +87,10 @@ def resolve(value: object, info: ValidationInfo) -> Path:
 
 
 def at_home(path: str) -> str:
-    """`path` with a leading `~/` expanded. Raises ValueError if there is no home directory."""
+    """`path` with a leading `~/` expanded. Raises ValueError if $HOME is not set."""
     expanded = os.path.expanduser(path) if path.startswith("~/") else path
     if expanded.startswith("~/"):
-        raise ValueError(f"{path}: there is no home directory, because $HOME is not set")
+        raise ValueError(f"{path}: the home directory is unknown, because $HOME is not set")
     return expanded
 
 

@@ -12,7 +12,7 @@ from lurge.config.section import Section, problem
 
 
 class QuotaConfig(Section):
-    """Quotas of groups. Without this table there are no quotas."""
+    """Quotas of groups. Without this table, groups have none."""
 
     providers: Annotated[tuple[Literal["lfs", "csv"], ...], Strict(False)] = Field(
         ("lfs", "csv"), description="Sources of quotas, in this order. For each group the first that answers counts."

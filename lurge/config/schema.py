@@ -91,7 +91,7 @@ class Schema:
 
     @property
     def default(self) -> str:
-        """The default in words or in TOML; empty if there is no default."""
+        """The default in words or in TOML; empty for keys without a default."""
         node = self._resolved()
         return self.default_in_words or (f"`{toml_value(node['default'])}`" if "default" in node else "")
 

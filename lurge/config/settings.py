@@ -70,7 +70,7 @@ class Config(Section):
 
     @property
     def file(self) -> Path:
-        """The file that was read; if there is no file, its default path."""
+        """The file that was read; its default path if no file exists."""
         return self._file
 
     @property

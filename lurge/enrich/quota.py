@@ -104,7 +104,7 @@ class LfsQuotas:
         return {name: limit for name, (limit, _) in zip(names, answers, strict=True) if limit is not None}
 
     def _ask(self, lfs: str, mount: str, group: str) -> tuple[int | None, str]:
-        """The limit in bytes, and the reason if there is no limit."""
+        """The limit in bytes and an empty text, or None and the reason. The reason is empty if lfs reports no limit."""
         if group.startswith("-"):
             return None, f"{group} would be taken for an option"
         if self._unanswered >= MAX_UNANSWERED:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Submit a lurge job to LSF: bsub_submit.sh report|split|backfill [OPTION]...
 #
-# The options are passed on to the job. The number of ranks, memory, queue, group and logs come from the configuration
-# ($LURGE_CONFIG), as `lurge plan` works them out. A backfill is an array of which one element runs at a time, each
-# reading one date. $LURGE is the lurge to run, $MPIRUN the mpirun that belongs to its mpi4py.
+# Options are passed on to the job. `lurge plan` computes the number of ranks and the memory, and takes queue, group and
+# logs from the configuration ($LURGE_CONFIG). A backfill is submitted as an array job, whose elements run one at a time
+# and read one date each. $LURGE is the lurge command; $MPIRUN is the mpirun that belongs to its mpi4py.
 
 set -euo pipefail
 # shellcheck source=scripts/submit.sh
@@ -22,6 +22,6 @@ options=(-J "$name" -n "$ranks" -o "$log.out" -e "$log.err" -M "$memory_mb_a_ran
     -R "select[mem>$memory_mb_a_rank] rusage[mem=$memory_mb_a_rank]")
 [ -z "$queue" ] || options+=(-q "$queue")
 [ -z "$group" ] || options+=(-G "$group")
-# bsub gives the words to a shell again.
+# bsub passes the command line to a shell, so its words are quoted here.
 printf -v line '%q ' "${command[@]}" "$@"
 exec bsub "${options[@]}" "$line"

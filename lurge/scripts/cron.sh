@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The nightly job, for crontab: the environment, then one submission for everything.
+# The nightly job, for crontab: sets up the environment, then submits one job for everything.
 #
 #   0 2 * * *  LURGE_CONFIG=/where/lurge.toml /where/scripts/cron.sh
 #
-# $LURGE_PROFILE is a file to source first (the scheduler's profile, passwords). $LURGE_SUBMIT is the script that submits;
-# unless it is set, bsub_submit.sh or sbatch_submit.sh beside this one, whichever scheduler is on PATH. Without a scheduler,
-# local_submit.sh runs the job on this machine. Options are passed on to `lurge report`.
+# $LURGE_PROFILE is a file to source first (the scheduler's profile, passwords). $LURGE_SUBMIT is the script that submits
+# the job. By default it is bsub_submit.sh or sbatch_submit.sh in this folder, depending on the scheduler on PATH. If there
+# is no scheduler, local_submit.sh can run the job on this machine. Options are passed on to `lurge report`.
 
 set -euo pipefail
 if [ -n "${LURGE_PROFILE:-}" ]; then
@@ -14,7 +14,7 @@ if [ -n "${LURGE_PROFILE:-}" ]; then
     . "$LURGE_PROFILE"
     set -u
 fi
-: "${LURGE_CONFIG:?name the configuration file in LURGE_CONFIG}"
+: "${LURGE_CONFIG:?set LURGE_CONFIG to the configuration file}"
 export LURGE_CONFIG
 here=$(dirname "$0")
 submit=${LURGE_SUBMIT:-}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Run a lurge job on this machine, where there is no scheduler: local_submit.sh report|split|backfill [OPTION]...
+# Run a lurge job on this machine, without a scheduler: local_submit.sh report|split|backfill [OPTION]...
 #
-# The job uses every core and ends before this script does, with its exit status. The options are passed on to it; -n RANKS
-# runs it under MPI. Logs go where the configuration ($LURGE_CONFIG) says. $LURGE is the lurge to run.
+# The job uses all cores. This script waits for it and has its exit status. Options are passed on to the job; -n RANKS runs
+# it under MPI. Logs go to the directory in the configuration ($LURGE_CONFIG). $LURGE is the lurge command.
 
 set -euo pipefail
 # shellcheck source=scripts/submit.sh

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Submit a lurge job to Slurm: sbatch_submit.sh report|split|backfill [OPTION]...
 #
-# The options are passed on to the job. The number of ranks, memory, partition, account and logs come from the
-# configuration ($LURGE_CONFIG), as `lurge plan` works them out. A backfill is an array of which one element runs at a
-# time, each reading one date. $LURGE is the lurge to run, $MPIRUN the mpirun that belongs to its mpi4py.
-# $SBATCH_OPTIONS are more options for sbatch, such as --wait.
+# Options are passed on to the job. `lurge plan` computes the number of ranks and the memory, and takes partition,
+# account and logs from the configuration ($LURGE_CONFIG). A backfill is submitted as an array job, whose elements run
+# one at a time and read one date each. $LURGE is the lurge command; $MPIRUN is the mpirun that belongs to its mpi4py.
+# $SBATCH_OPTIONS contains additional options for sbatch, such as --wait.
 
 set -euo pipefail
 # shellcheck source=scripts/submit.sh

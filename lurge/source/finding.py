@@ -120,7 +120,7 @@ def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int)
 def find_base_directories(directory: Path, record_date: date) -> Path:
     """The .basedirs file for a dump: the newest whose date is not after the dump's, else the newest.
 
-    A file without a date in its name is used only if no file has one. Raises BaseDirectoriesError if there is no file.
+    A file without a date in its name is used only if no file has one. Raises BaseDirectoriesError without any file.
     """
     candidates = []
     for path in directory.glob("*.basedirs"):
