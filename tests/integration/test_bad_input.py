@@ -92,7 +92,7 @@ def test_a_database_of_a_newer_lurge(good: Site) -> None:
     connection.execute("update alembic_version set version_num = '9999'")
     connection.commit()
     connection.close()
-    check(good.run(status=1), 1, "9999", "newer lurge")
+    check(good.run(status=1), 1, "9999", "newer version of lurge")
 
 
 def test_output_that_nobody_reads_or_that_has_no_room(good: Site) -> None:
