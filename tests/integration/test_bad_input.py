@@ -104,7 +104,7 @@ def test_a_database_of_a_newer_lurge_is_refused(good: Site) -> None:
     connection.execute("update alembic_version set version_num = '9999'")
     connection.commit()
     connection.close()
-    check(good.run(status=1), 1, "9999", "newer lurge")
+    check(good.run(status=1), 1, "9999", "newer version of lurge")
 
 
 @pytest.mark.parametrize("ranks", ["1", "3"])
