@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+
+import numpy as np
+
+from lurge.model.directories import Directories, to_days
 
 MONTH, YEAR = 30, 365
 AGES = (
@@ -70,6 +74,27 @@ class KindUse(NamedTuple):
     name: str
     size: int
     directories: int
+
+
+@dataclass(frozen=True)
+class KindTotals:
+    """The totals of one volume's directories by filetype and by age."""
+
+    filetypes: list[KindUse]
+    ages: list[KindUse]
+
+
+def kind_totals(directories: Directories, filetypes: Sequence[str], day: date) -> KindTotals:
+    """The totals of a directory report of a date. filetypes: their names in the order of the report's columns."""
+    sizes = directories.filetype_sizes
+    of_types = zip(filetypes, sizes.sum(axis=0).tolist(), np.count_nonzero(sizes, axis=0).tolist(), strict=True)
+    limits = [limit for _, limit in AGES]
+    age = np.searchsorted(limits, to_days(day, directories.newest), side="right")
+    ages = [(AGE_NAMES[number], directories.size[age == number]) for number in np.unique(age).tolist()]
+    return KindTotals(
+        [KindUse(name, int(size), count) for name, size, count in of_types if count],
+        [KindUse(name, int(of_age.sum()), len(of_age)) for name, of_age in ages],
+    )
 
 
 @dataclass

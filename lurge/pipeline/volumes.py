@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lurge.errors import LurgeError
+from lurge.model.overview import KindTotals
 from lurge.model.report import Counts, Sample
 from lurge.model.split import GroupLines
 from lurge.pipeline.frame.outcome import Outcome
@@ -35,7 +36,7 @@ class VolumeOutcome:
 
     seconds: time for reading it. stages: seconds by stage, also of storing, summed over all ranks that took part.
     split: the lines of its groups, if they were asked for; split_error: the reason if there are none. warnings: for
-    people who look after the site.
+    people who look after the site. kinds: totals of the directories that were stored.
     """
 
     volume: str
@@ -50,6 +51,7 @@ class VolumeOutcome:
     users: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     split_error: LurgeError | None = None
+    kinds: KindTotals | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for other programs."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.site import TODAY, Entry, Site, run_lurge
+from tests.site import DUMP_TIME, TODAY, Entry, Site, run_lurge
 from tests.terminal import on_a_terminal, screen
 
 MIB = 2**20
@@ -149,7 +149,7 @@ def test_a_name_that_is_not_stored_is_refused_with_similar_ones(nights: Site) ->
 def test_showing_makes_no_database(site: Site) -> None:
     done = run_lurge("show", "groups", "-c", str(site.config))
     assert done.returncode == 1
-    assert "there is no database" in done.stderr
+    assert "does not exist" in done.stderr
     assert "Traceback" not in done.stderr
     assert not site.database.parent.exists()
 
@@ -169,3 +169,20 @@ def test_a_terminal_shows_the_same_as_a_pipe(nights: Site) -> None:
     nights.run()
     on_screen = screen(on_a_terminal("show", "groups", "-c", str(nights.config)))
     assert "\n".join(on_screen) == shown(nights, "show", "groups")
+
+
+def test_totals_of_a_run_are_those_of_the_database(site: Site) -> None:
+    """The run sums what it stored; a later run, which reads nothing, asks the database."""
+    site.base_directories((10, "/p"))
+    entries = [
+        Entry(f"/p/{number % 40}/f{number}{suffix}", number, mtime=DUMP_TIME - 86400 * 70 * (number % 40))
+        for number in range(200)
+        for suffix in (".bam", ".vcf.gz", "")
+    ]
+    site.dump(*entries)
+    stored, known = (json.loads(site.run("--json").stdout) for _ in range(2))
+    assert [volume["state"] for volume in (*stored["volumes"], *known["volumes"])] == ["stored", "already stored"]
+    assert len(stored["ages"]) > 4
+    assert len(stored["filetypes"]) == 2
+    for key in ("filetypes", "ages"):
+        assert stored[key] == known[key]

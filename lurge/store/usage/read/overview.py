@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from lurge.model.overview import (
     AGES,
     BaseUse,
     GroupTotal,
+    KindTotals,
     KindUse,
     OutsideUse,
     PersonTotal,
@@ -56,19 +59,40 @@ class Overview:
         return sum(age.size for age in self.ages)
 
 
-def read_overview(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> Overview:
-    """Return the totals of those volumes that are stored. group: the key of a group, or None for all."""
+def read_overview(
+    connection: sa.Connection,
+    volumes: Sequence[str],
+    group: int | None = None,
+    kinds: Mapping[tuple[str, date], KindTotals] = MappingProxyType({}),
+) -> Overview:
+    """Return the totals of those volumes that are stored. group: the key of a group, or None for all.
+
+    kinds: totals of directories that are known by volume and date, because to sum millions of rows takes seconds.
+    """
     newest = newest_of_all(connection, volumes)
     dates = {name: day for name, days in newest.items() if (day := days.newest)}
     of_groups = {name: day for name, days in newest.items() if (day := days.groups)}
     of_users = {name: day for name, days in newest.items() if (day := days.users)}
+    known = [kinds[pair] for pair in dates.items() if pair in kinds]
+    others = [name for name, day in dates.items() if (name, day) not in kinds]
+    filetypes = added([*(totals.filetypes for totals in known), filetype_uses(connection, others, group)])
+    ages = added([*(totals.ages for totals in known), age_uses(connection, others, group)])
     return Overview(
         dates=dates,
         groups=group_totals(base_uses(connection, of_groups, group), outside_uses(connection, of_groups, group)),
         people=person_totals(person_uses(connection, of_users, group)),
-        filetypes=filetype_uses(connection, list(dates), group),
-        ages=age_uses(connection, list(dates), group),
+        filetypes=sorted(filetypes, key=lambda kind: (-kind.size, kind.name)),
+        ages=sorted(ages, key=lambda kind: AGE_NAMES.index(kind.name)),
     )
+
+
+def added(lists: Iterable[Iterable[KindUse]]) -> list[KindUse]:
+    """Return one use for each name in some lists."""
+    sums: dict[str, KindUse] = {}
+    for kind in chain.from_iterable(lists):
+        known = sums.get(kind.name, KindUse(kind.name, 0, 0))
+        sums[kind.name] = KindUse(kind.name, known.size + kind.size, known.directories + kind.directories)
+    return list(sums.values())
 
 
 def of_group(column: sa.Column[int], group: int | None) -> sa.ColumnElement[bool]:
@@ -146,7 +170,9 @@ def by_volume(
 
 
 def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
-    """Return the bytes of each filetype in the directories of given volumes, largest first."""
+    """Return the bytes of each filetype in the directories of given volumes."""
+    if not volumes:
+        return []
     size, directory = schema.file_size, schema.directory
     query = (
         sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
@@ -155,12 +181,13 @@ def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int 
         .group_by(size.c.filetype_id)
     )
     names = by_key(connection, sa.select(schema.filetype))
-    uses = [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
-    return sorted(uses, key=lambda kind: (-kind.size, kind.name))
+    return [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
 
 
 def age_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
     """Return the bytes of files by age: days from the newest mtime of a file in their directory to the record date."""
+    if not volumes:
+        return []
     directory = schema.directory
     days = directory.c.last_modified
     younger = [(days < limit, number) for number, (_, limit) in enumerate(AGES)]
@@ -172,7 +199,7 @@ def age_uses(connection: sa.Connection, volumes: Sequence[str], group: int | Non
     )
     query = sa.select(aged.c.age, *halves(aged.c.size), sa.func.count()).group_by(aged.c.age)
     sizes = {number: (joined(high, low), count) for number, high, low, count in connection.execute(query)}
-    return [KindUse(AGE_NAMES[number], *sizes[number]) for number in sorted(sizes)]
+    return [KindUse(AGE_NAMES[number], *size) for number, size in sizes.items()]
 
 
 def directories_in(volumes: Sequence[str]) -> sa.ColumnElement[bool]:
