@@ -52,6 +52,12 @@ def with_other_columns(rng: random.Random, line: bytes) -> bytes:
     return b"\t".join(columns[: rng.randint(1, len(columns))] if rng.random() < 0.5 else [*columns, b"1", b"2"])
 
 
+def with_another_separator(rng: random.Random, line: bytes) -> bytes:
+    columns = line.split(b"\t")
+    column = rng.randint(1, max(1, len(columns) - 1))
+    return b"\t".join(columns[:column]) + rng.choice(INSERTED) + b"\t".join(columns[column:])
+
+
 def with_a_changed_path(rng: random.Random, line: bytes) -> bytes:
     path, tab, rest = line.partition(b"\t")
     place = rng.randrange(len(path) + 1)
@@ -80,6 +86,7 @@ SPOILERS: dict[Callable[[random.Random, bytes], bytes], int] = {
     with_another_number: 3,
     with_another_type: 1,
     with_other_columns: 1,
+    with_another_separator: 1,
     with_a_changed_path: 1,
     with_another_path: 1,
     changed_anywhere: 1,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
 from lurge.model.era import Era
+from tests.hostile.entries import neighbour
 from tests.hostile.lines import SPOILERS, written
 from tests.hostile.values import BAD_KEYS, BRANCHES, FEW_NAMES, GIDS, ODD_NAMES, SIZES, TIMES, UIDS, VAULT_KEYS
 from tests.site import DUMP_TIME, Entry
@@ -53,3 +55,15 @@ def any_lines(entries: st.SearchStrategy[Entry], era: Era) -> st.SearchStrategy[
     spoiled = [st.builds(spoil, randoms, good) for spoil in SPOILERS]
     lines = st.one_of(good, good, good, *spoiled, st.binary(max_size=80))
     return lines.map(lambda line: line.replace(b"\n", b""))
+
+
+def texts(entries: st.SearchStrategy[Entry], era: Era, max_size: int = 12) -> st.SearchStrategy[list[bytes]]:
+    """Lists of lines. Some lines are followed by that of a neighbour, which nearly equals the one before."""
+    line = any_lines(entries, era).map(lambda line: [line])
+    pair = st.builds(with_neighbour, randoms, entries, st.just(era), st.booleans())
+    return st.lists(line | pair, max_size=max_size).map(lambda parts: [line for part in parts for line in part])
+
+
+def with_neighbour(rng: random.Random, entry: Entry, era: Era, slashed: bool) -> list[bytes]:
+    both = [entry, neighbour(rng, entry)]
+    return [written(rng, each, era, slashed).replace(b"\n", b"") for each in both]

@@ -18,7 +18,7 @@ from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
 from lurge.parallel.blocks import Buffers, cut
-from tests.property.test_kernel import RULES, any_lines
+from tests.property.test_kernel import RULES, texts
 from tests.streams import arriving
 
 # Hypothesis shrinks a failure for up to five minutes.
@@ -48,7 +48,7 @@ def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, 
 def test_splitting_hostile_lines_gives_the_lines_of_the_twin(
     era: Era, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, block_lines: int, seed: int
 ) -> None:
-    lines = data.draw(st.lists(any_lines(era), max_size=12))
+    lines = data.draw(texts(era))
     folder = tmp_path_factory.mktemp("parts") / "volume"
     groups = split(RULES[era], lines, folder, block_lines, seed)
     twin = plain_split(RULES[era], lines)
