@@ -19,9 +19,10 @@ config = typer.Typer(
 
 
 def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show every setting in force, and where it comes from: a line of the file, the environment, or a default.
+    """Show every setting in force, and its source.
 
-    Passwords are hidden. Without a lurge.toml, the defaults are shown.
+    The source is a line of the file, the environment, or a default. Passwords are hidden. Without a lurge.toml, the
+    defaults are shown.
 
     Example: lurge config show --config lurge.toml
     """
@@ -45,7 +46,9 @@ def init_config(
     ),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write a lurge.toml to start from: every key, commented out, with its meaning and an example.
+    """Write a lurge.toml to start from.
+
+    It has every key, commented out, with its meaning and an example.
 
     Example: lurge config init
     """

@@ -18,12 +18,16 @@ DOCUMENTS = "share/doc/lurge"
 
 
 def scripts(
-    install: Annotated[Path | None, typer.Option("--install", help="Copy them into this directory.")] = None,
+    install: Annotated[
+        Path | None, typer.Option("--install", metavar="DIR", help="Copy them into this directory.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files there that differ.")] = False,
 ) -> None:
-    """List the scripts that submit jobs and the documents of this version, or copy them for crontab and for editing.
+    """List or copy the scripts that submit jobs, and the documents.
 
-    Example: lurge scripts --install /where/scripts
+    With --install they are copied, for crontab and for editing.
+
+    Example: lurge scripts --install scripts
     """
     files = {path.name: path for path in sorted((PACKAGE / "scripts").glob("*.sh"))}
     files |= {f"docs/{path.name}": path for path in documents()}

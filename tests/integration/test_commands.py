@@ -95,6 +95,7 @@ def test_old_names_of_options_are_still_taken(old: list[str], new: str, tmp_path
 
 def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    assert run_lurge(*example("config init")).returncode == 0
     arguments = example("synth")
     done = run_lurge(*[("1000" if word == "1000000" else word) for word in arguments], "--dates", "2")
     assert done.returncode == 0, done.stderr
@@ -104,7 +105,7 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run_lurge(*example("report"))
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
-    run_elsewhere = ("", "report", "scan", "basedirs", "synth", "diff")
+    run_elsewhere = ("", "report", "scan", "basedirs", "synth", "diff", "config init")
     for command, built in commands().items():
         if command in run_elsewhere or hasattr(built, "commands"):
             continue
