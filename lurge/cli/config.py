@@ -19,10 +19,10 @@ config = typer.Typer(
 
 
 def show_config(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show every setting in force, and where it comes from.
+    """Show every setting in force, and its source.
 
-    That is a line of the file, the environment, or a default. Passwords are hidden. Without a lurge.toml, the defaults
-    are shown.
+    The source is a line of the file, the environment, or a default. Passwords are hidden. Without a lurge.toml, the
+    defaults are shown.
 
     Example: lurge config show --config lurge.toml
     """
@@ -48,7 +48,7 @@ def init_config(
 ) -> None:
     """Write a lurge.toml to start from.
 
-    It holds every key, commented out, with its meaning and an example.
+    It has every key, commented out, with its meaning and an example.
 
     Example: lurge config init
     """

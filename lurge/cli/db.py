@@ -43,7 +43,7 @@ def check(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Check the database: its schema, its rows, and leftovers of interrupted runs.
+    """Check the database: schema, rows, leftovers of dead runs.
 
     Only --repair changes it. The exit status is 1 if something should be done.
 

@@ -38,9 +38,10 @@ def scan(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Scan trees into dumps of wrstat's newest format, one for each tree.
+    """Scan trees into dumps of wrstat's newest format.
 
-    Links are not followed, and other file systems are not entered. A dump is published whole or not at all.
+    Each tree becomes one dump. Links are not followed, and other file systems are not entered. A dump is published
+    whole or not at all.
 
     Example: lurge scan /usr /home -o dumps
     """

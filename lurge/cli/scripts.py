@@ -23,11 +23,11 @@ def scripts(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files there that differ.")] = False,
 ) -> None:
-    """List scripts that submit jobs, and documents, or copy them.
+    """List or copy the scripts that submit jobs, and the documents.
 
-    They are those of this version; copies are for crontab, and for editing.
+    With --install they are copied, for crontab and for editing.
 
-    Example: lurge scripts --install /where/scripts
+    Example: lurge scripts --install scripts
     """
     files = {path.name: path for path in sorted((PACKAGE / "scripts").glob("*.sh"))}
     files |= {f"docs/{path.name}": path for path in documents()}
