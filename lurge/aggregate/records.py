@@ -25,7 +25,7 @@ from lurge.model.paths import shown
 from lurge.model.report import REASONS, SAMPLES_KEPT, Counts, Sample
 from lurge.model.rules import Rules
 
-RECORDS_AT_ONCE = 2056
+RECORDS_AT_ONCE = 4104
 """As many as stay in a core's cache while one aggregate after another goes over them. Not a power of two: columns at
 such distances would share few places of the cache."""
 
