@@ -76,7 +76,7 @@ class Site:
     def night(self, sabotage: str = "") -> int:
         """Run cron.sh; returns the exit status of the job that it submitted."""
         lurge = self.folder / "lurge"
-        module = "tests.mpi.saboteur" if sabotage else "lurge"
+        module = "tests.on_mpi.saboteur" if sabotage else "lurge"
         # The scripts ask `lurge plan` first, which nobody sabotages.
         lurge.write_text(
             f'#!/bin/sh\nmodule={module}\n[ "$1" = plan ] && module=lurge\nexec {sys.executable} -m $module "$@"\n'

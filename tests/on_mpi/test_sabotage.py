@@ -50,7 +50,7 @@ def two_volumes(prepared: Path, tmp_path: Path) -> Site:
 def run_sabotaged(site: Site, sabotage: str, ranks: int = RANKS) -> tuple[int, str, float]:
     """(exit status, what it said, seconds from the kill to the end)."""
     clock = site.folder / "killed"
-    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "tests.mpi.saboteur"]
+    command = [find_mpiexec(), "-n", str(ranks), sys.executable, "-m", "tests.on_mpi.saboteur"]
     done = subprocess.run(
         [*command, "report", "--config", str(site.config)],
         env={**os.environ, **ONE_MACHINE, "SABOTAGE": sabotage, "SABOTAGE_TIME": str(clock)},
