@@ -1,1 +1,1 @@
-"""Tests under mpiexec. Not `tests/mpi`: pytest-mpi skips every test with `mpi` among its keywords, which folders are."""
+"""Tests under mpiexec. Not `tests/mpi`: pytest-mpi skips tests with `mpi` among their keywords, which folders are."""
