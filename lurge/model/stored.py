@@ -103,4 +103,3 @@ class NewestReports:
     directories: Iterable[DirectoryPage]
     users: Iterable[UserRow]
     vaults: Iterable[VaultRow]
-    summaries: Iterable[SummaryRow]

@@ -41,12 +41,19 @@ def newest_reports(connection: sa.Connection, volumes: Sequence[str]) -> NewestR
         directories=directory_pages(connection, dates),
         users=user_rows(connection, {name: day for name, days in newest.items() if (day := days.users)}),
         vaults=vault_rows(connection, {name: day for name, days in newest.items() if (day := days.vault)}),
-        summaries=summary_rows(connection, dates),
     )
 
 
+def rows_at(
+    connection: sa.Connection, query: sa.Select[Any], dated: sa.Table, volumes: Dates
+) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a query of every volume at its newest date. query: joins `volume` and `dated`."""
+    for name, day in volumes.items():
+        yield from connection.execute(query.where(schema.volume.c.scratch_disk == name, dated.c.record_date == day))
+
+
 def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
-    """Yield the group usage of every volume at its newest date."""
+    """Return the group usage of every volume at its newest date."""
     usage, base, group, pi = schema.lustre_usage, schema.base_directory, schema.unix_group, schema.pi
     query = (
         sa.select(
@@ -62,9 +69,7 @@ def group_rows(connection: sa.Connection, volumes: Dates) -> Iterator[GroupRow]:
         .join(group, isouter=True)
         .join(pi, isouter=True)
     )
-    for name, day in volumes.items():
-        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day))
-        yield from (GroupRow(*row) for row in rows)
+    return (GroupRow(*row) for row in rows_at(connection, query, usage, volumes))
 
 
 def quota_rows(connection: sa.Connection, volumes: Dates) -> Iterator[QuotaRow]:
@@ -186,7 +191,7 @@ def largest_directories(connection: sa.Connection, volumes: Iterable[str], limit
 
 
 def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
-    """Yield the user usage of every volume at its newest date."""
+    """Return the user usage of every volume at its newest date."""
     usage = schema.user_usage
     query = (
         sa.select(
@@ -200,13 +205,11 @@ def user_rows(connection: sa.Connection, volumes: Dates) -> Iterator[UserRow]:
         .join(schema.user, isouter=True)
         .join(schema.unix_group, isouter=True)
     )
-    for name, day in volumes.items():
-        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, usage.c.record_date == day))
-        yield from (UserRow(*row) for row in rows)
+    return (UserRow(*row) for row in rows_at(connection, query, usage, volumes))
 
 
 def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
-    """Yield the vault rows of every volume at its newest date."""
+    """Return the vault rows of every volume at its newest date."""
     vault = schema.vault
     query = (
         sa.select(
@@ -223,16 +226,12 @@ def vault_rows(connection: sa.Connection, volumes: Dates) -> Iterator[VaultRow]:
         .join(schema.user, isouter=True)
         .join(schema.unix_group, isouter=True)
     )
-    for name, day in volumes.items():
-        rows = connection.execute(query.where(schema.volume.c.scratch_disk == name, vault.c.record_date == day))
-        yield from (VaultRow(*row) for row in rows)
+    return (VaultRow(*row) for row in rows_at(connection, query, vault, volumes))
 
 
 def summary_rows(connection: sa.Connection, volumes: Dates) -> Iterator[SummaryRow]:
-    """Yield the counters of every volume at its newest date."""
+    """Return the counters of every volume at its newest date."""
     summary, volume = schema.volume_summary, schema.volume
     columns = [summary.c[name] for name in SummaryRow._fields[1:]]
     query = sa.select(volume.c.scratch_disk, *columns).join_from(summary, volume)
-    for name, day in volumes.items():
-        rows = connection.execute(query.where(volume.c.scratch_disk == name, summary.c.record_date == day))
-        yield from (SummaryRow(*row) for row in rows)
+    return (SummaryRow(*row) for row in rows_at(connection, query, summary, volumes))
