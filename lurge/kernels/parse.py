@@ -156,7 +156,6 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
             whole = np.int64(usual.read_number(buffer, ends, usual.SIZE_END))
             uid = np.int64(usual.read_small(buffer, ends, usual.UID_END))
             gid = np.int64(usual.read_small(buffer, ends, usual.GID_END))
-            atime = np.int64(usual.read_number(buffer, ends, usual.ATIME_END))
             mtime = np.int64(usual.read_number(buffer, ends, usual.MTIME_END))
             nlink = usual.read_small(buffer, ends, usual.NLINK_END)
             shared, parent = last[usual.BYTES_SHARED], last[usual.PARENT]
@@ -170,7 +169,7 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
                 continue
             length, kind, whole = np.int64(numbers[PATH]), np.int64(numbers[TYPE]), np.int64(numbers[SIZE])
             uid, gid, nlink = np.int64(numbers[UID]), np.int64(numbers[GID]), numbers[NLINK]
-            atime, mtime = np.int64(numbers[ATIME]), np.int64(numbers[MTIME])
+            mtime = np.int64(numbers[MTIME])
             shared, parent = ZERO, usual.last_slash(paths, at, length)
         size = whole
         if kind != DIRECTORY and nlink > 1:
@@ -185,7 +184,6 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
         fields[record.NLINK, count] = np.int64(nlink)
         fields[record.UID, count] = uid
         fields[record.GID, count] = gid
-        fields[record.ATIME, count] = min(atime, dump_time)
         fields[record.MTIME, count] = min(mtime, dump_time)
         fields[record.LINE, count] = line
         fields[record.TEXT_START, count] = start

@@ -6,15 +6,15 @@ START, LENGTH, PARENT, SHARED = range(4)
 """The path: where it lies in `paths`, its length, the length of its directory's path, and how many of its first bytes
 surely equal those of the record before."""
 
-KIND, BYTES, WHOLE, NLINK, UID, GID, ATIME, MTIME = range(4, 12)
+KIND, BYTES, WHOLE, NLINK, UID, GID, MTIME = range(4, 11)
 """The letter of the type; the size that counts, which is a hard link's share, and the whole size; the number of links,
 0 if the entry had vanished; Unix seconds, at most the dump's time."""
 
-LINE, TEXT_START, TEXT_END = range(12, 15)
+LINE, TEXT_START, TEXT_END = range(11, 14)
 """The number of the line, and where the line lies in the text that was read."""
 
-GROUP, BASE, BASE_LENGTH, PLACE = range(15, 19)
+GROUP, BASE, BASE_LENGTH, PLACE = range(14, 18)
 """The gid for which the record counts; the number of its base directory, -1 without one; the length of that one's
 path; and a number that neighbours share which are in one directory, of one gid, and count for the same."""
 
-COLUMNS = 19
+COLUMNS = 18
