@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ from lurge.store.database.upgrade import upgrade
 from lurge.store.usage import schema
 from lurge.store.usage.area import USAGE
 from lurge.store.usage.read.check import look_at
+from tests.services import free_port
 from tests.services.mariadb import MariaDb, started
 from tests.services.rogue_mysql import RogueServer
 
@@ -107,12 +107,6 @@ def test_without_the_interface_rows_are_inserted(server: MariaDb, monkeypatch: p
     assert [row for row in rows_of(database) if row[1].startswith("u")] == rows
     assert any("cannot be kept from sending other files" in note for note in look_at(database).notes)
     database.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from tests.services import need
+from tests.services.database_server import DatabaseServer
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
-SECONDS_TO_START = 60
 
 
 def missing() -> str | None:
@@ -30,14 +29,15 @@ def missing() -> str | None:
     return None
 
 
-class MariaDb:
-    """One server, which can be stopped, killed and started again."""
+class MariaDb(DatabaseServer):
+    """One MariaDB server."""
 
     superuser = "root"
+    stop_signal = signal.SIGTERM
 
     def __init__(self) -> None:
         # A socket's path must be short.
-        self.folder = Path(tempfile.mkdtemp(prefix="lurge-db-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="lurge-db-")))
         self.socket = self.folder / "s.sock"
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self._user = getpass.getuser()
@@ -49,27 +49,18 @@ class MariaDb:
             check=True,
             capture_output=True,
         )  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self, *options: str) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    "mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={self.folder}/data",
-                    # What is committed survives a kill, if not a power cut.
-                    f"--socket={self.socket}", f"--pid-file={self.folder}/p.pid", "--skip-networking",
-                    "--local-infile=1", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=256M",
-                    "--innodb-log-file-size=64M", *options,
-                ],
-                stdout=log,
-                stderr=log,
-            )  # fmt: skip
-        ends = time.monotonic() + SECONDS_TO_START
-        while not self._answers():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < ends, (self.folder / "log").read_text()
-            time.sleep(0.05)
+        self._start(
+            [
+                "mariadbd", "--no-defaults", f"--user={self._user}", f"--datadir={self.folder}/data",
+                # What is committed survives a kill, if not a power cut.
+                f"--socket={self.socket}", f"--pid-file={self.folder}/p.pid", "--skip-networking",
+                "--local-infile=1", "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=256M",
+                "--innodb-log-file-size=64M", *options,
+            ],
+        )  # fmt: skip
 
     def _answers(self) -> bool:
         done = subprocess.run(
@@ -84,15 +75,6 @@ class MariaDb:
         assert self._process
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
-
-    def stop(self) -> None:
-        assert self._process
-        self._process.terminate()
-        self._process.wait(60)
-
-    def restart(self, *options: str) -> None:
-        self.stop()
-        self.start(*options)
 
     def url(self, name: str) -> str:
         return f"mysql+mysqldb://root@localhost/{name}?unix_socket={self.socket}"
@@ -120,11 +102,6 @@ class MariaDb:
         """Make the user `lurge`, who owns a database."""
         self.sql(f"create or replace user 'lurge'@'localhost' identified by '{password}';"
                  f"grant all privileges on {name}.* to 'lurge'@'localhost'")  # fmt: skip
-
-    def remove(self) -> None:
-        if self._process and self._process.poll() is None:
-            self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def started() -> MariaDb:

@@ -6,17 +6,16 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.services import need
+from tests.services import free_port, need
+from tests.services.database_server import SECONDS_TO_START, DatabaseServer
 
 FOLDERS = "/usr/lib/postgresql"
-SECONDS_TO_START = 60
 
 
 def programs() -> Path | None:
@@ -37,14 +36,15 @@ def missing() -> str | None:
     return None
 
 
-class PostgreSql:
-    """One server, which can be stopped, killed and started again."""
+class PostgreSql(DatabaseServer):
+    """One PostgreSQL server."""
 
     superuser = "postgres"
+    stop_signal = signal.SIGINT
 
     def __init__(self) -> None:
         # A socket's path must be short.
-        self.folder = Path(tempfile.mkdtemp(prefix="lurge-pg-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="lurge-pg-")))
         found = programs()
         assert found
         self._programs = found
@@ -65,26 +65,17 @@ class PostgreSql:
         )  # fmt: skip
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("local all lurge scram-sha-256\n" + rules.read_text())
-        self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self, *options: str) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port),
-                    # What is committed survives a kill, if not a power cut.
-                    "-c", "listen_addresses=", "-c", "fsync=off", *options,
-                ],
-                stdout=log,
-                stderr=log,
-                **self._as,
-            )  # fmt: skip
-        ends = time.monotonic() + SECONDS_TO_START
-        while not self._answers():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < ends, (self.folder / "log").read_text()
-            time.sleep(0.05)
+        self._start(
+            [
+                self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port),
+                # What is committed survives a kill, if not a power cut.
+                "-c", "listen_addresses=", "-c", "fsync=off", *options,
+            ],
+            **self._as,
+        )  # fmt: skip
 
     def _answers(self) -> bool:
         return self._psql("select 1", "postgres").returncode == 0
@@ -128,15 +119,6 @@ class PostgreSql:
         while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < ends:
             time.sleep(0.01)
 
-    def stop(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
-
-    def restart(self, *options: str) -> None:
-        self.stop()
-        self.start(*options)
-
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self.port}"
 
@@ -169,17 +151,6 @@ class PostgreSql:
         if not self.sql("select 1 from pg_roles where rolname = 'lurge'"):
             self.sql("create role lurge login")
         self.sql(f"alter role lurge password '{password}'; alter database {name} owner to lurge")
-
-    def remove(self) -> None:
-        if self._process and self._process.poll() is None:
-            self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def started() -> PostgreSql:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lurge.config.identity import LdapConfig
 from lurge.config.secret import Secret
-from tests.services import need
+from tests.services import free_port, need
 
 ROOT = "dc=example,dc=org"
 GROUPS, PEOPLE = f"ou=group,{ROOT}", f"ou=people,{ROOT}"
@@ -78,12 +78,6 @@ def ldif(entries: Iterable[Entry]) -> str:
         lines += [f"{name}: {value}" for name, values in attributes.items() for value in values]
         lines.append("")
     return "\n".join(lines)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Slapd:

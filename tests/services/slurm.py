@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.services import need
-from tests.services.slapd import free_port
+from tests.services import free_port, need
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
 SECONDS_TO_START = 60
