@@ -17,6 +17,7 @@ from lurge.kernels.attribute import (
     Attribution,
     Counters,
     attribute,
+    drop_vanished,
     new_counters,
 )
 from lurge.kernels.lookup import ANY_GROUP, compile_lookup
@@ -38,7 +39,7 @@ class Records:
 
     count: how many. vanished: how many of them had vanished. fields: int64[record.COLUMNS, at least count];
     kernels.record numbers the columns. paths: uint8, of which path_bytes are used. text: uint8, the lines from which
-    they were read.
+    they and others were read, the first of which has the number first_line; text_bytes of it are of these records.
     """
 
     count: int
@@ -47,6 +48,8 @@ class Records:
     paths: npt.NDArray[np.uint8]
     path_bytes: int
     text: npt.NDArray[np.uint8]
+    first_line: int
+    text_bytes: int
 
     def column(self, number: int) -> npt.NDArray[np.int64]:
         """int64[count]: one column, as a view."""
@@ -61,9 +64,7 @@ class Records:
     def drop_vanished(self) -> None:
         """Leave out the records of entries that had vanished: they count nowhere."""
         if self.vanished:
-            present = np.flatnonzero(self.column(record.NLINK))
-            self.fields[:, : len(present)] = self.fields[:, present]
-            self.count, self.vanished = len(present), 0
+            self.count, self.vanished = int(drop_vanished(self.fields, self.count)), 0
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,13 @@ class RecordReader:
         era = self._rules.era
         start, line = 0, first_line
         while start < len(text):
-            count, used, start, line = parse_lines(
+            count, used, end, line = parse_lines(
                 int(era.encoding), era.columns, self._rules.dump_time, text, start, line, self._fields, self._paths,
                 *self._scratch, *self.counted.rejected,
             )  # fmt: skip
             self.counted.counters.records[RECORDS] += count
-            yield Records(count, 0, self._fields, self._paths, used, text)
+            yield Records(count, 0, self._fields, self._paths, used, text, first_line, end - start)
+            start = end
 
     def attribute(self, records: Records) -> None:
         """Fill the columns from GROUP on, and count."""

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
-from lurge.kernels import record
 from lurge.kernels.split import END, GROUP, IS_DIRECTORY, START, gather, write_records
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines, Portion
@@ -40,9 +39,8 @@ class SplitTally(Tally[list[GroupLines]]):
             more = np.zeros((2 * lines, LINE_COLUMNS), np.int64)
             more[: self._count] = self._lines[: self._count]
             self._lines = more
-        columns = records.column(record.TEXT_END) - records.column(record.TEXT_START)
         # Base64 makes four bytes of three, and at most three more at its end.
-        bytes_needed = self._used + records.path_bytes * 4 // 3 + 8 * records.count + int(columns.sum())
+        bytes_needed = self._used + records.path_bytes * 4 // 3 + 8 * records.count + records.text_bytes
         if bytes_needed > len(self._text):
             longer = np.empty(2 * bytes_needed, np.uint8)
             longer[: self._used] = self._text[: self._used]

@@ -54,7 +54,10 @@ class VaultTally(Tally[Keys]):
     def add(self, records: Records) -> None:
         # A marked file's path is shorter than its key's.
         self._make_room(records.count, records.path_bytes + SLACK)
-        add_keys(records.fields, records.count, records.paths, records.text, *self._arrays, *self._rejected)
+        add_keys(
+            records.fields, records.count, records.paths, records.text, records.first_line,
+            *self._arrays, *self._rejected,
+        )  # fmt: skip
 
     def _make_room(self, more_rows: int, more_text: int) -> None:
         old = self._arrays

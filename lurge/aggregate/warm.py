@@ -18,7 +18,7 @@ from lurge.aggregate.records import RecordReader, Records
 from lurge.aggregate.standard import STANDARD
 from lurge.aggregate.sums import Sums
 from lurge.kernels import record
-from lurge.kernels.attribute import attribute
+from lurge.kernels.attribute import attribute, drop_vanished
 from lurge.kernels.basedirs import add_directories
 from lurge.kernels.compiling import is_kept
 from lurge.kernels.directories import add_files
@@ -59,7 +59,9 @@ def compile_parsing() -> None:
 
 def compile_attribution() -> None:
     """Compile the kernels that attribute records and add them to tables of other forms."""
-    RecordReader(RULES).attribute(no_records())
+    records = no_records()
+    RecordReader(RULES).attribute(records)
+    drop_vanished(records.fields, 0)
     compile_aggregates(aggregate for aggregate in STANDARD if not isinstance(aggregate, Sums))
 
 
@@ -79,7 +81,7 @@ def compile_aggregates(aggregates: Iterable[Aggregate[Any, Any]]) -> None:
 
 def no_records() -> Records:
     """An empty portion of records."""
-    return Records(0, 0, np.zeros((record.COLUMNS, 1), np.int64), np.zeros(1, np.uint8), 0, blank_line())
+    return Records(0, 0, np.zeros((record.COLUMNS, 1), np.int64), np.zeros(1, np.uint8), 0, blank_line(), 1, 0)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ PARTS = {
         compile_parsing,
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
-    "attribution": Part(compile_attribution, (attribute, add_files, add_keys)),
+    "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }
 REPORT = ("parsing", "attribution")

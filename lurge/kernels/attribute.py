@@ -10,9 +10,12 @@ import numpy.typing as npt
 from lurge.kernels import record
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel
 from lurge.kernels.lookup import LookupArrays, find_boundaries, find_group, find_longest
-from lurge.kernels.table import LENGTH, TableArrays, same_bytes
+from lurge.kernels.table import LENGTH, TableArrays
+from lurge.kernels.usual import lowest_bits
+from lurge.kernels.wide import VECTOR, bits_above, differ_mask, equal_mask
 
 NONE = np.int64(-1)
+SLASH = np.uint8(ord("/"))
 RECORDS, ATTRIBUTED, UNATTRIBUTED, VANISHED = range(4)
 
 
@@ -57,9 +60,33 @@ def add_bytes(counters, row, size):
     counters.bytes[row, 0] = total
 
 
+@inline_kernel
+def last_slash(paths, at, length):
+    """The place of the last slash in the path paths[at:at + length], counted from `at`; the path must have one."""
+    end = length
+    while True:
+        start = max(end - VECTOR, ZERO)
+        slashes = equal_mask(paths, at + start, SLASH) & (lowest_bits(end - start))
+        if slashes:
+            return start + 63 - np.int64(bits_above(slashes))
+        end = start
+
+
+@inline_kernel
+def same_vectors(paths, left, right, length):
+    """True if two parts of paths are equal, behind each of which VECTOR bytes must exist."""
+    done = ZERO
+    while done < length:
+        differ = differ_mask(paths, left + done, paths, right + done)
+        if differ & lowest_bits(length - done):
+            return False
+        done += VECTOR
+    return True
+
+
 @compiled
 def attribute(fields, count, paths, *arrays):
-    """Fill GROUP, BASE, BASE_LENGTH and PLACE of `count` records, and count them.
+    """Fill PARENT, GROUP, BASE, BASE_LENGTH and PLACE of `count` records, and count them.
 
     Neighbours mostly share their directory, for which the answer is the same, unless a path could itself be a base
     directory or a pseudo group's. arrays: those of Counters and `Attribution.arrays`. Returns the number of records
@@ -73,12 +100,11 @@ def attribute(fields, count, paths, *arrays):
     base_length = vanished = ZERO
     for i in range(count):
         start, length = fields[record.START, i], fields[record.LENGTH, i]
-        parent, gid = fields[record.PARENT, i], fields[record.GID, i]
+        parent, gid = last_slash(paths, start, length), fields[record.GID, i]
+        fields[record.PARENT, i] = parent
         is_special = length < len(special) and special[length]
         same = parent == last_parent and gid == last_gid and not is_special
-        if same and fields[record.SHARED, i] <= parent:
-            same = same_bytes(paths, start, paths, last_start, parent)
-        if not same:
+        if not (same and same_vectors(paths, start, last_start, parent)):
             path = paths[start:]
             group = find_group(pseudo, path, length, gid)
             entry = find_longest(bases, group, path, find_boundaries(bases, path, length))
@@ -102,3 +128,16 @@ def attribute(fields, count, paths, *arrays):
             add_bytes(counters, 0, np.uint64(fields[record.BYTES, i]))
     counters.records[VANISHED] += vanished
     return vanished
+
+
+@compiled
+def drop_vanished(fields, count):
+    """Leave out the records of entries that had vanished, among the first `count`; returns how many are left."""
+    kept = ZERO
+    for i in range(count):
+        if fields[record.NLINK, i] != 0:
+            if kept < i:
+                for column in range(record.COLUMNS):
+                    fields[column, kept] = fields[column, i]
+            kept += 1
+    return kept

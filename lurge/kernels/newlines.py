@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lurge.kernels.compiling import compiled
-from lurge.kernels.wide import VECTOR, bits_set, equal_mask
+from lurge.kernels.compiling import compiled, internal_kernel
+from lurge.kernels.wide import VECTOR, bits_set, equal_mask, first_bit
 
 NEWLINE = np.uint8(10)
 
@@ -21,6 +21,19 @@ def count_newlines(text):
         count += np.uint64(text[i] == NEWLINE)
         i += 1
     return np.int64(count)
+
+
+@internal_kernel
+def end_of_line(text, start):
+    """The place of the first newline in text[start:], or the length of text."""
+    while start + VECTOR <= len(text):
+        newlines = equal_mask(text, start, NEWLINE)
+        if newlines:
+            return start + np.int64(first_bit(newlines))
+        start += VECTOR
+    while start < len(text) and text[start] != NEWLINE:
+        start += 1
+    return start
 
 
 @compiled

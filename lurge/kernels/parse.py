@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from lurge.kernels import record, usual
 from lurge.kernels.columns import ATIME, CTIME, DUMP_COLUMNS, GID, MTIME, NLINK, PATH, SIZE, TYPE, UID
-from lurge.kernels.compiling import ZERO, compiled, internal_kernel
+from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.decode import TYPES, decode_path, read_unsigned
+from lurge.kernels.wide import VECTOR, bits_set, equal_mask, first_bit
 from lurge.model.report import LONGEST_LINE as LONGEST
 from lurge.model.report import SAMPLE_BYTES, SAMPLES_KEPT
 
 LONGEST_LINE = np.int64(LONGEST)
-SLACK = 64
+SLACK = 128
 """Bytes behind the end of a path that wide stores may touch."""
 
 PATH_ROOM = np.int64(LONGEST + SLACK)
@@ -25,6 +26,9 @@ TOO_LONG, BAD_COLUMNS, BAD_NUMBER, BAD_TYPE, BAD_PATH = (np.int64(reason) for re
 """Rows of `Rejected`: model.report.REASONS."""
 
 GOOD = np.int64(-1)
+TAB, NEWLINE = np.uint8(9), np.uint8(10)
+NEWLINES_AHEAD = 128
+"""Newlines that are looked for at once, so that reading a line need not wait for the end of the one before."""
 
 LARGEST = np.array([0, *[2**63 - 1], *[2**32 - 1] * 2, *[2**63 - 1] * 3, 0, *[2**64 - 1] * 3, 2**63 - 1], np.uint64)
 """The largest number in each column; the least of a negative one is one more."""
@@ -47,18 +51,20 @@ class Rejected(NamedTuple):
 class Scratch(NamedTuple):
     """Memory that `parse_lines` uses for one line after another.
 
-    ends: int64[16], the places of separators. numbers: uint64[DUMP_COLUMNS], times reinterpreted. last: int64[5], the
-    state of `read_usual`.
+    tabs: int64[DUMP_COLUMNS], the ends of columns. numbers: uint64[DUMP_COLUMNS], times reinterpreted. newlines:
+    int64[NEWLINES_AHEAD].
     """
 
-    ends: npt.NDArray[np.int64]
+    tabs: npt.NDArray[np.int64]
     numbers: npt.NDArray[np.uint64]
-    last: npt.NDArray[np.int64]
+    newlines: npt.NDArray[np.int64]
 
 
 def new_scratch() -> Scratch:
     """Scratch for one thread."""
-    return Scratch(np.zeros(16, np.int64), np.zeros(DUMP_COLUMNS, np.uint64), np.full(5, -1, np.int64))
+    return Scratch(
+        np.zeros(DUMP_COLUMNS, np.int64), np.zeros(DUMP_COLUMNS, np.uint64), np.zeros(NEWLINES_AHEAD, np.int64)
+    )
 
 
 def new_rejected(reasons: int) -> Rejected:
@@ -83,25 +89,51 @@ def reject(rejected, reason, line_number, buffer, start, end):
             rejected.text[reason, kept, i] = buffer[start + i]
 
 
+@inline_kernel
+def find_newlines(buffer, start, places):
+    """Fill `places` with some of the newlines in buffer[start:]; returns (how many, where to go on)."""
+    count = ZERO
+    while start + VECTOR <= len(buffer) and count + VECTOR <= len(places):
+        newlines = equal_mask(buffer, start, NEWLINE)
+        next_count = count + np.int64(bits_set(newlines))
+        # Most vectors have one newline or none: storing in any case needs no decision.
+        places[count] = start + np.int64(first_bit(newlines))
+        while count + 1 < next_count:
+            count += 1
+            newlines &= newlines - np.uint64(1)
+            places[count] = start + np.int64(first_bit(newlines))
+        count = next_count
+        start += VECTOR
+    while start < len(buffer) and start + VECTOR > len(buffer) and count < len(places):
+        if buffer[start] == NEWLINE:
+            places[count] = start
+            count += 1
+        start += 1
+    return count, start
+
+
 @internal_kernel
-def split_line(buffer, start, tabs):
-    """Find the TABs of the line that starts at `start`; returns (where it ends, its number of columns)."""
-    rest = buffer[start:]
+def split_line(buffer, start, end, tabs):
+    """Find the TABs of the line buffer[start:end]; returns its number of columns."""
     columns = 1
-    length = len(rest)
+    rest = buffer[start:end]
     for i in range(len(rest)):
-        byte = rest[i]
-        if byte <= 10:
-            if byte == 10:
-                length = i
-                break
-            if byte == 9:
-                if columns <= DUMP_COLUMNS:
-                    tabs[columns - 1] = start + i
-                columns += 1
+        if rest[i] == TAB:
+            if columns <= DUMP_COLUMNS:
+                tabs[columns - 1] = start + i
+            columns += 1
     if columns <= DUMP_COLUMNS:
-        tabs[columns - 1] = start + length
-    return start + length, columns
+        tabs[columns - 1] = end
+    return columns
+
+
+@internal_kernel
+def has_tab(buffer, start, end):
+    """True if there is a TAB in buffer[start:end]."""
+    for i in range(start, end):
+        if buffer[i] == TAB:
+            return True
+    return False
 
 
 @internal_kernel
@@ -144,25 +176,32 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
     first line. fields: int64[record.COLUMNS, n]. paths: uint8, at least PATH_ROOM long. arrays: those of
     Scratch and Rejected. Returns (number of records, bytes of paths, where the first unread line starts, its number).
     """
-    ends, numbers, last = arrays[:3]
+    tabs, numbers, newlines = arrays[:3]
     rejected = Rejected(*arrays[3:6])
-    last[usual.TEXT_START] = usual.NOTHING
-    count = at = ZERO
+    count = at = found = next_newline = ZERO
+    unsearched = start
     while start < len(buffer) and count < fields.shape[1] and at + PATH_ROOM <= len(paths):
-        length = usual.read_usual(encoding, columns, buffer, start, last, ends, paths, at)
-        if length != usual.UNUSUAL:
-            end = ends[columns]
-            kind = np.int64(buffer[ends[usual.TYPE_LETTER]])
-            whole = np.int64(usual.read_number(buffer, ends, usual.SIZE_END))
-            uid = np.int64(usual.read_small(buffer, ends, usual.UID_END))
-            gid = np.int64(usual.read_small(buffer, ends, usual.GID_END))
-            mtime = np.int64(usual.read_number(buffer, ends, usual.MTIME_END))
-            nlink = usual.read_small(buffer, ends, usual.NLINK_END)
-            shared, parent = last[usual.BYTES_SHARED], last[usual.PARENT]
+        if next_newline == found:
+            found, unsearched = find_newlines(buffer, unsearched, newlines)
+            next_newline = ZERO
+        end = newlines[next_newline] if found else len(buffer)
+        next_newline += found > 0
+        is_usual = usual.FIELDS_WINDOW <= end < len(buffer) and end - start <= LONGEST_LINE
+        if is_usual:
+            fields_read = usual.read_usual_fields(columns, buffer, end)
+            is_usual, path_end, kind, whole, uid, gid, mtime, nlink = fields_read
+        if is_usual:
+            length = usual.read_path(encoding, buffer, start, path_end, paths, at)
+            if length < 0 and not has_tab(buffer, start, path_end):
+                length = decode_path(encoding, buffer, start, path_end, paths[at:])
+            is_usual = length > 0
+        if is_usual:
+            if kind == DIRECTORY and length > 1 and paths[at + length - 1] == 47:
+                length -= 1
         else:
-            end, columns_here = split_line(buffer, start, ends)
+            columns_here = split_line(buffer, start, end, tabs)
             path = paths[at:]
-            reason = read_fields(encoding, columns, columns_here, buffer, start, end, ends, path, numbers)
+            reason = read_fields(encoding, columns, columns_here, buffer, start, end, tabs, path, numbers)
             if reason != GOOD:
                 reject(rejected, reason, line, buffer, start, end)
                 start, line = end + 1, line + 1
@@ -170,14 +209,11 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
             length, kind, whole = np.int64(numbers[PATH]), np.int64(numbers[TYPE]), np.int64(numbers[SIZE])
             uid, gid, nlink = np.int64(numbers[UID]), np.int64(numbers[GID]), numbers[NLINK]
             mtime = np.int64(numbers[MTIME])
-            shared, parent = ZERO, usual.last_slash(paths, at, length)
         size = whole
         if kind != DIRECTORY and nlink > 1:
             size = np.int64(np.uint64(whole) // nlink)
         fields[record.START, count] = at
         fields[record.LENGTH, count] = length
-        fields[record.PARENT, count] = parent
-        fields[record.SHARED, count] = shared
         fields[record.KIND, count] = kind
         fields[record.BYTES, count] = size
         fields[record.WHOLE, count] = whole
@@ -185,9 +221,7 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
         fields[record.UID, count] = uid
         fields[record.GID, count] = gid
         fields[record.MTIME, count] = min(mtime, dump_time)
-        fields[record.LINE, count] = line
         fields[record.TEXT_START, count] = start
-        fields[record.TEXT_END, count] = end
         count += 1
         at += length
         start, line = end + 1, line + 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from lurge.kernels.compiling import internal_kernel
 
-VECTOR, DIGITS_SEEN = 32, 64
+VECTOR = 64
 LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -58,13 +58,6 @@ def load64(array, at):
 
 
 @internal_kernel
-def store32(array, at, word):
-    """Put a little-endian uint32 into array[at:at + 4]."""
-    for i in range(4):
-        array[at + i] = np.uint8(word >> np.uint32(8 * i) & np.uint32(255))
-
-
-@internal_kernel
 def copy_vector(target, to, source, at):
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
     for i in range(VECTOR):
@@ -90,10 +83,52 @@ def differ_mask(left, at, right, there):
 
 
 @internal_kernel
-def other_than_digits(array, at):
-    """Bit i of the uint64 is set if array[at + i] is not a decimal digit, for i below DIGITS_SEEN."""
+def digits_before(array, end):
+    """Bit i of the uint64 is set if array[end - i] is a decimal digit, for i below VECTOR."""
     mask = np.uint64(0)
-    for i in range(DIGITS_SEEN):
-        byte = array[at + i]
-        mask |= np.uint64(byte < 48 or byte > 57) << np.uint64(i)
+    for i in range(VECTOR):
+        mask |= np.uint64(48 <= array[end - i] <= 57) << np.uint64(i)
     return mask
+
+
+@internal_kernel
+def equal_before(array, end, byte):
+    """Bit i of the uint64 is set if array[end - i] is `byte`, for i below VECTOR."""
+    mask = np.uint64(0)
+    for i in range(VECTOR):
+        mask |= np.uint64(array[end - i] == byte) << np.uint64(i)
+    return mask
+
+
+@internal_kernel
+def decode_vector(target, to, array, at, offsets):
+    """Decode base64 in array[at:at + VECTOR] into target[to:to + VECTOR // 4 * 3].
+
+    offsets: five uint8, the difference (modulo 256) between value and byte of capitals, small letters, digits, `+`, and
+    `/`. Bit i of the uint64 is set if array[at + i] is none of these.
+    """
+    unknown = np.uint64(0)
+    joined = np.uint32(0)
+    for i in range(VECTOR):
+        byte = array[at + i]
+        value = np.uint8(0)
+        if 65 <= byte <= 90:
+            value = np.uint8(byte + offsets[0])
+        elif 97 <= byte <= 122:
+            value = np.uint8(byte + offsets[1])
+        elif 48 <= byte <= 57:
+            value = np.uint8(byte + offsets[2])
+        elif byte == 43:
+            value = np.uint8(byte + offsets[3])
+        elif byte == 47:
+            value = np.uint8(byte + offsets[4])
+        else:
+            unknown |= np.uint64(1) << np.uint64(i)
+        joined = joined << np.uint32(6) | np.uint32(value)
+        if i % 4 == 3:
+            first = to + i // 4 * 3
+            target[first] = np.uint8(joined >> np.uint32(16) & np.uint32(255))
+            target[first + 1] = np.uint8(joined >> np.uint32(8) & np.uint32(255))
+            target[first + 2] = np.uint8(joined & np.uint32(255))
+            joined = np.uint32(0)
+    return unknown

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-START, LENGTH, PARENT, SHARED = range(4)
-"""The path: where it lies in `paths`, its length, the length of its directory's path, and how many of its first bytes
-surely equal those of the record before."""
+START, LENGTH, PARENT = range(3)
+"""The path: where it lies in `paths`, its length, and the length of its directory's path."""
 
-KIND, BYTES, WHOLE, NLINK, UID, GID, MTIME = range(4, 11)
+KIND, BYTES, WHOLE, NLINK, UID, GID, MTIME = range(3, 10)
 """The letter of the type; the size that counts, which is a hard link's share, and the whole size; the number of links,
 0 if the entry had vanished; Unix seconds, at most the dump's time."""
 
-LINE, TEXT_START, TEXT_END = range(11, 14)
-"""The number of the line, and where the line lies in the text that was read."""
+TEXT_START = 10
+"""Where the line begins in the text that was read."""
 
-GROUP, BASE, BASE_LENGTH, PLACE = range(14, 18)
+GROUP, BASE, BASE_LENGTH, PLACE = range(11, 15)
 """The gid for which the record counts; the number of its base directory, -1 without one; the length of that one's
 path; and a number that neighbours share which are in one directory, of one gid, and count for the same."""
 
-COLUMNS = 18
+COLUMNS = 15

@@ -10,6 +10,7 @@ import numpy as np
 from lurge.kernels import record
 from lurge.kernels.columns import APPARENT
 from lurge.kernels.compiling import compiled, inline_kernel
+from lurge.kernels.newlines import end_of_line
 from lurge.kernels.parse import DIRECTORY
 from lurge.model.era import STANDARD_ALPHABET
 
@@ -63,7 +64,8 @@ def write_records(columns, fields, count, paths, text, lines, first, out, at):
         lines[row, GROUP] = fields[record.GROUP, i]
         lines[row, START] = at
         lines[row, IS_DIRECTORY] = fields[record.KIND, i] == DIRECTORY
-        start, end = fields[record.TEXT_START, i], fields[record.TEXT_END, i]
+        start = fields[record.TEXT_START, i]
+        end = end_of_line(text, start)
         while text[start] != 9:
             start += 1
         if columns > APPARENT:

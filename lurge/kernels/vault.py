@@ -10,7 +10,9 @@ import numpy.typing as npt
 from lurge.kernels import record
 from lurge.kernels.compiling import ZERO, compiled, internal_kernel
 from lurge.kernels.decode import VAULT, decode_base64, read_hex
+from lurge.kernels.newlines import count_newlines, end_of_line
 from lurge.kernels.parse import FILE, Rejected, reject
+from lurge.model.report import SAMPLES_KEPT
 
 BRANCHES = (b"keep", b"archive", b".staged", b".limbo", b".stash")
 MARK = b"/.vault/"
@@ -125,11 +127,11 @@ class VaultArrays(NamedTuple):
 
 
 @compiled
-def add_keys(fields, count, paths, text, *arrays):
+def add_keys(fields, count, paths, text, first_line, *arrays):
     """Add the keys among `count` records, none of which had vanished; there must be room.
 
-    Keys that do not decode are counted as rejected for the first reason, with their lines in `text` as samples.
-    arrays: those of VaultArrays and of Rejected.
+    Keys that do not decode are counted as rejected for the first reason, with their lines in `text`, whose first has
+    the number `first_line`, as samples. arrays: those of VaultArrays and of Rejected.
     """
     vault, rejected = VaultArrays(*arrays[:4]), Rejected(*arrays[4:7])
     place = np.int64(-1)
@@ -145,8 +147,10 @@ def add_keys(fields, count, paths, text, *arrays):
         row, at = vault.used[0], vault.used[1]
         branch, decoded = read_vault_path(path, length, vault.joined, vault.text, at)
         if branch == BAD_KEY:
-            line_start, line_end = fields[record.TEXT_START, i], fields[record.TEXT_END, i]
-            reject(rejected, ZERO, fields[record.LINE, i], text, line_start, line_end)
+            line_start, line = fields[record.TEXT_START, i], ZERO
+            if rejected.counts[0] < SAMPLES_KEPT:
+                line = first_line + count_newlines(text[:line_start])
+            reject(rejected, ZERO, line, text, line_start, end_of_line(text, line_start))
         if branch < 0:
             continue
         vault.fields[row, 0] = at

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 BYTE = ir.IntType(8)
-VECTOR, DIGITS_SEEN = 32, 64
+VECTOR = 64
 
 
 def pointer_at(context: Any, builder: Any, array_type: Any, array: Any, at: Any, pointed: Any) -> Any:
@@ -96,18 +96,6 @@ def load64(typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic
-def store32(typing: Any, array: Any, at: Any, word: Any) -> Any:
-    """Put a little-endian uint32 into array[at:at + 4]."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = pointer_at(context, builder, signature.args[0], *arguments[:2], ir.IntType(32))
-        builder.store(arguments[2], place, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.uint32), generate
-
-
-@intrinsic
 def copy_vector(typing: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
 
@@ -128,7 +116,7 @@ def equal_mask(typing: Any, array: Any, at: Any, byte: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loaded = load(context, builder, signature.args[0], *arguments[:2], ir.VectorType(BYTE, VECTOR))
         same = builder.icmp_unsigned("==", loaded, splat(builder, arguments[2], VECTOR))
-        return builder.zext(builder.bitcast(same, ir.IntType(VECTOR)), ir.IntType(64))
+        return builder.bitcast(same, ir.IntType(VECTOR))
 
     return types.uint64(array, types.int64, types.uint8), generate
 
@@ -142,19 +130,79 @@ def differ_mask(typing: Any, left: Any, at: Any, right: Any, there: Any) -> Any:
         first = load(context, builder, signature.args[0], *arguments[:2], vector)
         second = load(context, builder, signature.args[2], *arguments[2:], vector)
         differ = builder.icmp_unsigned("!=", first, second)
-        return builder.zext(builder.bitcast(differ, ir.IntType(VECTOR)), ir.IntType(64))
+        return builder.bitcast(differ, ir.IntType(VECTOR))
 
     return types.uint64(left, types.int64, right, types.int64), generate
 
 
+def load_backwards(context: Any, builder: Any, array_type: Any, array: Any, end: Any) -> Any:
+    """A vector whose item i is array[end - i]."""
+    first = builder.sub(end, ir.Constant(ir.IntType(64), VECTOR - 1))
+    loaded = load(context, builder, array_type, array, first, ir.VectorType(BYTE, VECTOR))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR), list(reversed(range(VECTOR))))
+    return builder.shuffle_vector(loaded, ir.Constant(ir.VectorType(BYTE, VECTOR), ir.Undefined), order)
+
+
 @intrinsic
-def other_than_digits(typing: Any, array: Any, at: Any) -> Any:
-    """Bit i of the uint64 is set if array[at + i] is not a decimal digit, for i below DIGITS_SEEN."""
+def digits_before(typing: Any, array: Any, end: Any) -> Any:
+    """Bit i of the uint64 is set if array[end - i] is a decimal digit, for i below VECTOR."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = load(context, builder, signature.args[0], *arguments, ir.VectorType(BYTE, DIGITS_SEEN))
-        value = builder.sub(loaded, splat(builder, ir.Constant(BYTE, ord("0")), DIGITS_SEEN))
-        other = builder.icmp_unsigned(">", value, splat(builder, ir.Constant(BYTE, 9), DIGITS_SEEN))
-        return builder.bitcast(other, ir.IntType(DIGITS_SEEN))
+        loaded = load_backwards(context, builder, signature.args[0], *arguments)
+        value = builder.sub(loaded, splat(builder, ir.Constant(BYTE, ord("0")), VECTOR))
+        digit = builder.icmp_unsigned("<=", value, splat(builder, ir.Constant(BYTE, 9), VECTOR))
+        return builder.bitcast(digit, ir.IntType(VECTOR))
 
     return types.uint64(array, types.int64), generate
+
+
+@intrinsic
+def equal_before(typing: Any, array: Any, end: Any, byte: Any) -> Any:
+    """Bit i of the uint64 is set if array[end - i] is `byte`, for i below VECTOR."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = load_backwards(context, builder, signature.args[0], *arguments[:2])
+        same = builder.icmp_unsigned("==", loaded, splat(builder, arguments[2], VECTOR))
+        return builder.bitcast(same, ir.IntType(VECTOR))
+
+    return types.uint64(array, types.int64, types.uint8), generate
+
+
+@intrinsic
+def decode_vector(typing: Any, target: Any, to: Any, array: Any, at: Any, offsets: Any) -> Any:
+    """Decode base64 in array[at:at + VECTOR] into target[to:to + VECTOR // 4 * 3].
+
+    offsets: five uint8, the difference (modulo 256) between value and byte of capitals, small letters, digits, `+`, and
+    `/`. Bit i of the uint64 is set if array[at + i] is none of these.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, to, array, at, offsets = arguments
+        text = load(context, builder, signature.args[2], array, at, ir.VectorType(BYTE, VECTOR))
+        known, offset = None, splat(builder, ir.Constant(BYTE, 0), VECTOR)
+        for number, (first, last) in enumerate(("AZ", "az", "09", "++", "//")):
+            from_first = builder.sub(text, splat(builder, ir.Constant(BYTE, ord(first)), VECTOR))
+            last_place = splat(builder, ir.Constant(BYTE, ord(last) - ord(first)), VECTOR)
+            in_range = builder.icmp_unsigned("<=", from_first, last_place)
+            offset_here = splat(builder, builder.extract_value(offsets, number), VECTOR)
+            offset = builder.select(in_range, offset_here, offset)
+            known = builder.or_(known, in_range) if known else in_range
+        words = ir.VectorType(ir.IntType(32), VECTOR // 4)
+
+        def constant(number: int) -> Any:
+            return ir.Constant(words, [number] * (VECTOR // 4))
+
+        values = builder.bitcast(builder.add(text, offset), words)
+        joined = constant(0)
+        for place in range(4):
+            value = builder.and_(builder.lshr(values, constant(8 * place)), constant(63))
+            joined = builder.or_(joined, builder.shl(value, constant(6 * (3 - place))))
+        # Of each word the third byte comes first, and the fourth is left out.
+        order = [4 * word + place for word in range(VECTOR // 4) for place in (2, 1, 0)]
+        as_bytes = builder.bitcast(joined, ir.VectorType(BYTE, VECTOR))
+        indices = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+        decoded = builder.shuffle_vector(as_bytes, ir.Constant(ir.VectorType(BYTE, VECTOR), ir.Undefined), indices)
+        builder.store(decoded, pointer_at(context, builder, signature.args[0], target, to, decoded.type), align=1)
+        return builder.bitcast(builder.not_(known), ir.IntType(VECTOR))
+
+    return types.uint64(target, types.int64, array, types.int64, types.UniTuple(types.uint8, 5)), generate

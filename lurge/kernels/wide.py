@@ -6,10 +6,8 @@ from llvmlite import ir
 
 from lurge.fallbacks import fall_back
 
-VECTOR = 32
-"""Bytes in the vectors of `equal_mask` and `differ_mask`."""
-DIGITS_SEEN = 64
-"""Bytes that `other_than_digits` looks at."""
+VECTOR = 64
+"""Bytes in a vector, and bits in the masks that tell about each of them."""
 
 try:
     HAS_TYPED_POINTERS = ir.PointerType(ir.IntType(8)).pointee == ir.IntType(8)
@@ -21,13 +19,14 @@ if HAS_TYPED_POINTERS:
         bits_above,
         bits_set,
         copy_vector,
+        decode_vector,
         differ_mask,
+        digits_before,
+        equal_before,
         equal_mask,
         first_bit,
         folded_product,
         load64,
-        other_than_digits,
-        store32,
     )
 else:
     fall_back("llvmlite's typed pointers", "lines are read byte by byte, which takes longer")
@@ -35,26 +34,27 @@ else:
         bits_above,
         bits_set,
         copy_vector,
+        decode_vector,
         differ_mask,
+        digits_before,
+        equal_before,
         equal_mask,
         first_bit,
         folded_product,
         load64,
-        other_than_digits,
-        store32,
     )
 
 __all__ = [
-    "DIGITS_SEEN",
     "VECTOR",
     "bits_above",
     "bits_set",
     "copy_vector",
+    "decode_vector",
     "differ_mask",
+    "digits_before",
+    "equal_before",
     "equal_mask",
     "first_bit",
     "folded_product",
     "load64",
-    "other_than_digits",
-    "store32",
 ]
