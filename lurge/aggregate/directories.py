@@ -42,11 +42,11 @@ def compile_suffixes(filetypes: Sequence[FileType]) -> Suffixes:
     sizes = np.array([len(group) for group in groups], np.int64)
     ranges = np.stack([np.cumsum(sizes) - sizes, np.cumsum(sizes)], axis=1)
     numbers = np.array([int.from_bytes(ending, "little") for ending in endings], np.uint64)
-    factor, places, slots = place_endings(numbers)
+    factor, at_slots, slots = place_endings(numbers)
     table = np.full(slots, -1, np.int64)
-    table[places] = numbers
+    table[at_slots] = numbers
     long_groups = np.zeros((slots, 2), np.int64)
-    long_groups[places] = ranges[256:]
+    long_groups[at_slots] = ranges[256:]
     rows = [entry for group in groups for entry in group]
     text, places = pack_words([suffix for _, suffix in rows])
     tails = [int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little") if suffix else 1 for _, suffix in rows]

@@ -32,18 +32,19 @@ def run_on_ranks(command: list[str], ranks: int | None, recipe: str, coordinate:
     command: the arguments for lurge, to start more ranks if the user asked for them. recipe: the module that
     `coordinate` needs.
     """
-    from lurge.parallel.comm import connect, run_rank
-    from lurge.parallel.launch import start_ranks
-    from lurge.parallel.leftovers import remove_all_leftovers
     from lurge.parallel.ranks import own_rank
     from lurge.parallel.threads import usable_cores
 
     if ranks and ranks > 1:
         from lurge.cli.relay import show_ranks
+        from lurge.parallel.launch import start_ranks
 
         if ranks > (cores := usable_cores()):
             log.info("%d ranks on %d cores: more ranks than cores are not faster", ranks, cores)
         sys.exit(start_ranks(ranks, command, show_ranks))
+    from lurge.parallel.comm import connect, run_rank
+    from lurge.parallel.leftovers import remove_all_leftovers
+
     # Before the ranks report in: an import that hangs on one node must not hang the job.
     import_module(recipe if own_rank() == 0 else "lurge.parallel.member")
     comm = connect()

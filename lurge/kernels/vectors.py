@@ -180,9 +180,9 @@ def decode_vector(typing: Any, target: Any, to: Any, array: Any, at: Any, offset
         target, to, array, at, offsets = arguments
         text = load(context, builder, signature.args[2], array, at, ir.VectorType(BYTE, VECTOR))
         known, offset = None, splat(builder, ir.Constant(BYTE, 0), VECTOR)
-        for number, (first, last) in enumerate(("AZ", "az", "09", "++", "//")):
-            from_first = builder.sub(text, splat(builder, ir.Constant(BYTE, ord(first)), VECTOR))
-            last_place = splat(builder, ir.Constant(BYTE, ord(last) - ord(first)), VECTOR)
+        for number, (first, last) in enumerate((b"AZ", b"az", b"09", b"++", b"//")):
+            from_first = builder.sub(text, splat(builder, ir.Constant(BYTE, first), VECTOR))
+            last_place = splat(builder, ir.Constant(BYTE, last - first), VECTOR)
             in_range = builder.icmp_unsigned("<=", from_first, last_place)
             offset_here = splat(builder, builder.extract_value(offsets, number), VECTOR)
             offset = builder.select(in_range, offset_here, offset)

@@ -36,7 +36,7 @@ def neighbour(rng: random.Random, entry: Entry) -> Entry:
         entry,
         path=rng.choice([
             path + b"/" + last, path + b"/", path[:-1] + b"b", parent or b"/", changed, parent + b"//" + last,
-            parent[: slash + 1] + last, path + b"x" * rng.choice([1, 31, 32, 33]), path,
+            parent[: slash + 1] + last, path + b"x" * rng.choice([1, 63, 64, 65]), path,
         ]),
         gid=entry.gid if rng.random() < 0.6 else rng.choice(GIDS),
         uid=entry.uid if rng.random() < 0.6 else rng.choice(UIDS),

@@ -52,7 +52,7 @@ NEIGHBOURS = (
     [b"/", b"/p", b"/p/foo", b"/p/foo/", b"/p/foo/a.bam", b"/p/foo/b.gz", b"/p/foo/users", b"/p/foo/users/x",
      b"/p/foo/users/y", b"/p/foo/users/x/y", b"/p/foo/q", b"/p/foo/q/r", b"/p/foo/q/s", b"/p/foo/q/r/t",
      b"/p/foo/.vault/keep/07-YQ==", b"/p/foo/.vault/keep/08-!", b"/p/foo/.vault/x", b"/mdt1/t/a", b"/mdt2/t/a"]
-    + [b"/p/foo/" + b"deep/" * 6 + rest for rest in
+    + [b"/p/foo/" + b"deep/" * 13 + rest for rest in
        (b"", b"a_name_that_is_longer_than_a_vector_Lengthy.SUFFIX", b"a_name_that_is_longer_than_a_vector.x",
         b"a_name_that_is_longer_than_a_vector", b"a_name_that_is_longer/than_a_vector", b"xLengthy.suffix",
         b"\"quoted\"")]
@@ -68,8 +68,8 @@ def entries() -> st.SearchStrategy[Entry]:
     return strategies.entries(st.sampled_from(NEIGHBOURS) | strategies.paths(TOPS), GIDS)
 
 
-BEHIND = b"." * 200
-"""An invalid line, long enough that the lines before it are read with wide loads."""
+LONG = b"." * 200
+"""An invalid line, long enough that the lines before and behind it are read with wide loads."""
 
 
 def texts(era: Era) -> st.SearchStrategy[list[bytes]]:
@@ -93,11 +93,13 @@ def compare(rules: Rules, lines: list[bytes], last_newline: bool, block_lines: i
         merged.merge(part.export())
     report = merged.report(counted)
     assert report == plain.report(len(lines))
-    # All at once, and with enough behind them, lines are read with wide loads.
-    whole = StandardPass(rules)
-    whole.add(np.frombuffer(bytearray(b"\n".join([*lines, BEHIND])), np.uint8), 1)
-    plain.add(BEHIND, len(lines) + 1)
-    assert whole.report(len(lines) + 1) == plain.report(len(lines) + 1)
+    # All at once, and with enough around them, lines are read with wide loads.
+    whole, plain = StandardPass(rules), PlainAggregator(rules)
+    wide_lines = [LONG, *lines, LONG]
+    whole.add(np.frombuffer(bytearray(b"\n".join(wide_lines)), np.uint8), 1)
+    for number, line in enumerate(wide_lines, 1):
+        plain.add(line, number)
+    assert whole.report(len(wide_lines)) == plain.report(len(wide_lines))
 
 
 @pytest.mark.parametrize("era", RULES, ids=str)
@@ -121,6 +123,19 @@ def test_no_value_kept_from_a_record_is_used_for_another_neighbour(era: Era) -> 
         for path, gid in zip((first, second), gids, strict=True)
     ]
     compare(RULES[era], lines, True, 250, 1)
+
+
+SUFFIXES = st.text(st.sampled_from("abB."), min_size=1, max_size=11)
+
+
+@given(
+    types=st.lists(st.lists(SUFFIXES, min_size=1, max_size=5), max_size=12),
+    names=st.lists(st.text(st.sampled_from("abB."), min_size=1, max_size=14), min_size=1, max_size=30),
+)
+def test_files_count_for_the_types_of_the_twin(types: list[list[str]], names: list[str]) -> None:
+    filetypes = tuple(FileType(f"type {number}", tuple(suffixes)) for number, suffixes in enumerate(types))
+    lines = [b'"/p/%s"\t%d\t1\t1\t1\t1\t1\tf\t1\t1\t1' % (name.encode(), 2**i) for i, name in enumerate(names)]
+    compare(Rules(QUOTED_11, DUMP_TIME, ((1, b"/p"),), (), filetypes, (), PathAliases()), lines, True, 250, 1)
 
 
 @given(text=st.text(alphabet=st.sampled_from('abfnrtvxuU0123456789abcdefDF\\"/é\t'), max_size=24))
