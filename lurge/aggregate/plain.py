@@ -58,6 +58,7 @@ class Record:
     size: int
     uid: int
     gid: int
+    atime: int
     mtime: int
     type: str
     nlink: int
@@ -132,7 +133,7 @@ def read_record(line: bytes, rules: Rules) -> Record:
     size = read_number(fields[1], 0, 2**63 - 1)
     uid = read_number(fields[2], 0, 2**32 - 1)
     gid = read_number(fields[3], 0, 2**32 - 1)
-    _, mtime, _ = (read_number(text, -(2**63), 2**63 - 1) for text in fields[4:7])
+    atime, mtime, _ = (read_number(text, -(2**63), 2**63 - 1) for text in fields[4:7])
     _, nlink, _ = (read_number(text, 0, 2**64 - 1) for text in fields[8:11])
     for apparent in fields[11:]:
         read_number(apparent, 0, 2**63 - 1)
@@ -142,7 +143,7 @@ def read_record(line: bytes, rules: Rules) -> Record:
     kind = fields[7].decode()
     if kind == "d" and len(path) > 1 and path.endswith(b"/"):
         path = path[:-1]
-    return Record(path, size, uid, gid, min(mtime, rules.dump_time), kind, nlink)
+    return Record(path, size, uid, gid, min(atime, rules.dump_time), min(mtime, rules.dump_time), kind, nlink)
 
 
 def holders(path: bytes) -> Iterable[bytes]:

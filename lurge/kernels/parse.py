@@ -189,7 +189,7 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
         is_usual = usual.FIELDS_WINDOW <= end < len(buffer) and end - start <= LONGEST_LINE
         if is_usual:
             fields_read = usual.read_usual_fields(columns, buffer, end)
-            is_usual, path_end, kind, whole, uid, gid, mtime, nlink = fields_read
+            is_usual, path_end, kind, whole, uid, gid, mtime, atime, nlink = fields_read
         if is_usual:
             length = usual.read_path(encoding, buffer, start, path_end, paths, at)
             if length < 0 and not has_tab(buffer, start, path_end):
@@ -208,7 +208,7 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
                 continue
             length, kind, whole = np.int64(numbers[PATH]), np.int64(numbers[TYPE]), np.int64(numbers[SIZE])
             uid, gid, nlink = np.int64(numbers[UID]), np.int64(numbers[GID]), numbers[NLINK]
-            mtime = np.int64(numbers[MTIME])
+            mtime, atime = np.int64(numbers[MTIME]), np.int64(numbers[ATIME])
         size = whole
         if kind != DIRECTORY and nlink > 1:
             size = np.int64(np.uint64(whole) // nlink)
@@ -221,6 +221,7 @@ def parse_lines(encoding, columns, dump_time, buffer, start, line, fields, paths
         fields[record.UID, count] = uid
         fields[record.GID, count] = gid
         fields[record.MTIME, count] = min(mtime, dump_time)
+        fields[record.ATIME, count] = min(atime, dump_time)
         fields[record.TEXT_START, count] = start
         count += 1
         at += length

@@ -81,7 +81,7 @@ def is_width(start, end, most):
 def read_usual_fields(columns, buffer, end):
     """The fields of the line that ends at buffer[end], before which FIELDS_WINDOW bytes must exist.
 
-    Returns (is it usual, the path's end, type, size, uid, gid, mtime, nlink). It is usual if the fields behind the
+    Returns (is it usual, the path's end, type, size, uid, gid, mtime, atime, nlink). It is usual if the fields behind the
     path, except the type, are numbers of so few digits that each is in range and can be read at once, and if those
     from the type on and those before it are each at most VECTOR - 1 bytes.
     """
@@ -121,6 +121,7 @@ def read_usual_fields(columns, buffer, end):
         np.int64(read_eight(buffer, middle - gid, uid - gid - 1)),
         np.int64(read_eight(buffer, middle - atime, gid - atime - 1)),
         np.int64(read_sixteen(buffer, middle - ctime, mtime - ctime - 1)),
+        np.int64(read_sixteen(buffer, middle - mtime, atime - mtime - 1)),
         read_eight(buffer, end - device, nlink - device - 1),
     )
 

@@ -1,0 +1,125 @@
+"""The tree index in plain Python: the twin of kernels.tree and kernels.rollup."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lurge.aggregate.plain import Record, Rejected, group_of, read_record, vault_file
+from lurge.model.dump import SECONDS_A_DAY
+from lurge.model.rules import FileType, Rules
+from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, OTHER, SPECIAL, VAULT
+
+SIZE_LIMITS = (0, 2**12, 2**16, 2**20, 2**26, 2**30, 2**34)
+
+
+class CellKey(NamedTuple):
+    """The key of a cell: size_class is 8 for what is not a file."""
+
+    gid: int
+    uid: int
+    filetype: str
+    mtime_age: int
+    atime_age: int
+    size_class: int
+
+
+@dataclass
+class Cell:
+    """The sums of one key, and the oldest and newest times."""
+
+    records: int
+    bytes: int
+    oldest_mtime: int
+    newest_mtime: int
+    oldest_atime: int
+    newest_atime: int
+
+    def add(self, other: Cell) -> None:
+        self.records += other.records
+        self.bytes += other.bytes
+        self.oldest_mtime = min(self.oldest_mtime, other.oldest_mtime)
+        self.newest_mtime = max(self.newest_mtime, other.newest_mtime)
+        self.oldest_atime = min(self.oldest_atime, other.oldest_atime)
+        self.newest_atime = max(self.newest_atime, other.newest_atime)
+
+
+Cells = dict[CellKey, Cell]
+
+
+def add_cell(cells: Cells, key: CellKey, cell: Cell) -> None:
+    if key in cells:
+        cells[key].add(cell)
+    else:
+        cells[key] = Cell(**vars(cell))
+
+
+class PlainTree:
+    """The cells of every directory of a volume: `own` of its own records, `below` of these and all below it."""
+
+    def __init__(self, rules: Rules, mount: str, filetypes: Sequence[FileType], lines: Iterable[bytes]) -> None:
+        self._rules, self._filetypes = rules, filetypes
+        self._pseudo = rules.pseudo_gids()
+        self.own: defaultdict[tuple[bytes, ...], Cells] = defaultdict(dict)
+        for line in lines:
+            try:
+                record = read_record(line, rules)
+            except Rejected:
+                continue
+            if record.nlink:
+                add_cell(self.own[own_directory(record)], *self._cell(record))
+        self.top = components(mount.rstrip("/").encode())
+        for directory in self.own:
+            while self.top != directory[: len(self.top)]:
+                self.top = self.top[:-1]
+        self.below: defaultdict[tuple[bytes, ...], Cells] = defaultdict(dict)
+        self.below[self.top] = {}
+        for directory, cells in self.own.items():
+            for above in self._holders(directory):
+                for key, cell in cells.items():
+                    add_cell(self.below[above], key, cell)
+
+    def _holders(self, directory: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+        for length in range(len(self.top), len(directory) + 1):
+            yield directory[:length]
+
+    def _cell(self, record: Record) -> tuple[CellKey, Cell]:
+        size = record.attributed_size
+        filetype, size_class = self._filetype(record), 8
+        if record.type == "f":
+            size_class = sum(record.size > limit for limit in SIZE_LIMITS)
+        ages = (self._age(record.mtime), self._age(record.atime))
+        key = CellKey(group_of(record, self._pseudo), record.uid, filetype, *ages, size_class)
+        return key, Cell(1, size, record.mtime, record.mtime, record.atime, record.atime)
+
+    def _age(self, time: int) -> int:
+        days = (self._rules.dump_time - time) // SECONDS_A_DAY
+        return sum(days >= boundary for boundary in AGE_DAYS)
+
+    def _filetype(self, record: Record) -> str:
+        if record.type != "f":
+            return {"d": DIRECTORY, "l": LINK}.get(record.type, SPECIAL)
+        try:
+            if vault_file(record.path):
+                return VAULT
+        except ValueError:
+            pass
+        name = record.path.rpartition(b"/")[2].lower()
+        for filetype in self._filetypes:
+            if any(name.endswith(suffix.encode().lower()) for suffix in filetype.suffixes):
+                return filetype.name
+        return OTHER
+
+
+def components(path: bytes) -> tuple[bytes, ...]:
+    """The components of a path, of which that of the root is none."""
+    return tuple(path.split(b"/")[1:]) if path else ()
+
+
+def own_directory(record: Record) -> tuple[bytes, ...]:
+    """The directory in which a record counts: itself, or the one that it is in."""
+    if record.type == "d":
+        return components(record.path if record.path != b"/" else b"")
+    return components(record.path.rpartition(b"/")[0])

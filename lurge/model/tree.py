@@ -1,0 +1,58 @@
+"""The tree index: what it counts of everything below a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lurge.model.rules import FileType
+
+AGE_DAYS = (30, 60, 180, 365, 730, 1095, 1825, 2555)
+"""Boundaries of the age bins, in days: the first bin is below 30, the last from 2555 on."""
+
+SIZE_NAMES = ("0", "up to 4 KiB", "up to 64 KiB", "up to 1 MiB", "up to 64 MiB", "up to 1 GiB", "up to 16 GiB", "above")
+"""The classes of files by size."""
+
+OTHER, DIRECTORY, LINK, SPECIAL, VAULT = "other", "directory", "link", "special", "vault"
+ENDS = (OTHER, DIRECTORY, LINK, SPECIAL, VAULT)
+"""The filetypes that are not told by suffixes. kernels.tree numbers them in this order, behind all others."""
+
+GENERAL_FILETYPES = (
+    FileType("compressed", (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z", ".bgz", ".lz4", ".rar")),
+    FileType("log", (".log", ".out", ".err", ".stdout", ".stderr", ".o", ".e")),
+    FileType("temporary", (".tmp", ".temp", ".swp", ".bak", "~", ".part")),
+    FileType("text", (".txt", ".csv", ".tsv", ".md", ".json", ".yaml", ".yml", ".xml", ".html", ".tab", ".dat")),
+    FileType("image", (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".svg", ".bmp", ".pdf")),
+    FileType("code", (".py", ".r", ".sh", ".pl", ".c", ".h", ".cpp", ".java", ".js", ".go", ".rs", ".ipynb", ".nf", ".wdl")),
+    FileType("database", (".db", ".sqlite", ".sqlite3", ".h5", ".hdf5", ".h5ad", ".rds", ".rdata", ".parquet", ".npy", ".npz")),
+    FileType("index", (".bai", ".csi", ".tbi", ".crai", ".fai", ".idx", ".dict")),
+    FileType("sequence", (".fa", ".fasta", ".fna", ".2bit")),
+)  # fmt: skip
+"""Filetypes of files that none of the configured ones matches."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Cells of directories, which are sorted by component and all different.
+
+    text: uint8, their translated paths (kernels.tree). directories: int64[n, 3], start and length of the path, first
+    cell. cells: int64[m, 8], as in kernels.tree.
+    """
+
+    text: npt.NDArray[np.uint8]
+    directories: npt.NDArray[np.int64]
+    cells: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TreeTotals:
+    """What a finished index holds: the sums of its top, the number of directories, and its gids and uids."""
+
+    records: int
+    bytes: int
+    directories: int
+    gids: Sequence[int]
+    uids: Sequence[int]

@@ -1,0 +1,120 @@
+"""The tree index and its plain twin are equal, whatever the lines, and in whichever portions they come."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lurge.aggregate import tree as tally
+from lurge.aggregate.plain_tree import PlainTree
+from lurge.model.era import QUOTED_11, QUOTED_12, STANDARD_11, Era
+from lurge.parallel.blocks import Buffers, cut
+from lurge.store.tree.build import TreeIndex
+from lurge.store.tree.layout import CELLS, DIRECTORIES, KINDS, OWN, USAGE
+from lurge.aggregate.volume import Pass
+from tests.property.test_kernel import RULES, texts
+from tests.streams import arriving
+
+Rows = list[dict[str, object]]
+
+
+def read_all(folder: Path, kind: str) -> Rows:
+    return [row for file in sorted((folder / kind).glob("*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+
+def index_of(era: Era, lines: list[bytes], mount: str, workers: int, folder: Path) -> None:
+    """Build an index as a controller and some workers do."""
+    aggregate = TreeIndex(folder, mount, RULES[era].filetypes)
+    passes = [Pass(RULES[era], [aggregate]) for _ in range(workers)]
+    sink = aggregate.open_sink()
+    text = b"".join(line + b"\n" for line in lines)
+    for number, batch in enumerate(cut(arriving([text]), 3, Buffers(300))):
+        worker = passes[number % workers]
+        worker.add(batch.text, batch.first_line)
+        for portion in worker.take_portions().values():
+            sink.add(batch.first_line, batch.lines, portion)
+    merged = Pass(RULES[era], [aggregate])
+    for worker in passes:
+        merged.merge(worker.export())
+    sink.finish(merged.export().tallies["tree"])
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+@pytest.mark.parametrize("era", [STANDARD_11, QUOTED_11, QUOTED_12], ids=str)
+@pytest.mark.parametrize("mount", ["/p", "/p/foo", "/"])
+@given(data=st.data(), workers=st.integers(1, 3), cells=st.sampled_from([2, 8, 1 << 17]))
+def test_the_index_is_that_of_the_twin(era: Era, mount: str, data: st.DataObject, workers: int, cells: int) -> None:
+    lines = data.draw(texts(era))
+    twin = PlainTree(RULES[era], mount, RULES[era].filetypes, lines)
+    usual = tally.CELLS_A_RUN
+    tally.CELLS_A_RUN = cells
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder, again = Path(temporary) / "index", Path(temporary) / "again"
+            index_of(era, lines, mount, workers, folder)
+            compare(twin, folder)
+            index_of(era, lines[::-1], mount, 1, again)
+            assert bytes_of(folder) == bytes_of(again)
+    finally:
+        tally.CELLS_A_RUN = usual
+
+
+def compare(twin: PlainTree, folder: Path) -> None:
+    directories = read_all(folder, DIRECTORIES)
+    rows = {kind: read_all(folder, kind) for kind in KINDS}
+    paths = {row["id"]: row["path"] for row in directories}
+    expected = sorted(twin.below)
+    assert sorted(paths.values()) == sorted(b"/" + b"/".join(path) for path in expected)
+    for row in directories:
+        path = row["path"]
+        assert isinstance(path, bytes)
+        key = tuple(path.split(b"/")[1:]) if path != b"/" else ()
+        cells = twin.below[key]
+        assert row["records"] == sum(cell.records for cell in cells.values())
+        assert row["bytes"] == sum(cell.bytes for cell in cells.values())
+        assert row["oldest_atime"] == min((cell.oldest_atime for cell in cells.values()), default=None)
+        assert row["depth"] == len(key) - len(twin.top)
+        if row["parent"] is None:
+            assert key == twin.top
+        else:
+            above = paths[row["parent"]]
+            assert path.rpartition(b"/")[0] == (above if above != b"/" else b"")
+        assert row["children"] == sum(other["parent"] == row["id"] for other in directories)
+        assert cells_of(rows[CELLS], row["id"]) == cell_rows(cells)
+        own = cells_of(rows[OWN], row["id"])
+        assert own == (cell_rows(twin.own.get(key, {})) if row["children"] else [])
+        usage = [other for other in rows[USAGE] if other["directory"] == row["id"]]
+        assert [(use["gid"], use["uid"], use["filetype"]) for use in usage] != [] or not cells
+        for use in usage:
+            part = {
+                k: c
+                for k, c in cells.items()
+                if (k.gid, k.uid, k.filetype) == (use["gid"], use["uid"], use["filetype"])
+            }
+            assert use["bytes"] == sum(cell.bytes for cell in part.values())
+            for number in range(9):
+                assert use[f"bytes_mtime_{number}"] == sum(c.bytes for k, c in part.items() if k.mtime_age == number)
+                assert use[f"bytes_atime_{number}"] == sum(c.bytes for k, c in part.items() if k.atime_age == number)
+            for number in range(8):
+                assert use[f"files_size_{number}"] == sum(c.records for k, c in part.items() if k.size_class == number)
+
+
+def cells_of(rows: Rows, directory: object) -> list[tuple[object, ...]]:
+    return sorted(
+        tuple(value for name, value in row.items() if name != "directory")
+        for row in rows
+        if row["directory"] == directory
+    )  # type: ignore[type-var]
+
+
+def cell_rows(cells: object) -> list[tuple[object, ...]]:
+    return sorted((*key, *vars(cell).values()) for key, cell in cells.items())  # type: ignore[attr-defined]
