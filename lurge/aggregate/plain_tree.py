@@ -12,23 +12,21 @@ from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, OTHER, SPECIAL, VAULT
 
+AGES = len(AGE_DAYS) + 1
 SIZE_LIMITS = (0, 2**12, 2**16, 2**20, 2**26, 2**30, 2**34)
 
 
 class CellKey(NamedTuple):
-    """The key of a cell: size_class is 8 for what is not a file."""
+    """The key of a cell."""
 
     gid: int
     uid: int
     filetype: str
-    mtime_age: int
-    atime_age: int
-    size_class: int
 
 
 @dataclass
 class Cell:
-    """The sums of one key, and the oldest and newest times."""
+    """The sums of one key, the oldest and newest times, and the bins in the order of store.tree.layout."""
 
     records: int
     bytes: int
@@ -36,6 +34,7 @@ class Cell:
     newest_mtime: int
     oldest_atime: int
     newest_atime: int
+    bins: list[int]
 
     def add(self, other: Cell) -> None:
         self.records += other.records
@@ -44,6 +43,7 @@ class Cell:
         self.newest_mtime = max(self.newest_mtime, other.newest_mtime)
         self.oldest_atime = min(self.oldest_atime, other.oldest_atime)
         self.newest_atime = max(self.newest_atime, other.newest_atime)
+        self.bins = [mine + more for mine, more in zip(self.bins, other.bins, strict=True)]
 
 
 Cells = dict[CellKey, Cell]
@@ -87,12 +87,14 @@ class PlainTree:
 
     def _cell(self, record: Record) -> tuple[CellKey, Cell]:
         size = record.attributed_size
-        filetype, size_class = self._filetype(record), 8
-        if record.type == "f":
-            size_class = sum(record.size > limit for limit in SIZE_LIMITS)
-        ages = (self._age(record.mtime), self._age(record.atime))
-        key = CellKey(group_of(record, self._pseudo), record.uid, filetype, *ages, size_class)
-        return key, Cell(1, size, record.mtime, record.mtime, record.atime, record.atime)
+        bins: list[int] = []
+        for time in (record.mtime, record.atime):
+            for value in (1, size):
+                bins += [value if number == self._age(time) else 0 for number in range(AGES)]
+        size_class = sum(record.size > limit for limit in SIZE_LIMITS) if record.type == "f" else None
+        bins += [int(number == size_class) for number in range(len(SIZE_LIMITS) + 1)]
+        key = CellKey(group_of(record, self._pseudo), record.uid, self._filetype(record))
+        return key, Cell(1, size, record.mtime, record.mtime, record.atime, record.atime, bins)
 
     def _age(self, time: int) -> int:
         days = (self._rules.dump_time - time) // SECONDS_A_DAY

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from lurge.aggregate.directories import compile_suffixes
 from lurge.aggregate.interface import Tally
@@ -14,18 +13,18 @@ from lurge.aggregate.table import Table
 from lurge.errors import VolumeError
 from lurge.kernels.parse import LONGEST_LINE, SLACK
 from lurge.kernels.table import CARRIED, ENTRIES, NAME_BYTES
-from lurge.kernels.tree import add_own, export_run
+from lurge.kernels.tree import CELL_COLUMNS, TABLE_SUMS, add_own, export_run
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import AGE_DAYS, Run
 
-CELLS_A_RUN = 1 << 17
+CELLS_A_RUN = 1 << 14
 NAMES_A_RUN = 1 << 24
 """A run is handed over when it has so many cells or bytes of paths."""
 
 
 class TreeTally(Tally[list[Run]]):
-    """The cells of one process: records, bytes and times by own directory, gid, uid, filetype, ages and size class."""
+    """The cells of one process: records, bytes and times by own directory, gid, uid and filetype, and in bins."""
 
     def __init__(self, rules: Rules, filetypes: Sequence[FileType]) -> None:
         limits = [rules.dump_time - days * SECONDS_A_DAY for days in AGE_DAYS]
@@ -37,7 +36,7 @@ class TreeTally(Tally[list[Run]]):
         self._begin()
 
     def _begin(self) -> None:
-        self._directories, self._owners, self._cells = Table(0), Table(0), Table(4, entries=CELLS_A_RUN)
+        self._directories, self._owners, self._cells = Table(0), Table(0), Table(TABLE_SUMS, entries=2 * CELLS_A_RUN)
 
     def add(self, records: Records) -> None:
         # A record's own directory is its path or a part of it.
@@ -51,7 +50,7 @@ class TreeTally(Tally[list[Run]]):
 
     def take_portion(self) -> Run | None:
         names = self._directories.arrays.used[NAME_BYTES]
-        if self._cells.arrays.used[ENTRIES] < CELLS_A_RUN // 2 and names < NAMES_A_RUN:
+        if self._cells.arrays.used[ENTRIES] < CELLS_A_RUN and names < NAMES_A_RUN:
             return None
         return self._take()
 
@@ -64,7 +63,7 @@ class TreeTally(Tally[list[Run]]):
         run = Run(
             text=np.empty(int(directories.used[NAME_BYTES]), np.uint8),
             directories=np.empty((count, 3), np.int64),
-            cells=np.empty((int(cells.used[ENTRIES]), 8), np.int64),
+            cells=np.empty((int(cells.used[ENTRIES]), CELL_COLUMNS), np.int64),
         )
         order, scratch = np.empty(count, np.int64), np.empty(count, np.int64)
         arrays = *directories, *self._owners.arrays, *cells

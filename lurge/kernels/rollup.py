@@ -10,9 +10,9 @@ import numpy as np
 
 from lurge.kernels.compiling import ONE, ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.tree import (
-    AGES,
-    ATIME_SHIFT,
+    BINS,
     BYTES,
+    CELL_COLUMNS,
     DIRECTORY_TYPE,
     FIRST_A,
     FIRST_CELL,
@@ -21,15 +21,10 @@ from lurge.kernels.tree import (
     KEY,
     LAST_A,
     LAST_M,
-    LINK_TYPE,
-    MTIME_SHIFT,
-    NO_CLASS,
     OTHER,
     RECORDS,
-    SPECIAL,
     TEXT,
     TEXT_LENGTH,
-    TYPE_SHIFT,
     VAULT,
     is_before,
 )
@@ -42,29 +37,23 @@ PATH_LENGTH, START, FIRST_CHILD, OWN_DONE, LIMIT = range(5)
 """Columns of the stack: the length of the path, the first cell, the number of the first child, whether the own cells
 are exported, and how many cells there may be before they are combined."""
 
-DEPTH, ARENA, HEAP, DIRECTORIES, NAMES, CELLS, USAGE, OWN, OWN_CELLS = range(9)
+DEPTH, ARENA, HEAP, DIRECTORIES, NAMES, CELLS, OWN, OWN_CELLS = range(8)
 """The state: open directories, cells in the arena, runs in the heap, and how much of each output is used."""
 
 LEAST_LIMIT = 1 << 15
 
-PARENT, NAME_START, NAME_LENGTH, CHILD, CHILDREN, CELL_COUNT, USAGE_COUNT, TOTAL = range(1, 9)
-"""Columns of the output of directories, of which the first is the depth; from TOTAL on the measures."""
+PARENT, NAME_START, NAME_LENGTH, CHILD, CHILDREN, CELL_COUNT, TOTAL = range(1, 8)
+"""Columns of the output of directories, of which the first is the depth; from TOTAL on the measures: records, files,
+directories, bytes, oldest and newest mtime, oldest and newest atime."""
 
-FILES, SUBDIRECTORIES = 1, 2
 MEASURES = 8
-"""Measures: records, files, directories, bytes, oldest and newest mtime, oldest and newest atime."""
-
-USAGE_TOTAL, USAGE_MTIME = 3, 3 + MEASURES
-USAGE_ATIME, USAGE_SIZE = USAGE_MTIME + AGES, USAGE_MTIME + 2 * AGES
-USAGE_COLUMNS = USAGE_SIZE + 8
-"""Columns of the output of usage: gid, uid, filetype, measures, bytes by age of mtime and atime, files by size."""
 
 
 @inline_kernel
 def copy_cells(target, to, source, at, count):
     """Copy `count` cells from one array to another, or within one."""
     for i in range(count):
-        for column in range(8):
+        for column in range(CELL_COLUMNS):
             target[to + i, column] = source[at + i, column]
 
 
@@ -133,6 +122,8 @@ def combine(arena, start, end, order, other, copies):
             arena[at, LAST_M] = max(arena[at, LAST_M], cell[LAST_M])
             arena[at, FIRST_A] = min(arena[at, FIRST_A], cell[FIRST_A])
             arena[at, LAST_A] = max(arena[at, LAST_A], cell[LAST_A])
+            for column in range(BINS, CELL_COLUMNS):
+                arena[at, column] += cell[column]
         else:
             at += 1
             copy_cells(arena, at, copies, order[i], ONE)
@@ -145,50 +136,24 @@ def is_file(filetype, types):
     return filetype <= types + OTHER or filetype == types + VAULT
 
 
-@inline_kernel
-def add_measures(row, at, cell, filetype, types, is_first):
-    """Add a cell to the measures row[at:at + MEASURES]."""
-    row[at] += cell[RECORDS]
-    if is_file(filetype, types):
-        row[at + FILES] += cell[RECORDS]
-    elif filetype == types + DIRECTORY_TYPE:
-        row[at + SUBDIRECTORIES] += cell[RECORDS]
-    row[at + 3] += cell[BYTES]
-    row[at + 4] = cell[FIRST_M] if is_first else min(row[at + 4], cell[FIRST_M])
-    row[at + 5] = cell[LAST_M] if is_first else max(row[at + 5], cell[LAST_M])
-    row[at + 6] = cell[FIRST_A] if is_first else min(row[at + 6], cell[FIRST_A])
-    row[at + 7] = cell[LAST_A] if is_first else max(row[at + 7], cell[LAST_A])
-
-
 @internal_kernel
-def write_usage(arena, start, end, types, directory, usage, at):
-    """Add up cells by gid, uid and filetype in usage[at:], and all in `directory`; returns (end, do all sums fit)."""
-    first = at
+def add_up(arena, start, end, types, row):
+    """Add up cells in row[TOTAL:]; returns whether the sum of bytes fits."""
     for i in range(start, end):
-        cell = arena[i]
-        uid, filetype = (
-            cell[KEY] >> np.int64(32) & np.int64(0xFFFFFFFF),
-            (cell[KEY] & np.int64(0xFFFFFFFF)) >> TYPE_SHIFT,
-        )
-        last = at - 1
-        is_new = at == first or usage[last, 0] != cell[GID] or usage[last, 1] != uid or usage[last, 2] != filetype
-        if is_new:
-            last = at
-            at += 1
-            for j in range(USAGE_COLUMNS):
-                usage[last, j] = 0
-            usage[last, 0], usage[last, 1], usage[last, 2] = cell[GID], uid, filetype
-        row = usage[last]
-        add_measures(row, USAGE_TOTAL, cell, filetype, types, is_new)
-        row[USAGE_MTIME + (cell[KEY] >> MTIME_SHIFT & 15)] += cell[BYTES]
-        row[USAGE_ATIME + (cell[KEY] >> ATIME_SHIFT & 15)] += cell[BYTES]
-        size_class = cell[KEY] & 15
-        if size_class != NO_CLASS:
-            row[USAGE_SIZE + size_class] += cell[RECORDS]
-        add_measures(directory, TOTAL, cell, filetype, types, i == start)
-        if directory[TOTAL + 3] < 0:
-            return at, False
-    return at, True
+        cell, filetype = arena[i], arena[i, KEY] & np.int64(0xFFFFFFFF)
+        row[TOTAL] += cell[RECORDS]
+        if is_file(filetype, types):
+            row[TOTAL + 1] += cell[RECORDS]
+        elif filetype == types + DIRECTORY_TYPE:
+            row[TOTAL + 2] += cell[RECORDS]
+        row[TOTAL + 3] += cell[BYTES]
+        if row[TOTAL + 3] < 0:
+            return False
+        row[TOTAL + 4] = cell[FIRST_M] if i == start else min(row[TOTAL + 4], cell[FIRST_M])
+        row[TOTAL + 5] = cell[LAST_M] if i == start else max(row[TOTAL + 5], cell[LAST_M])
+        row[TOTAL + 6] = cell[FIRST_A] if i == start else min(row[TOTAL + 6], cell[FIRST_A])
+        row[TOTAL + 7] = cell[LAST_A] if i == start else max(row[TOTAL + 7], cell[LAST_A])
+    return True
 
 
 @internal_kernel
@@ -216,15 +181,15 @@ def sift(text, directories, position, heap, count):
 
 @compiled
 def roll_up(types, text, directories, cells, position, ends, heap, path, stack, closed, arena, order, other, copies,
-            state, out_directories, out_names, out_cells, out_usage, out_own, out_own_cells):  # fmt: skip
+            state, out_directories, out_names, out_cells, out_own, out_own_cells):  # fmt: skip
     """Go on with rolling up until something is needed; returns the reason, DONE at the end.
 
     text, directories, cells: all runs, each as in `export_run`, with places counted from the beginning of all.
     position, ends: int64[runs], the next directory of each run, and the one behind its last. heap: int64[runs].
     path: uint8, the deepest open directory's. stack: int64[levels, 5]. closed: int64[levels + 1], by depth the number
-    of directories that are closed. arena, copies: int64[n, 8]. order, other: int64[n]. state: int64[9]. Outputs:
-    directories: int64[n, TOTAL + MEASURES]; names: uint8, their paths; cells: int64[n, 8], inclusive; usage: int64[n,
-    USAGE_COLUMNS]; own: int64[n, 3], depth, number and cells of each directory that has others in it; own_cells.
+    of directories that are closed. arena, copies: int64[n, CELL_COLUMNS]. order, other: int64[n]. state: int64[8]. Outputs:
+    directories: int64[n, TOTAL + MEASURES]; names: uint8, their paths; cells: int64[n, CELL_COLUMNS], inclusive; own:
+    int64[n, 3], depth, number and cells of each directory that has others in it; own_cells.
     """
     while True:
         depth = state[DEPTH] - 1
@@ -251,20 +216,18 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
             out = out_directories[state[DIRECTORIES]]
             for i in range(len(out)):
                 out[i] = 0
-            usage_end, fits = write_usage(arena, top[START], end, types, out, out_usage, state[USAGE])
-            if not fits:
+            if not add_up(arena, top[START], end, types, out):
                 return TOO_LARGE
             out[0], out[PARENT] = depth, closed[depth - 1] if depth else -1
             out[NAME_START], out[NAME_LENGTH] = state[NAMES], top[PATH_LENGTH]
             out[CHILD], out[CHILDREN] = top[FIRST_CHILD], closed[depth + 1] - top[FIRST_CHILD]
-            out[CELL_COUNT], out[USAGE_COUNT] = count, usage_end - state[USAGE]
+            out[CELL_COUNT] = count
             for i in range(top[PATH_LENGTH]):
                 out_names[state[NAMES] + i] = path[i]
             copy_cells(out_cells, state[CELLS], arena, top[START], count)
             state[DIRECTORIES] += 1
             state[NAMES] += top[PATH_LENGTH]
             state[CELLS] += count
-            state[USAGE] = usage_end
             closed[depth] += 1
             state[DEPTH] -= 1
             if depth == 0:

@@ -23,21 +23,22 @@ NONE = np.int64(-1)
 OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number in range(5))
 """Numbers of filetypes, counted from behind those with suffixes."""
 
-NO_CLASS = np.int64(8)
-SIZE_CLASSES = np.array([0, 1 << 12, 1 << 16, 1 << 20, 1 << 26, 1 << 30, 1 << 34], np.int64)
-"""The largest size of each class of files but the last. Records that are not files have NO_CLASS."""
+SIZE_LIMITS = np.array([0, 1 << 12, 1 << 16, 1 << 20, 1 << 26, 1 << 30, 1 << 34], np.int64)
+"""The largest size of each class of files but the last."""
 
-AGES = 9
-CLASSES = 8
-TYPE_SHIFT, MTIME_SHIFT, ATIME_SHIFT = np.int64(12), np.int64(8), np.int64(4)
+AGES, CLASSES = 9, 8
 UID_SHIFT = np.int64(32)
-"""A cell's second key holds the uid, the filetype, the bins of mtime and atime, and the size class."""
 
-OLDEST_MTIME, OLDEST_ATIME, NEWEST_ATIME = SUMS + 1, SUMS + 2, SUMS + 3
+GID, KEY, RECORDS, BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A, BINS = range(9)
+"""Columns of cells: gid; uid and filetype; the sums; the oldest and newest mtime and atime; and the bins: records and
+bytes by age of mtime, the same by age of atime, and files by size."""
+
+BIN_COLUMNS = 4 * AGES + CLASSES
+CELL_COLUMNS = BINS + BIN_COLUMNS
+
+OLDEST_MTIME, OLDEST_ATIME, NEWEST_ATIME, TABLE_BINS = SUMS + 1, SUMS + 2, SUMS + 3, SUMS + 4
+TABLE_SUMS = 4 + BIN_COLUMNS
 """Columns of the table of cells, behind the sum of bytes; NEWEST is that of mtime."""
-
-GID, KEY, RECORDS, BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A = range(8)
-"""Columns of cells outside of tables: two keys, sums, and the oldest and newest mtime and atime."""
 
 TEXT, TEXT_LENGTH, FIRST_CELL = range(3)
 """Columns of directories in runs."""
@@ -81,8 +82,8 @@ def filetype_of(suffixes, path, parent, length, types):
 
 
 @inline_kernel
-def add_cell(cells, entry, size, mtime, atime):
-    """Add one record to an entry of the table of cells."""
+def add_record(cells, entry, size, mtime, atime, mtime_age, atime_age, size_class):
+    """Add one record to an entry of the table of cells. size_class: -1 if it is not a file."""
     row = cells.rows[entry]
     if row[COUNT] == 0:
         row[NEWEST] = row[OLDEST_MTIME] = np.uint64(mtime)
@@ -94,6 +95,12 @@ def add_cell(cells, entry, size, mtime, atime):
         row[NEWEST_ATIME] = np.uint64(max(np.int64(row[NEWEST_ATIME]), atime))
     row[COUNT] += np.uint64(1)
     add_sum(cells, entry, ZERO, np.uint64(size), np.uint64(0))
+    row[TABLE_BINS + mtime_age] += np.uint64(1)
+    row[TABLE_BINS + AGES + mtime_age] += np.uint64(size)
+    row[TABLE_BINS + 2 * AGES + atime_age] += np.uint64(1)
+    row[TABLE_BINS + 3 * AGES + atime_age] += np.uint64(size)
+    if size_class >= 0:
+        row[TABLE_BINS + 4 * AGES + size_class] += np.uint64(1)
 
 
 @compiled
@@ -102,7 +109,7 @@ def add_own(fields, count, paths, limits, types, translation, joined, marked, *a
 
     limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. translation, joined, marked:
     uint8, scratch for one path each. arrays: those of the tables of directories, of owners (gid, uid) and of cells
-    (directory, owner and code), and of Suffixes.
+    (directory, owner and filetype), and of Suffixes.
     """
     directories, owners, cells = TableArrays(*arrays[:6]), TableArrays(*arrays[6:12]), TableArrays(*arrays[12:18])
     suffixes = Suffixes(*arrays[18:24])
@@ -114,16 +121,16 @@ def add_own(fields, count, paths, limits, types, translation, joined, marked, *a
         path = paths[fields[record.START, i] :]
         if kind == DIRECTORY:
             directory = find_directory(directories, path, length, translation)
-            filetype, size_class = types + DIRECTORY_TYPE, NO_CLASS
+            filetype, size_class = types + DIRECTORY_TYPE, NONE
         else:
             if fields[record.PLACE, i] != place:
                 place = fields[record.PLACE, i]
                 directory_here = find_directory(directories, path, parent, translation)
                 in_vault = find_mark(path, parent + 1) >= 0
-            directory, size_class = directory_here, NO_CLASS
+            directory, size_class = directory_here, NONE
             if kind == FILE:
                 size_class = ZERO
-                for limit in SIZE_CLASSES:
+                for limit in SIZE_LIMITS:
                     size_class += np.int64(fields[record.WHOLE, i] > limit)
                 if in_vault and read_vault_path(path, length, joined, marked, ZERO)[0] >= 0:
                     filetype = types + VAULT
@@ -136,10 +143,8 @@ def add_own(fields, count, paths, limits, types, translation, joined, marked, *a
             owner = find_or_add(owners, gid, uid, translation, ZERO, ZERO)
             last_gid, last_uid = gid, uid
         mtime, atime = fields[record.MTIME, i], fields[record.ATIME, i]
-        code = filetype << TYPE_SHIFT | count_bins(limits, mtime) << MTIME_SHIFT
-        code |= count_bins(limits, atime) << ATIME_SHIFT | size_class
-        entry = find_or_add(cells, directory, owner << UID_SHIFT | code, translation, ZERO, ZERO)
-        add_cell(cells, entry, size, mtime, atime)
+        entry = find_or_add(cells, directory, owner << UID_SHIFT | filetype, translation, ZERO, ZERO)
+        add_record(cells, entry, size, mtime, atime, count_bins(limits, mtime), count_bins(limits, atime), size_class)
 
 
 @internal_kernel
@@ -194,7 +199,7 @@ def sort_names(text, rows, order, other):
 def export_run(out_text, out_directories, out_cells, order, scratch, *arrays):
     """Export the tables of `add_own`, the directories sorted.
 
-    out_text: uint8, the bytes of all names. out_directories: int64[directories, 3]. out_cells: int64[cells, 8], in the
+    out_text: uint8, the bytes of all names. out_directories: int64[directories, 3]. out_cells: int64[cells, CELL_COLUMNS], in the
     order of the directories. order, scratch: int64[directories]. arrays: those of the three tables.
     """
     directories, owners, cells = TableArrays(*arrays[:6]), TableArrays(*arrays[6:12]), TableArrays(*arrays[12:18])
@@ -230,3 +235,5 @@ def export_run(out_text, out_directories, out_cells, order, scratch, *arrays):
         out_cells[to, LAST_M] = np.int64(row[NEWEST])
         out_cells[to, FIRST_A] = np.int64(row[OLDEST_ATIME])
         out_cells[to, LAST_A] = np.int64(row[NEWEST_ATIME])
+        for column in range(BIN_COLUMNS):
+            out_cells[to, BINS + column] = np.int64(row[TABLE_BINS + column])

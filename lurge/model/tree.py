@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +49,11 @@ class Run:
 
 @dataclass(frozen=True)
 class TreeTotals:
-    """What a finished index holds: the sums of its top, the number of directories, and its gids and uids."""
+    """What a finished index holds: the sums of its top, its directories, the rows of each kind, its gids and uids."""
 
     records: int
     bytes: int
     directories: int
+    rows: Mapping[str, int]
     gids: Sequence[int]
     uids: Sequence[int]

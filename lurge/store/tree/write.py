@@ -9,38 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lurge.kernels.rollup import CELL_COUNT, CHILD, CHILDREN, NAME_LENGTH, NAME_START, PARENT, TOTAL, USAGE_COUNT
-from lurge.kernels.rollup import MEASURES as MEASURE_COUNT
-from lurge.kernels.tree import (
-    ATIME_SHIFT,
-    BYTES,
-    FIRST_A,
-    FIRST_M,
-    GID,
-    KEY,
-    LAST_A,
-    LAST_M,
-    MTIME_SHIFT,
-    RECORDS,
-    TYPE_SHIFT,
-    UID_SHIFT,
-)
-from lurge.store.tree.layout import (
-    ATIME_BYTES,
-    CELLS,
-    DEPTH_SHIFT,
-    DIRECTORIES,
-    MEASURES,
-    MTIME_BYTES,
-    OWN,
-    ROWS,
-    SIZE_FILES,
-    TIMES,
-    USAGE,
-    file_of,
-    schema_of,
-    writer_options,
-)
+from lurge.aggregate.rollup import RolledUp
+from lurge.kernels.rollup import CELL_COUNT, CHILD, CHILDREN, MEASURES, NAME_LENGTH, NAME_START, PARENT, TOTAL
+from lurge.kernels.tree import BINS, BYTES, FIRST_A, FIRST_M, GID, KEY, LAST_A, LAST_M, RECORDS, UID_SHIFT
+from lurge.model.tree import DIRECTORY, ENDS, LINK, SPECIAL
+from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, ROWS, USAGE, file_of, schema_of, writer_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,55 +73,46 @@ class IndexWriter:
             self._writers[kind, depth] = RowWriter(file_of(self._folder, kind, depth), kind)
         return self._writers[kind, depth]
 
-    def add_directories(self, rows: Numbers, names: npt.NDArray[np.uint8], cells: Numbers, usage: Numbers) -> None:
-        """Add closed directories with their cells and usage, as `kernels.rollup.roll_up` gives them."""
+    def add(self, part: RolledUp) -> None:
+        """Add finished directories."""
+        if len(part.directories):
+            self._add_directories(part.directories, part.names, part.cells)
+        if len(part.own):
+            self._add_own(part.own, part.own_cells)
+
+    def _add_directories(self, rows: Numbers, names: npt.NDArray[np.uint8], cells: Numbers) -> None:
         depths = rows[:, 0]
-        of_cells, of_usage = np.repeat(depths, rows[:, CELL_COUNT]), np.repeat(depths, rows[:, USAGE_COUNT])
+        of_cells = np.repeat(depths, rows[:, CELL_COUNT])
         for depth in np.unique(depths).tolist():
             here = rows[depths == depth]
-            writer = self._writer(DIRECTORIES, depth)
+            writer, usage = self._writer(DIRECTORIES, depth), self._writer(USAGE, depth)
             ids = (depth << DEPTH_SHIFT) + writer.rows + np.arange(len(here))
-            usage_writer, cell_writer = self._writer(USAGE, depth), self._writer(CELLS, depth)
-            first_usage, first_cell = (
-                other.rows + np.cumsum(here[:, column]) - here[:, column]
-                for other, column in ((usage_writer, USAGE_COUNT), (cell_writer, CELL_COUNT))
-            )
-            measures = here[:, TOTAL : TOTAL + MEASURE_COUNT]
-            parents = ((depth - 1) << DEPTH_SHIFT) + here[:, PARENT]
+            counts = here[:, CELL_COUNT]
             writer.add([
-                ids, masked(parents, np.full(len(here), depth == 0)), here[:, 0],
+                ids, masked(((depth - 1) << DEPTH_SHIFT) + here[:, PARENT], np.full(len(here), depth == 0)), here[:, 0],
                 paths_of(names, here[:, NAME_START], here[:, NAME_LENGTH]),
-                *measure_columns(measures), here[:, CHILD], here[:, CHILDREN],
-                first_usage, here[:, USAGE_COUNT], first_cell, here[:, CELL_COUNT],
+                *here[:, TOTAL : TOTAL + 4].T, *times(here[:, TOTAL + 4 : TOTAL + MEASURES], here[:, TOTAL] == 0),
+                here[:, CHILD], here[:, CHILDREN], usage.rows + np.cumsum(counts) - counts, counts,
             ])  # fmt: skip
-            self._add_usage(usage_writer, np.repeat(ids, here[:, USAGE_COUNT]), usage[of_usage == depth])
-            self._add_cells(cell_writer, np.repeat(ids, here[:, CELL_COUNT]), cells[of_cells == depth])
+            self._add_cells(usage, np.repeat(ids, counts), cells[of_cells == depth])
             self.directories += len(here)
 
-    def add_own(self, rows: Numbers, cells: Numbers) -> None:
-        """Add the own cells of directories. rows: int64[n, 3], depth, row of the directory, number of cells."""
+    def _add_own(self, rows: Numbers, cells: Numbers) -> None:
         of_cells = np.repeat(rows[:, 0], rows[:, 2])
         for depth in np.unique(rows[:, 0]).tolist():
             here = rows[rows[:, 0] == depth]
             ids = np.repeat((depth << DEPTH_SHIFT) + here[:, 1], here[:, 2])
             self._add_cells(self._writer(OWN, depth), ids, cells[of_cells == depth])
 
-    def _add_usage(self, writer: RowWriter, ids: Numbers, usage: Numbers) -> None:
-        sums = usage[:, 3 + len(MEASURES) :]
-        assert sums.shape[1] == len(MTIME_BYTES) + len(ATIME_BYTES) + len(SIZE_FILES)
-        writer.add([
-            ids, usage[:, 0], usage[:, 1], self._names_of(usage[:, 2]),
-            *measure_columns(usage[:, 3 : 3 + len(MEASURES)]), *sums.T,
-        ])  # fmt: skip
-
     def _add_cells(self, writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
-        key = cells[:, KEY]
-        code = key & 0xFFFFFFFF
-        bins = (code >> MTIME_SHIFT & 15, code >> ATIME_SHIFT & 15, code & 15)
-        columns = (RECORDS, BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A)
+        filetype, records = cells[:, KEY] & 0xFFFFFFFF, cells[:, RECORDS]
+        ends = {name: len(self._filetypes) - len(ENDS) + number for number, name in enumerate(ENDS)}
+        is_directory = filetype == ends[DIRECTORY]
+        is_file = ~is_directory & (filetype != ends[LINK]) & (filetype != ends[SPECIAL])
         writer.add([
-            ids, cells[:, GID], key >> UID_SHIFT & 0xFFFFFFFF, self._names_of(code >> TYPE_SHIFT),
-            *(numbers.astype(np.int8) for numbers in bins), *(cells[:, column] for column in columns),
+            ids, cells[:, GID], cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF, self._names_of(filetype),
+            records, records * is_file, records * is_directory,
+            *(cells[:, column] for column in (BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A)), *cells[:, BINS:].T,
         ])  # fmt: skip
 
     def _names_of(self, numbers: Numbers) -> Any:
@@ -174,11 +138,9 @@ def masked(numbers: Numbers, mask: npt.NDArray[np.bool_]) -> Any:
     return pa.array(numbers, pa.int64(), mask=mask)
 
 
-def measure_columns(measures: Numbers) -> list[Any]:
-    """The columns of measures; times are null where there is no record."""
-    nothing = measures[:, 0] == 0
-    counts = measures.shape[1] - len(TIMES)
-    return [*measures.T[:counts], *(masked(times, nothing) for times in measures.T[counts:])]
+def times(columns: Numbers, nothing: npt.NDArray[np.bool_]) -> list[Any]:
+    """Columns of times, null where there is no record."""
+    return [masked(column, nothing) for column in columns.T]
 
 
 def paths_of(names: npt.NDArray[np.uint8], starts: Numbers, lengths: Numbers) -> list[bytes]:
