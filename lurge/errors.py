@@ -18,6 +18,7 @@
     │   ├── StoreUnavailable      1   the database became unavailable, and did not return within the time for retries
     │   └── LockHeld              1   another run is working on the database
     ├── TicketError               1   a ticket cannot be read or written
+    ├── TreeError                 1   a tree index cannot be read, or has no such directory
     ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
     └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
@@ -162,6 +163,12 @@ class TicketError(LurgeError):
     """A ticket cannot be read or written."""
 
     advice = "See `lurge ticket list`; check tickets.directory and $JOB_DATA_BASEDIR."
+
+
+class TreeError(LurgeError):
+    """A tree index cannot be read, or has no such directory."""
+
+    advice = "`lurge tree` without a path shows the volumes that have an index."
 
 
 class SplitError(LurgeError):

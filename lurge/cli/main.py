@@ -25,6 +25,7 @@ from lurge.cli.scripts import scripts
 from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
+from lurge.cli.tree import tree
 from lurge.display import display
 from lurge.errors import LurgeError
 from lurge.pipeline.frame.outcome import exit_status_of
@@ -64,7 +65,7 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
 
 
 command: Callable[..., None]
-for command in (report, split, backfill, diff, scan, basedirs, synth, plan, doctor, scripts):
+for command in (report, split, backfill, diff, scan, basedirs, synth, tree, plan, doctor, scripts):
     add(app, command)
 add(config, show_config, "show")
 add(config, init_config, "init")

@@ -21,6 +21,7 @@ from lurge.config.reports import ReportsConfig
 from lurge.config.section import Context, Section, table
 from lurge.config.split import SplitConfig
 from lurge.config.tickets import TicketsConfig
+from lurge.config.tree import TreeConfig
 from lurge.config.warnings import WarningLevel, WarningsConfig
 
 
@@ -53,6 +54,7 @@ class Config(Section):
     basedirs: BasedirsConfig = table()
     tickets: TicketsConfig = table()
     split: SplitConfig = table()
+    tree: TreeConfig = table()
     batch: BatchConfig = table()
 
     _file: Path = PrivateAttr(Path())

@@ -26,6 +26,7 @@ from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.split import publish_groups
 from lurge.pipeline.stored import is_stored
 from lurge.pipeline.tonight import tonights_tasks
+from lurge.pipeline.trees import begin_trees, first_tree_error
 from lurge.pipeline.volumes import State, VolumeOutcome, VolumesOutcome
 from lurge.pipeline.work import task_of
 from lurge.store.database import Database
@@ -76,8 +77,9 @@ def run_report(
     recipe = REPORT_AND_SPLIT if wanted.split else REPORT
     with open_site(recipe, config, database, watcher, comm) as site:
         parts, split_error = begin_split(site) if wanted.split else (None, None)
+        trees, tree_error = begin_trees(site)
         with site.job.step("find_dumps") as facts:
-            tasks, outcomes = find_tasks(site, wanted, parts)
+            tasks, outcomes = find_tasks(site, wanted, parts, trees)
             is_split_alone = wanted.split and not wanted.force
             only_split = {n for n, task in tasks.items() if is_split_alone and is_stored(database, task.dump)}
             facts["dumps"] = {task.dump.volume.name: str(task.dump.path) for task in tasks.values()}
@@ -96,7 +98,7 @@ def run_report(
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(site.job, config, site.names, parts, outcome)
-        outcome.error = outcome.error or split_error
+        outcome.error = outcome.error or split_error or tree_error or first_tree_error(outcome)
         site.job.outcome = outcome
     return outcome
 
@@ -114,12 +116,13 @@ def begin_split(site: Site) -> tuple[Path | None, LurgeError | None]:
 
 
 def find_tasks(
-    site: Site, wanted: Wanted, parts: Path | None
+    site: Site, wanted: Wanted, parts: Path | None, trees: Path | None
 ) -> tuple[dict[int, VolumeTask], dict[int, VolumeOutcome]]:
     """Tonight's tasks, and the outcomes of volumes that are not read, by their places in the configuration."""
 
     def make_task(number: int, dump: Dump) -> VolumeTask | VolumeOutcome:
-        return task_unless_stored(site, dump, wanted.force, parts / str(number) if parts else None)
+        into = (parts / str(number) if parts else None, trees / str(number) if trees else None)
+        return task_unless_stored(site, dump, wanted.force, *into)
 
     for volume in site.config.dumps.volumes:
         if not wanted.volumes or volume.name in wanted.volumes:
@@ -130,13 +133,15 @@ def find_tasks(
     return tasks, outcomes
 
 
-def task_unless_stored(site: Site, dump: Dump, force: bool, split_into: Path | None) -> VolumeTask | VolumeOutcome:
+def task_unless_stored(
+    site: Site, dump: Dump, force: bool, split_into: Path | None, tree_into: Path | None
+) -> VolumeTask | VolumeOutcome:
     """The task of reading a dump, or the outcome that its report is stored already. Raises VolumeError."""
     is_known = split_into is None and is_stored(site.database, dump)
     if is_known and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
         log.info("%s: %s is stored already", dump.volume.name, dump.record_date)
         return VolumeOutcome(dump.volume.name, State.KNOWN, dump.record_date)
-    return task_of(site.config, dump, split_into)
+    return task_of(site.config, dump, split_into, tree_into=tree_into)
 
 
 def stored_by_the_dead(site: Site, task: VolumeTask) -> bool:

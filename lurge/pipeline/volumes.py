@@ -36,7 +36,8 @@ class VolumeOutcome:
 
     seconds: time for reading it. stages: seconds by stage, also of storing, summed over all ranks that took part.
     split: the lines of its groups, if they were asked for; split_error: the reason if there are none. warnings: for
-    people who look after the site. kinds: totals of the directories that were stored.
+    people who look after the site. kinds: totals of the directories that were stored. tree: the folder of the tree
+    index; tree_error: the reason if it could not be built.
     """
 
     volume: str
@@ -51,6 +52,8 @@ class VolumeOutcome:
     users: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     split_error: LurgeError | None = None
+    tree: Path | None = None
+    tree_error: LurgeError | None = None
     kinds: KindTotals | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class VolumeOutcome:
             "counts": {**asdict(counts), "rejected": counts.rejected} if counts else None,
             "samples": [sample._asdict() for sample in self.samples],
             "warnings": self.warnings,
+            "tree": str(self.tree) if self.tree else None,
         }
 
 

@@ -17,6 +17,7 @@ from lurge.model.dump import Dump, Volume
 from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
+from lurge.store.tree.build import TreeIndex
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +42,21 @@ def failed(volume: Volume, error: VolumeError) -> VolumeOutcome:
     return VolumeOutcome(volume.name, State.FAILED, error=error)
 
 
-def task_of(config: Config, dump: Dump, split_into: Path | None = None, is_reported: bool = True) -> VolumeTask:
+def task_of(
+    config: Config, dump: Dump, split_into: Path | None = None, is_reported: bool = True, tree_into: Path | None = None
+) -> VolumeTask:
     """The task of reading a dump. Raises BaseDirectoriesError if there are none for it.
 
     split_into: the folder for the lines of each group, if they are asked for. is_reported: False if only the users of
-    the volume are asked for, and not its whole report.
+    the volume are asked for, and not its whole report. tree_into: a new folder for the tree index, if it is asked for.
     """
     directories = config.dumps.base_directories
     aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)
     if split_into:
         aggregates = (*aggregates, SplitByGroup(split_into))
+    if tree_into:
+        filetypes = (*config.filetypes, *config.tree.filetypes)
+        aggregates = (*aggregates, TreeIndex(tree_into, dump.volume.mount, filetypes))
     return VolumeTask(
         dump=dump,
         base_directories=directories or find_base_directories(config.dumps.directory, dump.record_date),

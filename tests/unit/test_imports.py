@@ -20,7 +20,7 @@ ALLOWED = {
     "aggregate": {"kernels"},
     "parallel": {"kernels", "source", "aggregate"},
     "enrich": set(),
-    "store": set(),
+    "store": {"kernels", "aggregate"},
     "export": {"aggregate"},
     "pipeline": {"kernels", "source", "parallel", "aggregate", "enrich", "store", "export", "tickets"},
     "cli": {"pipeline", "store", "enrich", "export", "source", "parallel", "tickets"},

@@ -1,0 +1,292 @@
+"""`lurge tree`: every directory, from the tree index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json
+from lurge.cli.table import or_missing, rows_aligned, share
+from lurge.config import load_config
+from lurge.errors import TreeError, UsageError
+from lurge.model.paths import shown
+from lurge.model.sizes import human_size
+from lurge.model.tree import AGE_DAYS
+
+if TYPE_CHECKING:
+    from lurge.store.tree.read import Directory, Filter, Index, Measures
+
+ROWS = 20
+BAR = 20
+NARROW = 60
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
+UNITS = {"d": 1, "w": 7, "m": 30, "mo": 30, "y": 365}
+DATE = "%Y-%m-%d"
+
+
+class Dimension(StrEnum):
+    """What a directory can be divided by."""
+
+    GROUP = "group"
+    USER = "user"
+    FILETYPE = "filetype"
+    AGE = "age"
+    SIZE = "size"
+
+
+def parse_age(text: str) -> int:
+    """Days from an age such as `730`, `730d`, `6m` or `2y`. Raises UsageError."""
+    match = re.fullmatch(r"(\d{1,6})(d|w|mo|m|y)?", text.strip().lower())
+    days = int(match[1]) * UNITS[match[2] or "d"] if match else -1
+    if days not in AGE_DAYS:
+        known = ", ".join(f"{days}d" for days in AGE_DAYS)
+        raise UsageError(f"--older {text}: the index has no such boundary", f"Give one of {known}; 2y is 730d.")
+    return days
+
+
+def tree(
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="A directory (default: the volumes).", show_default=False)
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Levels below PATH to show.")] = 1,
+    by: Annotated[Dimension | None, typer.Option("--by", help="Also divide PATH by this.")] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="G", help="Only this group, by name or number; may be repeated."),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", metavar="U", help="Only this user, by name or number; may be repeated."),
+    ] = None,
+    filetype: Annotated[
+        list[str] | None, typer.Option("--filetype", metavar="T", help="Only this filetype; may be repeated.")
+    ] = None,
+    older: Annotated[
+        str | None,
+        typer.Option("--older", metavar="AGE", help="Only what was not modified for AGE, such as 2y or 180d."),
+    ] = None,
+    accessed: Annotated[bool, typer.Option("--accessed", help="Ages are those of the last access.")] = False,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", metavar="N", min=1, help=f"At most N directories (default: {ROWS}; with --json all)."),
+    ] = None,
+    date: Annotated[
+        datetime | None, typer.Option("--date", metavar="D", formats=[DATE], help="The index of this date.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", metavar="D", formats=[DATE], help="Show growth since this date.")
+    ] = None,
+    json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the directories as CSV.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show a directory: what is in it, whose, of which type, how old, and what grew.
+
+    Sizes are inclusive; hard links share theirs. The index is built by each report.
+
+    Example: lurge tree /lustre/scratch101/teams --by user --older 2y
+    """
+    from lurge.store.tree.read import Filter, as_path, numbers_of
+
+    if json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    older_than = parse_age(older) if older else None
+    directory = load_config(config, optional=True).tree.directory
+    if path is None:
+        show_volumes(directory, json)
+        return
+    day = date.date() if date else None
+    index = index_of(directory, as_path(path), day)
+    place = index.find(as_path(path))
+    wanted = Filter(
+        gids=numbers_of(group, index.manifest["groups"], "group"),
+        uids=numbers_of(user, index.manifest["users"], "user"),
+        filetypes=frozenset(filetype) if filetype else None,
+        older_than=older_than,
+        by="atime" if accessed else "mtime",
+    )
+    filters = {"groups": group or [], "users": user or [], "filetypes": filetype or [], "older_than": older_than}
+    if since:
+        from lurge.cli.tree_growth import show_growth
+
+        show_growth(index, place, wanted, since.date(), json, top)
+    elif json:
+        say_json(tree_json(index, place, wanted, {**filters, "by": wanted.by}, by, depth, top))
+    elif as_csv:
+        put(tree_csv(index, place, wanted, depth, top).rstrip("\n"))
+    else:
+        say(*tree_lines(index, place, wanted, by, depth, top or ROWS))
+
+
+def index_of(directory: Path, path: bytes, day: Any) -> Index:
+    """The index that holds a path, of the volume whose top is deepest. Raises TreeError."""
+    from lurge.store.tree.read import indexed_volumes, open_index
+
+    volumes = indexed_volumes(directory)
+    if not volumes:
+        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
+    newest = [open_index(directory, volume) for volume in volumes]
+    holding = [index for index in newest if index.holds(path)]
+    if not holding:
+        tops = ", ".join(f"{index.volume} ({shown(index.top.path)})" for index in newest)
+        raise TreeError(f"{shown(path)} is in no volume that has a tree index", f"There are {tops}.")
+    index = max(holding, key=lambda index: len(index.top.path))
+    return open_index(directory, index.volume, day) if day else index
+
+
+def show_volumes(directory: Path, as_json: bool) -> None:
+    """Print the volumes that have an index."""
+    from lurge.store.tree.read import indexed_volumes, open_index
+
+    indexes = [open_index(directory, volume) for volume in indexed_volumes(directory)]
+    if as_json:
+        say_json({"volumes": [
+            {"volume": index.volume, "date": index.date.isoformat(), "path": shown(index.top.path),
+             "total": measures_json(index.top.measures)}
+            for index in indexes
+        ]})  # fmt: skip
+        return
+    if not indexes:
+        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
+    rows = [
+        (
+            human_size(index.top.measures.bytes),
+            f"{index.top.measures.records:,}",
+            str(index.date),
+            shown(index.top.path),
+        )
+        for index in indexes
+    ]
+    say(*rows_aligned([("size", "records", "date", "path"), *rows], 1))
+
+
+def time_text(seconds: int | None) -> str | None:
+    """A time in UTC, at most the end of the calendar; None for none."""
+    if seconds is None:
+        return None
+    try:
+        return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    except OverflowError:
+        return "9999-12-31T23:59:59Z" if seconds > 0 else "0001-01-01T00:00:00Z"
+
+
+def measures_json(sums: Measures) -> dict[str, Any]:
+    """Sums as JSON has them."""
+    return {name: time_text(value) if name in TIMES else value for name, value in asdict(sums).items()}
+
+
+def tree_json(
+    index: Index, place: Directory, wanted: Filter, filters: Mapping[str, Any], by: Dimension | None, depth: int,
+    top: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """A directory as JSON."""
+    result = {
+        "volume": index.volume,
+        "date": index.date.isoformat(),
+        "path": shown(place.path),
+        "filters": dict(filters),
+        "total": measures_json(index.total(place, wanted)),
+        "here": measures_json(index.total(place, wanted, own=True)),
+        "children": children_json(index, place, wanted, depth, top),
+    }
+    if by:
+        result["by"] = [
+            {"value": value, **named(index, by, value), **measures_json(sums)}
+            for value, sums in index.by(place, wanted, by.value)
+        ]
+    return result
+
+
+def named(index: Index, by: Dimension, value: int | str) -> dict[str, str]:
+    """The name of a group or user."""
+    if by not in (Dimension.GROUP, Dimension.USER):
+        return {}
+    names = index.manifest["groups" if by is Dimension.GROUP else "users"]
+    return {"name": names.get(str(value), str(value))}
+
+
+def children_json(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> list[dict[str, Any]]:
+    rows = []
+    for child, sums in largest(index, place, wanted)[:top]:
+        row = {"path": shown(child.path), **measures_json(sums)}
+        if depth > 1:
+            row["children"] = children_json(index, child, wanted, depth - 1, top)
+        rows.append(row)
+    return rows
+
+
+def largest(index: Index, place: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
+    """The children that hold something, the largest first."""
+    return sorted(index.child_sums(place, wanted), key=lambda row: (-(row[1].bytes or 0), row[0].path))
+
+
+def walk(
+    index: Index, place: Directory, wanted: Filter, depth: int, top: int | None, level: int = 0
+) -> Iterator[tuple[int, Directory, Measures]]:
+    """The directories below a directory, each followed by those in it."""
+    for child, sums in largest(index, place, wanted)[:top]:
+        yield level, child, sums
+        if depth > 1:
+            yield from walk(index, child, wanted, depth - 1, top, level + 1)
+
+
+def tree_csv(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> str:
+    """The directories as CSV, the first of which is the one that was asked for."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    first = index.total(place, wanted)
+    writer.writerow(["path", *asdict(first)])
+    for _, directory, sums in [(0, place, first), *walk(index, place, wanted, depth, top)]:
+        writer.writerow([shown(directory.path), *measures_json(sums).values()])
+    return text.getvalue()
+
+
+def tree_lines(
+    index: Index, place: Directory, wanted: Filter, by: Dimension | None, depth: int, top: int
+) -> Iterator[str]:
+    """A directory for people: bars on a terminal, plain in a pipe."""
+    total = index.total(place, wanted)
+    here = index.total(place, wanted, own=True)
+    whole = total.bytes or 0
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    yield f"{shown(place.path)}  {index.volume}, {index.date}"
+    children = list(walk(index, place, wanted, depth, top))
+    rows = [row_of("total", total, whole, width)]
+    if here.records:
+        rows.append(row_of("directly here", here, whole, width))
+    for level, child, sums in children:
+        name = shown(child.path.rpartition(b"/")[2]) + "/"
+        rows.append(row_of("  " * level + name, sums, whole, width))
+    bar = ("",) if width >= NARROW else ()
+    yield from rows_aligned([("size", "share", *bar, "records", "modified", "name"), *rows], 1)
+    hidden = len(largest(index, place, wanted)) - min(len(largest(index, place, wanted)), top)
+    if hidden:
+        yield f"  and {hidden} more (--top)"
+    if by:
+        yield f"by {by.value}"
+        divided = []
+        for value, sums in index.by(place, wanted, by.value)[:top]:
+            divided.append(row_of(named(index, by, value).get("name", str(value)), sums, whole, width))
+        yield from rows_aligned([("size", "share", *bar, "records", "modified", by.value), *divided], 1)
+
+
+def row_of(name: str, sums: Measures, whole: int, width: int) -> tuple[str, ...]:
+    """A row of a table; with a bar if the terminal is wide enough."""
+    size = or_missing(None) if sums.bytes is None else human_size(sums.bytes)
+    part = share(sums.bytes, whole) if sums.bytes is not None else or_missing(None)
+    filled = round(BAR * (sums.bytes or 0) / whole) if whole else 0
+    bar = ("█" * filled + "·" * (BAR - filled),) if width >= NARROW else ()
+    newest = time_text(sums.newest_mtime)
+    return size, part, *bar, f"{sums.records:,}", newest[:10] if newest else or_missing(None), name

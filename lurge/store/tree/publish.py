@@ -1,0 +1,107 @@
+"""Publishing an index: its manifest, its place, and the removal of old ones."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lurge.atomic import remove_abandoned, sync_all, sync_folder, unfinished_name
+from lurge.errors import OutputError
+from lurge.model.dump import Dump
+from lurge.model.tree import AGE_DAYS, ENDS, SIZE_NAMES, TreeTotals
+from lurge.store.tree.layout import MANIFEST, VERSION
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call the groups and users of an index, by number, and its filetypes in their order."""
+
+    groups: Mapping[int, str]
+    users: Mapping[int, str]
+    filetypes: Sequence[str]
+
+
+def manifest_of(dump: Dump, totals: TreeTotals, names: Names) -> dict[str, Any]:
+    """What is known of an index as a whole."""
+    return {
+        "schema_version": VERSION,
+        "volume": dump.volume.name,
+        "path": dump.volume.mount,
+        "date": dump.record_date.isoformat(),
+        "dump": str(dump.path),
+        "dump_time": dump.time,
+        "directories": totals.directories,
+        "rows": dict(totals.rows),
+        "sums": {"records": totals.records, "bytes": totals.bytes},
+        "age_days": list(AGE_DAYS),
+        "size_classes": list(SIZE_NAMES),
+        "filetypes": [*names.filetypes, *ENDS],
+        "groups": {str(gid): names.groups[gid] for gid in totals.gids},
+        "users": {str(uid): names.users[uid] for uid in totals.uids},
+        "written": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def place_of(directory: Path, volume: str, day: date) -> Path:
+    """The folder of an index."""
+    return directory / volume / f"{day:%Y%m%d}"
+
+
+def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
+    """Move a finished index to its place, instead of the one that is there; returns the place. Raises OutputError."""
+    place = place_of(directory, str(manifest["volume"]), date.fromisoformat(str(manifest["date"])))
+    try:
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        sync_all(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replaced = place.with_name(unfinished_name(place.name))
+        if place.exists():
+            place.rename(replaced)
+        folder.rename(place)
+        sync_folder(place.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
+    except OSError as error:
+        raise OutputError.at(place, error) from error
+    return place
+
+
+def indexed_days(folder: Path) -> list[date]:
+    """The dates of the indexes of a volume, in order."""
+    days = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        try:
+            day = datetime.strptime(path.name, "%Y%m%d").date()
+        except ValueError:
+            continue
+        if (path / MANIFEST).is_file():
+            days.append(day)
+    return sorted(days)
+
+
+def prune(directory: Path, volume: str, keep: int) -> list[date]:
+    """Remove old indexes of a volume, but the newest of each month; returns their dates.
+
+    keep: days before the newest index for which all are kept.
+    """
+    folder = directory / volume
+    days = indexed_days(folder)
+    newest_of_month = {(day.year, day.month): day for day in days}.values()
+    removed = [day for day in days if day <= days[-1] - timedelta(days=keep) and day not in newest_of_month]
+    for day in removed:
+        aside = folder / unfinished_name(f"{day:%Y%m%d}")
+        try:
+            place_of(directory, volume, day).rename(aside)
+        except OSError as error:
+            log.warning("%s: the tree index of %s is kept: %s", volume, day, error.strerror)
+            continue
+        shutil.rmtree(aside, ignore_errors=True)
+    remove_abandoned(folder)
+    return removed

@@ -1,0 +1,431 @@
+"""Reading an index: a directory by its path, its children, and sums of everything that matches a filter."""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lurge.errors import TreeError
+from lurge.model.paths import shown
+from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, SIZE_NAMES, SPECIAL
+from lurge.store.tree.layout import (
+    BIN_COLUMNS,
+    DIRECTORIES,
+    MANIFEST,
+    MEASURES,
+    OWN,
+    ROWS,
+    USAGE,
+    VERSION,
+    file_of,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+Axis = Literal["mtime", "atime"]
+By = Literal["group", "user", "filetype", "age", "size"]
+Numbers = npt.NDArray[np.int64]
+
+UNKNOWN = None
+"""A time that the index does not keep for a filter by age."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Sums of some records, and their oldest and newest times in Unix seconds.
+
+    A time is None if there is no record, or if the index does not keep it: with a filter by age, only what certainly
+    belongs to the records that match.
+    """
+
+    records: int = 0
+    files: int = 0
+    directories: int = 0
+    bytes: int | None = 0
+    oldest_mtime: int | None = None
+    newest_mtime: int | None = None
+    oldest_atime: int | None = None
+    newest_atime: int | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which records are meant: all, or those of some gids, uids and filetypes, and of a least age in days.
+
+    older_than: one of AGE_DAYS; by: the time whose age it is.
+    """
+
+    gids: frozenset[int] | None = None
+    uids: frozenset[int] | None = None
+    filetypes: frozenset[str] | None = None
+    older_than: int | None = None
+    by: Axis = "mtime"
+
+    def __post_init__(self) -> None:
+        if self.older_than is not None and self.older_than not in AGE_DAYS:
+            known = ", ".join(map(str, AGE_DAYS))
+            raise TreeError(f"the index has no boundary at {self.older_than} days", f"It has boundaries at {known}.")
+
+    @property
+    def is_all(self) -> bool:
+        """True if every record matches."""
+        return self.gids is self.uids is self.filetypes is self.older_than is None
+
+    @property
+    def first_age(self) -> int:
+        """The first age bin that matches."""
+        return 0 if self.older_than is None else AGE_DAYS.index(self.older_than) + 1
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory of an index. row: its columns in the file of its depth."""
+
+    depth: int
+    row: Mapping[str, Any]
+
+    @property
+    def path(self) -> bytes:
+        path: bytes = self.row["path"]
+        return path
+
+    @property
+    def measures(self) -> Measures:
+        """Everything in it and below it."""
+        return Measures(**{name: self.row[name] for name in MEASURES})
+
+
+class Files:
+    """The Parquet files of an index, opened when they are needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[tuple[str, int], pq.ParquetFile] = {}
+        self._bounds: dict[tuple[str, int, str], tuple[list[Any], list[Any]]] = {}
+
+    def open(self, kind: str, depth: int) -> pq.ParquetFile | None:
+        """A file; None if the index has none of that kind and depth."""
+        import pyarrow.parquet as pq
+
+        key = kind, depth
+        if key not in self._open:
+            path = file_of(self._folder, kind, depth)
+            if not path.is_file():
+                return None
+            self._open[key] = pq.ParquetFile(path, pre_buffer=False)
+        return self._open[key]
+
+    def rows(self, kind: str, depth: int, start: int, count: int, columns: Sequence[str]) -> pa.Table | None:
+        """Some rows of a file; None if there are none."""
+        file = self.open(kind, depth)
+        if file is None or not count:
+            return None
+        first, last = start // ROWS[kind], (start + count - 1) // ROWS[kind]
+        table = file.read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
+        return table.slice(start - first * ROWS[kind], count)
+
+    def groups(self, kind: str, depth: int, column: str, value: Any) -> list[int]:
+        """The row groups that may hold a value of a column."""
+        file = self.open(kind, depth)
+        if file is None:
+            return []
+        key = kind, depth, column
+        if key not in self._bounds:
+            number = file.schema_arrow.get_field_index(column)
+            statistics = [file.metadata.row_group(i).column(number).statistics for i in range(file.num_row_groups)]
+            self._bounds[key] = [one.min for one in statistics], [one.max for one in statistics]
+        return [i for i, (low, high) in enumerate(zip(*self._bounds[key], strict=True)) if low <= value <= high]
+
+
+class Index:
+    """The index of one volume and date.
+
+    Raises TreeError if it cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            version = self.manifest["schema_version"]
+        except (OSError, ValueError, KeyError) as error:
+            raise TreeError(f"{folder} is not a tree index: {error}") from error
+        if version != VERSION:
+            raise TreeError(f"{folder} has schema version {version}, this lurge reads {VERSION}", "Use another lurge.")
+        self._files = Files(folder)
+
+    @property
+    def volume(self) -> str:
+        return str(self.manifest["volume"])
+
+    @property
+    def date(self) -> date:
+        return date.fromisoformat(self.manifest["date"])
+
+    @cached_property
+    def top(self) -> Directory:
+        """The directory that holds all others."""
+        return self._directories(0, 0, 1)[0]
+
+    def _directories(self, depth: int, start: int, count: int) -> list[Directory]:
+        table = self._files.rows(DIRECTORIES, depth, start, count, ["id", "path", *MEASURES, *PLACE_COLUMNS])
+        return [Directory(depth, row) for row in table.to_pylist()] if table else []
+
+    def holds(self, path: bytes) -> bool:
+        """True if a path is the top of the index or below it."""
+        top = self.top.path.rstrip(b"/")
+        return path == self.top.path or path.startswith(top + b"/")
+
+    def find(self, path: bytes) -> Directory:
+        """The directory at a path. Raises TreeError, which names the nearest directory above, if there is none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if path == self.top.path:
+            return self.top
+        if not self.holds(path):
+            raise TreeError(f"{shown(path)} is not in the tree of {self.volume}", f"Its top is {shown(self.top.path)}.")
+        depth = path[len(self.top.path.rstrip(b"/")) :].count(b"/")
+        for group in self._files.groups(DIRECTORIES, depth, "path", path):
+            paths = self._files.rows(DIRECTORIES, depth, group * ROWS[DIRECTORIES], ROWS[DIRECTORIES], ["path"])
+            place = pc.index(paths["path"], pa.scalar(path, pa.binary())).as_py() if paths else -1
+            if place >= 0:
+                return self._directories(depth, group * ROWS[DIRECTORIES] + place, 1)[0]
+        above = path
+        while True:
+            above = above.rpartition(b"/")[0] or b"/"
+            try:
+                nearest = self.find(above)
+            except TreeError as error:
+                raise TreeError(f"{shown(path)} is not a directory of the index", error.advice) from error
+            raise TreeError(
+                f"{shown(path)} is not a directory in the tree of {self.volume}, {self.date}",
+                f"The nearest directory above it is {shown(nearest.path)}.",
+            )
+
+    def children(self, directory: Directory) -> list[Directory]:
+        """The directories in a directory, in the order of their names."""
+        row = directory.row
+        return self._directories(directory.depth + 1, row["first_child"], row["children"])
+
+    def child_sums(self, directory: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
+        """The children that hold a record that matches, and the sums of these records."""
+        children = self.children(directory)
+        if wanted.is_all:
+            return [(child, child.measures) for child in children if child.row["records"]]
+        if not children:
+            return []
+        start = children[0].row["first_usage"]
+        count = sum(child.row["usage_rows"] for child in children)
+        table = self._files.rows(USAGE, directory.depth + 1, start, count, columns_for(wanted))
+        owner = np.repeat(np.arange(len(children)), [child.row["usage_rows"] for child in children])
+        usage = Usage(table, wanted)
+        sums = usage.sums(owner, len(children))
+        return [(child, measures) for child, measures in zip(children, sums, strict=True) if measures.records]
+
+    def usage(self, directory: Directory, wanted: Filter, own: bool = False) -> Usage | None:
+        """The rows of usage that match a filter, of a directory with all below, or of its own records."""
+        columns = columns_for(wanted)
+        row, depth = directory.row, directory.depth
+        if not own or not row["children"]:
+            table = self._files.rows(USAGE, depth, row["first_usage"], row["usage_rows"], columns)
+            return Usage(table, wanted) if table else None
+        tables = []
+        for group in self._files.groups(OWN, depth, "directory", row["id"]):
+            table = self._files.rows(OWN, depth, group * ROWS[OWN], ROWS[OWN], ["directory", *columns])
+            if table:
+                tables.append(table.filter(table["directory"].to_numpy() == row["id"]))
+        if not tables:
+            return None
+        import pyarrow as pa
+
+        return Usage(pa.concat_tables(tables), wanted)
+
+    def total(self, directory: Directory, wanted: Filter, own: bool = False) -> Measures:
+        """The sums of the records that match a filter."""
+        if wanted.is_all and not own:
+            return directory.measures
+        usage = self.usage(directory, wanted, own)
+        return usage.sums(np.zeros(len(usage.records), np.int64), 1)[0] if usage else Measures()
+
+    def by(self, directory: Directory, wanted: Filter, by: By) -> list[tuple[int | str, Measures]]:
+        """The sums of a directory by one dimension, the largest first; by age and size in their order."""
+        usage = self.usage(directory, wanted)
+        if usage is None:
+            return []
+        if by == "age":
+            return usage.by_age()
+        if by == "size":
+            return usage.by_size()
+        column = usage.column({"group": "gid", "user": "uid", "filetype": "filetype"}[by])
+        values, place = np.unique(column, return_inverse=True)
+        pairs = zip(values.tolist(), usage.sums(place, len(values)), strict=True)
+        return sorted((pair for pair in pairs if pair[1].records), key=lambda pair: -(pair[1].bytes or 0))
+
+
+PLACE_COLUMNS = ("first_child", "children", "first_usage", "usage_rows")
+KEY_COLUMNS = ("gid", "uid", "filetype")
+
+
+def columns_for(wanted: Filter) -> tuple[str, ...]:
+    """The columns of usage that a filter, and grouping by anything, need."""
+    return (*KEY_COLUMNS, *MEASURES, *BIN_COLUMNS)
+
+
+class Usage:
+    """Rows of usage that match a filter, and what of each row matches its ages."""
+
+    def __init__(self, table: pa.Table, wanted: Filter) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        mask = np.ones(len(table), np.bool_)
+        for column, values in (("gid", wanted.gids), ("uid", wanted.uids), ("filetype", wanted.filetypes)):
+            if values is not None:
+                kind = pa.string() if column == "filetype" else pa.int64()
+                plain = table[column].cast(kind)
+                mask &= pc.is_in(plain, value_set=pa.array(sorted(values), kind)).to_numpy()
+        self._table = table if mask.all() else table.filter(pa.array(mask))
+        self._wanted = wanted
+        self.filetype = np.array(self._table["filetype"].cast(pa.string()).to_pylist(), object)
+        self.is_directory = self.filetype == DIRECTORY
+        self.is_file = ~self.is_directory & (self.filetype != LINK) & (self.filetype != SPECIAL)
+        ages = range(wanted.first_age, len(AGE_DAYS) + 1)
+        if wanted.older_than is None:
+            self.records, self.bytes = self.column("records"), self.column("bytes")
+        else:
+            self.records, self.bytes = (
+                sum((self.column(f"{sum_of}_{wanted.by}_{age}") for age in ages), np.zeros(len(self._table), np.int64))
+                for sum_of in ("records", "bytes")
+            )
+        self._mask = mask
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One column of the rows that match."""
+        return self.filetype if name == "filetype" else self._table[name].to_numpy()
+
+    def sums(self, place: Numbers, count: int) -> list[Measures]:
+        """The sums of the rows at each of `count` places. place: int64, of all rows that the filter was applied to."""
+        if len(place) == len(self._mask):
+            place = place[self._mask]
+        has_records = self.records > 0
+        is_whole = self.records == self.column("records")
+        totals = {name: np.zeros(count, np.int64) for name in ("records", "files", "directories", "bytes")}
+        np.add.at(totals["records"], place, self.records)
+        np.add.at(totals["files"], place, self.records * self.is_file)
+        np.add.at(totals["directories"], place, self.records * self.is_directory)
+        np.add.at(totals["bytes"], place, self.bytes)
+        times: dict[str, Numbers] = {}
+        unknown: dict[str, npt.NDArray[np.bool_]] = {}
+        for end, extreme, worst in (("oldest", np.minimum, LATEST), ("newest", np.maximum, EARLIEST)):
+            for axis in ("mtime", "atime"):
+                name = f"{end}_{axis}"
+                times[name] = np.full(count, worst, np.int64)
+                extreme.at(times[name], place[has_records], self.column(name)[has_records])
+                known = is_whole if end == "newest" or axis != self._wanted.by else np.ones(len(place), np.bool_)
+                unknown[name] = np.zeros(count, np.bool_)
+                unknown[name][place[has_records & ~known]] = True
+        return [
+            Measures(
+                **{name: column[i].item() for name, column in totals.items()},
+                **{
+                    name: None if unknown[name][i] or not totals["records"][i] else column[i].item()
+                    for name, column in times.items()
+                },
+            )
+            for i in range(count)
+        ]
+
+    def by_age(self) -> list[tuple[int | str, Measures]]:
+        """The sums of each age bin."""
+        rows = []
+        for age in range(self._wanted.first_age, len(AGE_DAYS) + 1):
+            records, size = (self.column(f"{sum_of}_{self._wanted.by}_{age}") for sum_of in ("records", "bytes"))
+            measures = Measures(
+                int(records.sum()),
+                int(records[self.is_file].sum()),
+                int(records[self.is_directory].sum()),
+                int(size.sum()),
+            )
+            rows.append((age_name(age), measures))
+        return [row for row in rows if row[1].records]
+
+    def by_size(self) -> list[tuple[int | str, Measures]]:
+        """The number of files of each size class. Raises TreeError with a filter by age."""
+        if self._wanted.older_than is not None:
+            raise TreeError("sizes are not kept by age", "Leave the age out.")
+        counts = [int(self.column(f"files_size_{number}").sum()) for number in range(len(SIZE_NAMES))]
+        return [
+            (name, Measures(count, count, 0, None)) for name, count in zip(SIZE_NAMES, counts, strict=True) if count
+        ]
+
+
+LATEST, EARLIEST = 2**63 - 1, -(2**63)
+
+
+def age_name(age: int) -> str:
+    """An age bin in words."""
+    if age == 0:
+        return f"under {AGE_DAYS[0]} days"
+    if age == len(AGE_DAYS):
+        return f"{AGE_DAYS[-1]} days and more"
+    return f"{AGE_DAYS[age - 1]} to {AGE_DAYS[age] - 1} days"
+
+
+def open_index(directory: Path, volume: str, day: date | None = None) -> Index:
+    """The index of a volume and date, the newest without a date. Raises TreeError."""
+    from lurge.store.tree.publish import indexed_days, place_of
+
+    days = indexed_days(directory / volume)
+    if not days:
+        raise TreeError(f"no tree index of {volume} in {directory}", "`lurge report` builds one each night.")
+    if day is None:
+        return Index(place_of(directory, volume, days[-1]))
+    if day not in days:
+        place = bisect_right(days, day)
+        near = sorted({days[max(place - 1, 0)], days[min(place, len(days) - 1)]})
+        raise TreeError(f"no tree index of {volume} on {day}", f"The nearest are of {' and '.join(map(str, near))}.")
+    return Index(place_of(directory, volume, day))
+
+
+def indexed_volumes(directory: Path) -> list[str]:
+    """The volumes that have an index, sorted."""
+    from lurge.store.tree.publish import indexed_days
+
+    if not directory.is_dir():
+        return []
+    return sorted(path.name for path in directory.iterdir() if not path.name.startswith(".") and indexed_days(path))
+
+
+def as_path(path: str | bytes | os.PathLike[str]) -> bytes:
+    """A path as bytes, without a trailing slash."""
+    return os.fsencode(path).rstrip(b"/") or b"/"
+
+
+def numbers_of(wanted: Iterable[str | int] | None, names: Mapping[str, str], noun: str) -> frozenset[int] | None:
+    """The numbers of groups or users that are given by name or number. names: by number. Raises TreeError."""
+    if wanted is None:
+        return None
+    by_name = {name: int(number) for number, name in names.items()}
+    numbers = set()
+    for one in wanted:
+        if isinstance(one, str) and one in by_name:
+            numbers.add(by_name[one])
+        else:
+            try:
+                numbers.add(int(one))
+            except ValueError as error:
+                raise TreeError(f"no {noun} {one} has anything in this volume", "Give its name or number.") from error
+    return frozenset(numbers)

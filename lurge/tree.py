@@ -1,0 +1,177 @@
+"""The tree index as pandas DataFrames, for notebooks and scripts (docs/tree.md).
+
+from lurge.tree import open_tree
+
+tree = open_tree("out/tree", "scratch101")
+tree.children("/lustre/scratch101/teams", groups=["cancer"], older_than=730)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lurge.model.paths import shown
+from lurge.store.tree.read import (
+    Axis,
+    By,
+    Directory,
+    Filter,
+    Index,
+    Measures,
+    as_path,
+    indexed_volumes,
+    numbers_of,
+    open_index,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Tree", "open_tree", "volumes"]
+
+PathLike = str | bytes | os.PathLike[str]
+Wanted = Iterable[str | int] | None
+TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
+
+
+class Tree:
+    """The index of one volume and date. `open_tree` makes one.
+
+    Filters: groups and users by name or number, filetypes by name, older_than in days (30, 60, 180, 365, 730, 1095,
+    1825 or 2555), by "mtime" or "atime". Columns: records, files, directories, bytes (hard links share theirs), and the
+    oldest and newest mtime and atime as UTC timestamps. A time is NaT if there is no record, or if the index does not
+    keep it for a filter by age. Every method raises TreeError.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    @property
+    def volume(self) -> str:
+        """The name of the volume."""
+        return self._index.volume
+
+    @property
+    def date(self) -> date:
+        """The record date."""
+        return self._index.date
+
+    @property
+    def path(self) -> str:
+        """The path of the directory that holds all others."""
+        return os.fsdecode(self._index.top.path)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the index."""
+        return self._index.manifest
+
+    def filter(
+        self,
+        groups: Wanted = None,
+        users: Wanted = None,
+        filetypes: Iterable[str] | None = None,
+        older_than: int | None = None,
+        by: Axis = "mtime",
+    ) -> Filter:
+        """The filter that other methods make of their arguments."""
+        manifest = self._index.manifest
+        return Filter(
+            gids=numbers_of(groups, manifest["groups"], "group"),
+            uids=numbers_of(users, manifest["users"], "user"),
+            filetypes=None if filetypes is None else frozenset(filetypes),
+            older_than=older_than,
+            by=by,
+        )
+
+    def total(self, path: PathLike | None = None, **filters: Any) -> pd.Series[Any]:
+        """Everything in a directory and below it that matches."""
+        import pandas as pd
+
+        return pd.Series(self._row(self._index.total(self._find(path), self.filter(**filters))))
+
+    def children(self, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
+        """The directories in a directory that hold something that matches, in the order of their names.
+
+        filters: groups, users, filetypes, older_than, by. The column `path` has paths as str; bytes that are not UTF-8
+        are surrogate escapes.
+        """
+        rows = self._index.child_sums(self._find(path), self.filter(**filters))
+        return self._frame([{"path": os.fsdecode(child.path), **self._row(sums)} for child, sums in rows], "path")
+
+    def usage(
+        self, path: PathLike | None = None, by: By = "group", accessed: bool = False, **filters: Any
+    ) -> pd.DataFrame:
+        """Everything in a directory and below it, by group, user, filetype, age or size.
+
+        by: "group", "user", "filetype", "age" or "size". accessed: ages are those of atime instead of mtime. filters:
+        groups, users, filetypes, older_than.
+        """
+        wanted = self.filter(**filters, by="atime" if accessed else "mtime")
+        rows = self._index.by(self._find(path), wanted, by)
+        names = {"group": self._index.manifest["groups"], "user": self._index.manifest["users"]}.get(by, {})
+        return self._frame(
+            [
+                {by: value, **({"name": names.get(str(value))} if names else {}), **self._row(sums)}
+                for value, sums in rows
+            ],
+            by,
+        )
+
+    def where(self, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
+        """The children that hold the most, with their share of all that matches in the directory."""
+        children = self.children(path, **filters).sort_values("bytes", ascending=False, ignore_index=True)
+        whole = self.total(path, **filters)["bytes"]
+        children.insert(1, "share", children["bytes"] / whole if whole else 0.0)
+        return children
+
+    def compare(self, other_date: date | str | Tree, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
+        """The children of a directory at another date beside those of this one, the largest growth first.
+
+        Columns: path, bytes and records now, before, and their difference.
+        """
+        other = other_date if isinstance(other_date, Tree) else self.at(other_date)
+        now = self.children(path, **filters).set_index("path")[["bytes", "records"]]
+        then = other.children(path if path is not None else self.path, **filters).set_index("path")
+        both = now.join(then[["bytes", "records"]], how="outer", rsuffix="_before").fillna(0).astype("int64")
+        for column in ("bytes", "records"):
+            both[f"{column}_growth"] = both[column] - both[f"{column}_before"]
+        return both.sort_values("bytes_growth", ascending=False).reset_index()
+
+    def at(self, other_date: date | str) -> Tree:
+        """The index of this volume at another date."""
+        return open_tree(self._index.folder.parent.parent, self.volume, other_date)
+
+    def _find(self, path: PathLike | None) -> Directory:
+        return self._index.top if path is None else self._index.find(as_path(path))
+
+    def _row(self, sums: Measures) -> dict[str, Any]:
+        return asdict(sums)
+
+    def _frame(self, rows: list[dict[str, Any]], first: str) -> pd.DataFrame:
+        import pandas as pd
+
+        columns = list(rows[0]) if rows else [first, *Measures.__dataclass_fields__]
+        frame = pd.DataFrame(rows, columns=columns)
+        for time in TIMES:
+            frame[time] = pd.to_datetime(frame[time].astype("Int64"), unit="s", utc=True, errors="coerce")
+        return frame
+
+    def __repr__(self) -> str:
+        return f"<Tree of {self.volume}, {self.date}: {shown(self._index.top.path)}>"
+
+
+def open_tree(directory: PathLike, volume: str, date: date | str | None = None) -> Tree:
+    """The index of a volume in a directory such as `out/tree`, at a date, or the newest. Raises TreeError."""
+    day = datetime.strptime(date, "%Y-%m-%d").date() if isinstance(date, str) else date
+    return Tree(open_index(Path(os.fsdecode(directory)), volume, day))
+
+
+def volumes(directory: PathLike) -> list[str]:
+    """The volumes that have an index in a directory, sorted."""
+    return indexed_volumes(Path(os.fsdecode(directory)))
