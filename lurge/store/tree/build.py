@@ -105,16 +105,21 @@ class RollUp(Sink["list[Run] | TreeTotals"]):
         records = bytes_ = 0
         gids: set[int] = set()
         uids: set[int] = set()
-        for part in roll_up_runs(runs, self._ends, self._mount, len(self._filetypes)):
-            writer.add(part)
-            # What was read is no longer needed in memory.
-            for one_map in maps:
-                one_map.madvise(mmap.MADV_DONTNEED)
-            if part.is_last:
-                records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
-                gids.update(part.cells[:, GID].tolist())
-                uids.update((part.cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF).tolist())
-        return TreeTotals(records, bytes_, writer.directories, writer.close(), sorted(gids), sorted(uids))
+        try:
+            for part in roll_up_runs(runs, self._ends, self._mount, len(self._filetypes)):
+                writer.add(part)
+                # What was read is no longer needed in memory.
+                for one_map in maps:
+                    one_map.madvise(mmap.MADV_DONTNEED)
+                if part.is_last:
+                    records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
+                    gids.update(part.cells[:, GID].tolist())
+                    uids.update((part.cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF).tolist())
+        except BaseException:
+            writer.abandon()
+            raise
+        rows = writer.close()
+        return TreeTotals(records, bytes_, writer.directories, rows, sorted(gids), sorted(uids))
 
 
 def as_map(file: BinaryIO) -> mmap.mmap:

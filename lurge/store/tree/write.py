@@ -2,75 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.rollup import RolledUp
 from lurge.kernels.rollup import CELL_COUNT, CHILD, CHILDREN, MEASURES, NAME_LENGTH, NAME_START, PARENT, TOTAL
-from lurge.kernels.tree import BINS, BYTES, FIRST_A, FIRST_M, GID, KEY, LAST_A, LAST_M, RECORDS, UID_SHIFT
+from lurge.kernels.tree import BINS, BYTES, CELL_COLUMNS, FIRST_A, FIRST_M, GID, KEY, LAST_A, LAST_M, RECORDS, UID_SHIFT
 from lurge.model.tree import DIRECTORY, ENDS, LINK, SPECIAL
 from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, ROWS, USAGE, file_of, schema_of, writer_options
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 Numbers = npt.NDArray[np.int64]
+MakeColumns = Callable[[Numbers, list[bytes]], list[Any]]
+DIRECTORY_COLUMNS = 3 + MEASURES + 4
+WRITES_AHEAD = 16
 
 
 class RowWriter:
-    """One file, whose row groups are all of the same number of rows but the last."""
+    """One file, whose row groups are all of the same number of rows but the last. They are written by `pool`."""
 
-    def __init__(self, path: Path, kind: str) -> None:
+    def __init__(self, path: Path, kind: str, columns: int, make: MakeColumns, pool: Pool) -> None:
         import pyarrow.parquet as pq
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._schema, self._rows = schema_of(kind), ROWS[kind]
+        self._schema, self._room, self._make, self._pool = schema_of(kind), ROWS[kind], make, pool
         self._writer = pq.ParquetWriter(path, self._schema, **writer_options(kind))
-        self._waiting: list[pa.Table] = []
-        self._count = 0
-        self.rows = 0
+        self._columns = np.empty((columns, self._room), np.int64)
+        self._names: list[bytes] = []
+        self._used = self.rows = 0
 
-    def add(self, columns: Sequence[Any]) -> None:
-        """Add some rows. columns: as in the schema."""
+    def add(self, rows: Numbers, names: list[bytes]) -> None:
+        """Add some rows. rows: int64[n, columns]. names: of each row, if this kind has them."""
+        self.rows += len(rows)
+        start = 0
+        while start < len(rows):
+            count = min(len(rows) - start, self._room - self._used)
+            self._columns[:, self._used : self._used + count] = rows[start : start + count].T
+            self._names += names[start : start + count]
+            self._used += count
+            start += count
+            if self._used == self._room:
+                self._write()
+
+    def _write(self) -> None:
+        columns, names = self._columns[:, : self._used], self._names
+        self._columns, self._names, self._used = np.empty_like(self._columns), [], 0
+        self._pool.submit(lambda: self._write_group(columns, names))
+
+    def _write_group(self, columns: Numbers, names: list[bytes]) -> None:
         import pyarrow as pa
 
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
-        self.rows += len(table)
-        self._waiting.append(table)
-        self._count += len(table)
-        while self._count >= self._rows:
-            table = pa.concat_tables(self._waiting)
-            whole = len(table) // self._rows * self._rows
-            self._writer.write_table(table.slice(0, whole).combine_chunks(), row_group_size=self._rows)
-            rest = table.slice(whole)
-            self._waiting, self._count = [rest], len(rest)
+        arrays = self._make(columns, names)
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=self._room)
 
     def close(self) -> None:
         """Write the remaining rows."""
-        import pyarrow as pa
+        if self._used:
+            self._write()
+        self._pool.submit(self._writer.close)
 
-        if self._count:
-            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks(), row_group_size=self._rows)
-        self._writer.close()
+
+class Pool:
+    """A thread that writes in the order in which it is asked to, a few row groups behind."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._begun: deque[Future[None]] = deque()
+
+    def submit(self, write: Callable[[], None]) -> None:
+        """Write something later. Raises what an earlier write raised."""
+        self._begun.append(self._thread.submit(write))
+        while len(self._begun) > WRITES_AHEAD:
+            self._begun.popleft().result()
+
+    def close(self) -> None:
+        """Wait for all. Raises the first error."""
+        try:
+            while self._begun:
+                self._begun.popleft().result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
 
 
 class IndexWriter:
     """All files of an index. filetypes: the names of all filetypes by their numbers."""
 
     def __init__(self, folder: Path, filetypes: Sequence[str]) -> None:
+        import pyarrow as pa
+
         self._folder = folder
-        self._filetypes = list(filetypes)
+        self._names = pa.array(filetypes, pa.string())
+        self._first_end = len(filetypes) - len(ENDS)
         self._writers: dict[tuple[str, int], RowWriter] = {}
+        self._pool = Pool()
         self.directories = 0
 
     def _writer(self, kind: str, depth: int) -> RowWriter:
         if (kind, depth) not in self._writers:
-            self._writers[kind, depth] = RowWriter(file_of(self._folder, kind, depth), kind)
+            columns, make = (
+                (DIRECTORY_COLUMNS, directory_arrays) if kind == DIRECTORIES else (1 + CELL_COLUMNS, self._usage)
+            )
+            self._writers[kind, depth] = RowWriter(file_of(self._folder, kind, depth), kind, columns, make, self._pool)
         return self._writers[kind, depth]
 
     def add(self, part: RolledUp) -> None:
@@ -81,20 +118,22 @@ class IndexWriter:
             self._add_own(part.own, part.own_cells)
 
     def _add_directories(self, rows: Numbers, names: npt.NDArray[np.uint8], cells: Numbers) -> None:
-        depths = rows[:, 0]
-        of_cells = np.repeat(depths, rows[:, CELL_COUNT])
-        for depth in np.unique(depths).tolist():
-            here = rows[depths == depth]
+        text = FROM_TRANSLATED[names].tobytes()
+        of_cells = np.repeat(rows[:, 0], rows[:, CELL_COUNT])
+        for depth in np.unique(rows[:, 0]).tolist():
+            here = rows[rows[:, 0] == depth]
             writer, usage = self._writer(DIRECTORIES, depth), self._writer(USAGE, depth)
             ids = (depth << DEPTH_SHIFT) + writer.rows + np.arange(len(here))
             counts = here[:, CELL_COUNT]
-            writer.add([
-                ids, masked(((depth - 1) << DEPTH_SHIFT) + here[:, PARENT], np.full(len(here), depth == 0)), here[:, 0],
-                paths_of(names, here[:, NAME_START], here[:, NAME_LENGTH]),
-                *here[:, TOTAL : TOTAL + 4].T, *times(here[:, TOTAL + 4 : TOTAL + MEASURES], here[:, TOTAL] == 0),
-                here[:, CHILD], here[:, CHILDREN], usage.rows + np.cumsum(counts) - counts, counts,
-            ])  # fmt: skip
-            self._add_cells(usage, np.repeat(ids, counts), cells[of_cells == depth])
+            columns = np.empty((len(here), DIRECTORY_COLUMNS), np.int64)
+            columns[:, 0], columns[:, 1], columns[:, 2] = ids, ((depth - 1) << DEPTH_SHIFT) + here[:, PARENT], depth
+            columns[:, 3 : 3 + MEASURES] = here[:, TOTAL : TOTAL + MEASURES]
+            columns[:, -4], columns[:, -3] = here[:, CHILD], here[:, CHILDREN]
+            columns[:, -2], columns[:, -1] = usage.rows + np.cumsum(counts) - counts, counts
+            starts, lengths = here[:, NAME_START].tolist(), here[:, NAME_LENGTH].tolist()
+            paths = [text[start : start + length] or b"/" for start, length in zip(starts, lengths, strict=True)]
+            writer.add(columns, paths)
+            add_cells(usage, np.repeat(ids, counts), cells[np.flatnonzero(of_cells == depth)])
             self.directories += len(here)
 
     def _add_own(self, rows: Numbers, cells: Numbers) -> None:
@@ -102,25 +141,23 @@ class IndexWriter:
         for depth in np.unique(rows[:, 0]).tolist():
             here = rows[rows[:, 0] == depth]
             ids = np.repeat((depth << DEPTH_SHIFT) + here[:, 1], here[:, 2])
-            self._add_cells(self._writer(OWN, depth), ids, cells[of_cells == depth])
+            add_cells(self._writer(OWN, depth), ids, cells[np.flatnonzero(of_cells == depth)])
 
-    def _add_cells(self, writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
-        filetype, records = cells[:, KEY] & 0xFFFFFFFF, cells[:, RECORDS]
-        ends = {name: len(self._filetypes) - len(ENDS) + number for number, name in enumerate(ENDS)}
-        is_directory = filetype == ends[DIRECTORY]
-        is_file = ~is_directory & (filetype != ends[LINK]) & (filetype != ends[SPECIAL])
-        writer.add([
-            ids, cells[:, GID], cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF, self._names_of(filetype),
-            records, records * is_file, records * is_directory,
-            *(cells[:, column] for column in (BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A)), *cells[:, BINS:].T,
-        ])  # fmt: skip
-
-    def _names_of(self, numbers: Numbers) -> Any:
+    def _usage(self, columns: Numbers, names: list[bytes]) -> list[Any]:
+        """The columns of usage from an id and a cell in each row."""
         import pyarrow as pa
 
-        return pa.DictionaryArray.from_arrays(
-            pa.array(numbers.astype(np.int32)), pa.array(self._filetypes, pa.string())
-        )
+        ids, cells = columns[0], columns[1:]
+        filetype, records = cells[KEY] & 0xFFFFFFFF, cells[RECORDS]
+        ends = {name: self._first_end + number for number, name in enumerate(ENDS)}
+        is_directory = filetype == ends[DIRECTORY]
+        is_file = ~is_directory & (filetype != ends[LINK]) & (filetype != ends[SPECIAL])
+        numbers = pa.array(filetype.astype(np.int32))
+        return [
+            ids, cells[GID], cells[KEY] >> UID_SHIFT & 0xFFFFFFFF, pa.DictionaryArray.from_arrays(numbers, self._names),
+            records, records * is_file, records * is_directory,
+            *(cells[column] for column in (BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A)), *cells[BINS:],
+        ]  # fmt: skip
 
     def close(self) -> Mapping[str, int]:
         """Finish all files; returns the number of rows of each kind."""
@@ -128,7 +165,29 @@ class IndexWriter:
         for (kind, _), writer in self._writers.items():
             writer.close()
             rows[kind] = rows.get(kind, 0) + writer.rows
+        self._pool.close()
         return rows
+
+    def abandon(self) -> None:
+        """Write nothing more."""
+        self._pool.close()
+
+
+def add_cells(writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
+    """Add cells, each with the id of its directory."""
+    writer.add(np.column_stack([ids, cells]), [])
+
+
+def directory_arrays(columns: Numbers, names: list[bytes]) -> list[Any]:
+    """The columns of directories; a parent is null at the top, times where there is no record."""
+    import pyarrow as pa
+
+    ids, parents, depth, *rest = columns
+    counts, times, places = rest[:4], rest[4:MEASURES], rest[MEASURES:]
+    return [
+        ids, masked(parents, depth == 0), depth, pa.array(names, pa.binary()), *counts,
+        *(masked(time, counts[0] == 0) for time in times), *places,
+    ]  # fmt: skip
 
 
 def masked(numbers: Numbers, mask: npt.NDArray[np.bool_]) -> Any:
@@ -136,19 +195,6 @@ def masked(numbers: Numbers, mask: npt.NDArray[np.bool_]) -> Any:
     import pyarrow as pa
 
     return pa.array(numbers, pa.int64(), mask=mask)
-
-
-def times(columns: Numbers, nothing: npt.NDArray[np.bool_]) -> list[Any]:
-    """Columns of times, null where there is no record."""
-    return [masked(column, nothing) for column in columns.T]
-
-
-def paths_of(names: npt.NDArray[np.uint8], starts: Numbers, lengths: Numbers) -> list[bytes]:
-    """Paths from translated names."""
-    text = FROM_TRANSLATED[names].tobytes()
-    return [
-        text[start : start + length] or b"/" for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
-    ]
 
 
 FROM_TRANSLATED = np.array([47, *range(47), *range(48, 256)], np.uint8)
