@@ -8,10 +8,10 @@ tree.children("/lustre/scratch101/teams", groups=["cancer"], older_than=730)
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class Tree:
         return self._index.volume
 
     @property
-    def date(self) -> date:
+    def date(self) -> datetime.date:
         """The record date."""
         return self._index.date
 
@@ -130,7 +130,9 @@ class Tree:
         children.insert(1, "share", children["bytes"] / whole if whole else 0.0)
         return children
 
-    def compare(self, other_date: date | str | Tree, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
+    def compare(
+        self, other_date: datetime.date | str | Tree, path: PathLike | None = None, **filters: Any
+    ) -> pd.DataFrame:
         """The children of a directory at another date beside those of this one, the largest growth first.
 
         Columns: path, bytes and records now, before, and their difference.
@@ -143,7 +145,7 @@ class Tree:
             both[f"{column}_growth"] = both[column] - both[f"{column}_before"]
         return both.sort_values("bytes_growth", ascending=False).reset_index()
 
-    def at(self, other_date: date | str) -> Tree:
+    def at(self, other_date: datetime.date | str) -> Tree:
         """The index of this volume at another date."""
         return open_tree(self._index.folder.parent.parent, self.volume, other_date)
 
@@ -166,9 +168,9 @@ class Tree:
         return f"<Tree of {self.volume}, {self.date}: {shown(self._index.top.path)}>"
 
 
-def open_tree(directory: PathLike, volume: str, date: date | str | None = None) -> Tree:
+def open_tree(directory: PathLike, volume: str, date: datetime.date | str | None = None) -> Tree:
     """The index of a volume in a directory such as `out/tree`, at a date, or the newest. Raises TreeError."""
-    day = datetime.strptime(date, "%Y-%m-%d").date() if isinstance(date, str) else date
+    day = datetime.date.fromisoformat(date) if isinstance(date, str) else date
     return Tree(open_index(Path(os.fsdecode(directory)), volume, day))
 
 

@@ -22,6 +22,7 @@ from lurge.kernels.rollup import (
     LIMIT,
     MEASURES,
     MORE_CELLS,
+    MORE_OWN,
     MORE_ROOM,
     NAMES,
     OWN,
@@ -80,7 +81,7 @@ def roll_up_runs(runs: Run, ends: Sequence[int], mount: bytes, types: int) -> It
     stack[0, PATH_LENGTH], stack[0, LIMIT] = len(top), LEAST_LIMIT
     open_path = np.zeros(int(LONGEST_LINE) + 1, np.uint8)
     open_path[: len(top)] = np.frombuffer(top, np.uint8)
-    arena, outputs = new_arena(ROOM_CELLS), new_outputs(ROOM_CELLS)
+    arena, outputs = new_arena(4 * ROOM_CELLS), new_outputs(ROOM_CELLS, ROOM_CELLS)
     reason = -1
     while reason != DONE:
         reason = roll_up(
@@ -95,10 +96,11 @@ def roll_up_runs(runs: Run, ends: Sequence[int], mount: bytes, types: int) -> It
             arena = larger
             continue
         used = (state[DIRECTORIES], state[NAMES], state[CELLS], state[OWN], state[OWN_CELLS])
-        views = (array[:count] for array, count in zip(outputs, used, strict=True))
-        yield RolledUp(*views, is_last=reason == DONE)
-        if reason == MORE_ROOM:
-            outputs = new_outputs(2 * len(outputs[2]))
+        rows, names, cells, own, own_cells = (array[:count] for array, count in zip(outputs, used, strict=True))
+        yield RolledUp(rows, names, cells, own, own_cells, is_last=reason == DONE)
+        if reason in (MORE_ROOM, MORE_OWN):
+            room, own_room = len(outputs[2]), len(outputs[4])
+            outputs = new_outputs(room << (reason == MORE_ROOM), own_room << (reason == MORE_OWN))
         for number in (DIRECTORIES, NAMES, CELLS, OWN, OWN_CELLS):
             state[number] = 0
 
@@ -106,17 +108,17 @@ def roll_up_runs(runs: Run, ends: Sequence[int], mount: bytes, types: int) -> It
 def new_arena(cells: int) -> tuple[Any, ...]:
     """The cells of open directories, and what sorting them needs."""
     order, other = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-    return np.zeros((cells, CELL_COLUMNS), np.int64), order, other, np.zeros((cells, CELL_COLUMNS), np.int64)
+    return np.zeros((cells, CELL_COLUMNS), np.int64), order, other
 
 
-def new_outputs(cells: int) -> tuple[Any, ...]:
+def new_outputs(cells: int, own_cells: int) -> tuple[Any, ...]:
     """Room for the outputs of `roll_up`."""
     return (
         np.zeros((ROOM_DIRECTORIES, TOTAL + MEASURES), np.int64),
         np.zeros(ROOM_NAMES, np.uint8),
         np.zeros((cells, CELL_COLUMNS), np.int64),
         np.zeros((ROOM_DIRECTORIES, 3), np.int64),
-        np.zeros((cells, CELL_COLUMNS), np.int64),
+        np.zeros((own_cells, CELL_COLUMNS), np.int64),
     )
 
 

@@ -52,9 +52,9 @@ class TreeTally(Tally[list[Run]]):
         names = self._directories.arrays.used[NAME_BYTES]
         if self._cells.arrays.used[ENTRIES] < CELLS_A_RUN and names < NAMES_A_RUN:
             return None
-        return self._take()
+        return self.export_all()
 
-    def _take(self) -> Run:
+    def export_all(self) -> Run:
         """Everything so far, which the tally forgets. Raises VolumeError if a sum does not fit 64 bits."""
         directories, cells = self._directories.arrays, self._cells.arrays
         if cells.used[CARRIED]:
@@ -73,7 +73,7 @@ class TreeTally(Tally[list[Run]]):
 
     def export(self) -> list[Run]:
         if self._directories.arrays.used[ENTRIES]:
-            self._runs.append(self._take())
+            self._runs.append(self.export_all())
         return self._runs
 
     def merge(self, export: list[Run]) -> None:

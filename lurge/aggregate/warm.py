@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,10 @@ import numpy as np
 from lurge.aggregate.basedirs import DirectoryFinder
 from lurge.aggregate.interface import Aggregate
 from lurge.aggregate.records import RecordReader, Records
+from lurge.aggregate.rollup import roll_up_runs
 from lurge.aggregate.standard import STANDARD
 from lurge.aggregate.sums import Sums
+from lurge.aggregate.tree import TreeTally
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute, drop_vanished
 from lurge.kernels.basedirs import add_directories
@@ -25,8 +27,10 @@ from lurge.kernels.directories import add_files
 from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
 from lurge.kernels.parse import parse_lines
 from lurge.kernels.places import IS_KEPT
+from lurge.kernels.rollup import roll_up
 from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
+from lurge.kernels.tree import add_own, export_run
 from lurge.kernels.vault import add_keys
 from lurge.logs import set_up_logs
 from lurge.model.era import QUOTED_12
@@ -65,6 +69,17 @@ def compile_attribution() -> None:
     compile_aggregates(aggregate for aggregate in STANDARD if not isinstance(aggregate, Sums))
 
 
+def compile_tree() -> None:
+    """Compile the kernels of the tree index."""
+    tally = TreeTally(RULES, ())
+    tally.add(no_records())
+    tally.take_portion()
+    run = tally.export_all()
+    end = np.zeros((1, 3), np.int64)
+    for _ in roll_up_runs(replace(run, directories=np.concatenate([run.directories, end])), [], b"", 0):
+        pass
+
+
 def compile_basedirs() -> None:
     """Compile the kernel of `lurge basedirs`."""
     DirectoryFinder(0, {}).add(QUOTED_12, blank_line())
@@ -98,10 +113,13 @@ PARTS = {
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
     "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
+    "tree": Part(compile_tree, (add_own, export_run, roll_up)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }
 REPORT = ("parsing", "attribution")
 """The parts that every pass needs. They take about the same time to compile."""
+
+TREE = "tree"
 
 
 def compile_kernels(parts: Sequence[str], progress: Progress, aggregates: Iterable[Aggregate[Any, Any]] = ()) -> None:

@@ -162,7 +162,7 @@ def show_volumes(directory: Path, as_json: bool) -> None:
         raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
     rows = [
         (
-            human_size(index.top.measures.bytes),
+            human_size(index.top.measures.bytes or 0),
             f"{index.top.measures.records:,}",
             str(index.date),
             shown(index.top.path),

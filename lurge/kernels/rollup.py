@@ -29,9 +29,9 @@ from lurge.kernels.tree import (
     is_before,
 )
 
-DONE, FULL, MORE_CELLS, MORE_ROOM, TOO_LARGE = range(5)
-"""Why `roll_up` returns: all is done; take the output; the arena is too small; the output is too small for one
-directory; or a sum does not fit 63 bits."""
+DONE, FULL, MORE_CELLS, MORE_ROOM, MORE_OWN, TOO_LARGE = range(6)
+"""Why `roll_up` returns: all is done; take the output; the arena is too small; the output of cells, or that of own
+cells, is too small for one directory; or a sum does not fit 63 bits."""
 
 PATH_LENGTH, START, FIRST_CHILD, OWN_DONE, LIMIT = range(5)
 """Columns of the stack: the length of the path, the first cell, the number of the first child, whether the own cells
@@ -102,31 +102,47 @@ def sort_cells(cells, start, end, order, other):
 
 
 @internal_kernel
-def combine(arena, start, end, order, other, copies):
-    """Sort the cells arena[start:end], and add up those of equal keys; returns their new end, -1 if a sum is too large.
+def rearrange(arena, start, end, order):
+    """Put the cells arena[start:end] into an order, which is used up. The arena's last cell is scratch."""
+    scratch = len(arena) - 1
+    for i in range(start, end):
+        if order[i] == i:
+            continue
+        copy_cells(arena, scratch, arena, i, ONE)
+        at = i
+        while order[at] != i:
+            source = order[at]
+            copy_cells(arena, at, arena, source, ONE)
+            order[at] = at
+            at = source
+        copy_cells(arena, at, arena, scratch, ONE)
+        order[at] = at
 
-    copies: as large as the arena.
-    """
+
+@internal_kernel
+def combine(arena, start, end, order, other):
+    """Sort the cells arena[start:end], and add up those of equal keys; returns their end, -1 if a sum is too large."""
     if not sort_cells(arena, start, end, order, other):
         return end
-    copy_cells(copies, start, arena, start, end - start)
-    at = start - 1
-    for i in range(start, end):
-        cell = copies[order[i]]
-        if at >= start and arena[at, GID] == cell[GID] and arena[at, KEY] == cell[KEY]:
-            arena[at, RECORDS] += cell[RECORDS]
-            arena[at, BYTES] += cell[BYTES]
-            if arena[at, BYTES] < 0:
-                return np.int64(-1)
-            arena[at, FIRST_M] = min(arena[at, FIRST_M], cell[FIRST_M])
-            arena[at, LAST_M] = max(arena[at, LAST_M], cell[LAST_M])
-            arena[at, FIRST_A] = min(arena[at, FIRST_A], cell[FIRST_A])
-            arena[at, LAST_A] = max(arena[at, LAST_A], cell[LAST_A])
-            for column in range(BINS, CELL_COLUMNS):
-                arena[at, column] += cell[column]
-        else:
+    rearrange(arena, start, end, order)
+    at = start
+    for i in range(start + 1, end):
+        cell = arena[i]
+        if arena[at, GID] != cell[GID] or arena[at, KEY] != cell[KEY]:
             at += 1
-            copy_cells(arena, at, copies, order[i], ONE)
+            if at < i:
+                copy_cells(arena, at, arena, i, ONE)
+            continue
+        arena[at, RECORDS] += cell[RECORDS]
+        arena[at, BYTES] += cell[BYTES]
+        if arena[at, BYTES] < 0:
+            return np.int64(-1)
+        arena[at, FIRST_M] = min(arena[at, FIRST_M], cell[FIRST_M])
+        arena[at, LAST_M] = max(arena[at, LAST_M], cell[LAST_M])
+        arena[at, FIRST_A] = min(arena[at, FIRST_A], cell[FIRST_A])
+        arena[at, LAST_A] = max(arena[at, LAST_A], cell[LAST_A])
+        for column in range(BINS, CELL_COLUMNS):
+            arena[at, column] += cell[column]
     return at + 1
 
 
@@ -180,14 +196,14 @@ def sift(text, directories, position, heap, count):
 
 
 @compiled
-def roll_up(types, text, directories, cells, position, ends, heap, path, stack, closed, arena, order, other, copies,
+def roll_up(types, text, directories, cells, position, ends, heap, path, stack, closed, arena, order, other,
             state, out_directories, out_names, out_cells, out_own, out_own_cells):  # fmt: skip
     """Go on with rolling up until something is needed; returns the reason, DONE at the end.
 
     text, directories, cells: all runs, each as in `export_run`, with places counted from the beginning of all.
     position, ends: int64[runs], the next directory of each run, and the one behind its last. heap: int64[runs].
     path: uint8, the deepest open directory's. stack: int64[levels, 5]. closed: int64[levels + 1], by depth the number
-    of directories that are closed. arena, copies: int64[n, CELL_COLUMNS]. order, other: int64[n]. state: int64[8]. Outputs:
+    of directories that are closed. arena: int64[n, CELL_COLUMNS]. order, other: int64[n]. state: int64[8]. Outputs:
     directories: int64[n, TOTAL + MEASURES]; names: uint8, their paths; cells: int64[n, CELL_COLUMNS], inclusive; own:
     int64[n, 3], depth, number and cells of each directory that has others in it; own_cells.
     """
@@ -204,7 +220,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
                 below = text[start + i] == path[i]
                 i += 1
         if not below:
-            end = combine(arena, top[START], state[ARENA], order, other, copies)
+            end = combine(arena, top[START], state[ARENA], order, other)
             if end < 0:
                 return TOO_LARGE
             state[ARENA] = end
@@ -234,7 +250,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
                 return DONE
             parent = stack[depth - 1]
             if end - parent[START] > parent[LIMIT]:
-                end = combine(arena, parent[START], end, order, other, copies)
+                end = combine(arena, parent[START], end, order, other)
                 if end < 0:
                     return TOO_LARGE
                 state[ARENA] = end
@@ -242,7 +258,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
             continue
         if length > top[PATH_LENGTH]:
             if not top[OWN_DONE]:
-                end = combine(arena, top[START], state[ARENA], order, other, copies)
+                end = combine(arena, top[START], state[ARENA], order, other)
                 if end < 0:
                     return TOO_LARGE
                 state[ARENA] = end
@@ -250,7 +266,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
                 if state[OWN] >= len(out_own):
                     return FULL
                 if state[OWN_CELLS] + count > len(out_own_cells):
-                    return FULL if state[OWN_CELLS] else MORE_ROOM
+                    return FULL if state[OWN_CELLS] else MORE_OWN
                 out_own[state[OWN], 0], out_own[state[OWN], 1] = depth, closed[depth]
                 out_own[state[OWN], 2] = count
                 copy_cells(out_own_cells, state[OWN_CELLS], arena, top[START], count)
@@ -271,7 +287,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
             continue
         first = row[FIRST_CELL]
         after = directories[position[run] + 1, FIRST_CELL]
-        if state[ARENA] + after - first > len(arena):
+        if state[ARENA] + after - first >= len(arena):
             return MORE_CELLS
         copy_cells(arena, state[ARENA], cells, first, after - first)
         state[ARENA] += after - first

@@ -199,8 +199,8 @@ def sort_names(text, rows, order, other):
 def export_run(out_text, out_directories, out_cells, order, scratch, *arrays):
     """Export the tables of `add_own`, the directories sorted.
 
-    out_text: uint8, the bytes of all names. out_directories: int64[directories, 3]. out_cells: int64[cells, CELL_COLUMNS], in the
-    order of the directories. order, scratch: int64[directories]. arrays: those of the three tables.
+    out_text: uint8, the bytes of all names. out_directories: int64[directories, 3]. out_cells: int64[cells,
+    CELL_COLUMNS], in the order of the directories. order, scratch: int64[directories]. arrays: those of the tables.
     """
     directories, owners, cells = TableArrays(*arrays[:6]), TableArrays(*arrays[6:12]), TableArrays(*arrays[12:18])
     sort_names(directories.text, directories.rows, order, scratch)

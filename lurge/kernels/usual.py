@@ -81,8 +81,8 @@ def is_width(start, end, most):
 def read_usual_fields(columns, buffer, end):
     """The fields of the line that ends at buffer[end], before which FIELDS_WINDOW bytes must exist.
 
-    Returns (is it usual, the path's end, type, size, uid, gid, mtime, atime, nlink). It is usual if the fields behind the
-    path, except the type, are numbers of so few digits that each is in range and can be read at once, and if those
+    Returns (is it usual, the path's end, type, size, uid, gid, mtime, atime, nlink). It is usual if the fields behind
+    the path, except the type, are numbers of so few digits that each is in range and can be read at once, and if those
     from the type on and those before it are each at most VECTOR - 1 bytes.
     """
     places = ~digits_before(buffer, end) & ~ONE_BIT

@@ -26,8 +26,10 @@ GENERAL_FILETYPES = (
     FileType("temporary", (".tmp", ".temp", ".swp", ".bak", "~", ".part")),
     FileType("text", (".txt", ".csv", ".tsv", ".md", ".json", ".yaml", ".yml", ".xml", ".html", ".tab", ".dat")),
     FileType("image", (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".svg", ".bmp", ".pdf")),
-    FileType("code", (".py", ".r", ".sh", ".pl", ".c", ".h", ".cpp", ".java", ".js", ".go", ".rs", ".ipynb", ".nf", ".wdl")),
-    FileType("database", (".db", ".sqlite", ".sqlite3", ".h5", ".hdf5", ".h5ad", ".rds", ".rdata", ".parquet", ".npy", ".npz")),
+    FileType("code", (".py", ".r", ".sh", ".pl", ".c", ".h", ".cpp", ".java", ".js", ".go", ".rs", ".ipynb",
+                      ".nf", ".wdl")),
+    FileType("database", (".db", ".sqlite", ".sqlite3", ".h5", ".hdf5", ".h5ad", ".rds", ".rdata",
+                          ".parquet", ".npy", ".npz")),
     FileType("index", (".bai", ".csi", ".tbi", ".crai", ".fai", ".idx", ".dict")),
     FileType("sequence", (".fa", ".fasta", ".fna", ".2bit")),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from lurge.aggregate.warm import REPORT, compile_kernels
+from lurge.aggregate.warm import REPORT, TREE, compile_kernels
 from lurge.config import Config
 from lurge.logs import set_role
 from lurge.parallel.comm import Comm, thread_comms
@@ -66,7 +66,10 @@ def read_all(
     if not tasks:
         return
     aggregates = {aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}
-    compile_kernels(REPORT, watcher.compiled, aggregates.values())
+    # The index of the tree compiles with the others, in a process of its own.
+    parts = (*REPORT, TREE) if TREE in aggregates else REPORT
+    others = [aggregate for name, aggregate in aggregates.items() if name != TREE]
+    compile_kernels(parts, watcher.compiled, others)
     network = comm or start_members(1 + usable_cores())
     plan = make_plan(network.size, at_once or len(tasks), config.mpi.workers_per_volume)
     in_order = InOrder(tasks, finish)

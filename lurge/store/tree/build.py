@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from lurge.aggregate.interface import Aggregate, Check, Sink
 from lurge.aggregate.rollup import roll_up_runs
@@ -26,7 +27,7 @@ PARTS = ("text", "directories", "cells")
 
 
 @dataclass(frozen=True)
-class TreeIndex(Aggregate["list[Run] | TreeTotals", TreeTotals]):
+class TreeIndex(Aggregate[Any, TreeTotals]):
     """The index of a volume. folder: where its files are written, which every rank must see; mount: the volume's path.
 
     filetypes: in the order in which they are tried.
@@ -43,8 +44,7 @@ class TreeIndex(Aggregate["list[Run] | TreeTotals", TreeTotals]):
     def open_sink(self) -> RollUp:
         return RollUp(self.folder, self.mount, self.filetypes)
 
-    def result(self, export: list[Run] | TreeTotals, rules: Rules) -> TreeTotals:
-        assert isinstance(export, TreeTotals)
+    def result(self, export: TreeTotals, rules: Rules) -> TreeTotals:
         return export
 
     def checks(self, result: TreeTotals, counts: Counts) -> Iterable[Check]:
@@ -53,7 +53,7 @@ class TreeIndex(Aggregate["list[Run] | TreeTotals", TreeTotals]):
         yield Check("all bytes = bytes of the tree", both, result.bytes)
 
 
-class RollUp(Sink["list[Run] | TreeTotals"]):
+class RollUp(Sink[Any]):
     """Keeps runs in files, and rolls them up at the end. Every method raises VolumeError."""
 
     def __init__(self, folder: Path, mount: str, filetypes: Sequence[FileType]) -> None:
@@ -75,14 +75,14 @@ class RollUp(Sink["list[Run] | TreeTotals"]):
         directories = run.directories.copy()
         directories[:, TEXT] += self._names
         directories[:, FIRST_CELL] += self._cells
-        for file, array in zip(self._files, (run.text, directories, run.cells), strict=True):
+        arrays: tuple[npt.NDArray[Any], ...] = (run.text, directories, run.cells)
+        for file, array in zip(self._files, arrays, strict=True):
             file.write(array.data)
         self._names += len(run.text)
         self._cells += len(run.cells)
         self._ends.append((self._ends[-1] if self._ends else 0) + len(directories))
 
-    def finish(self, export: list[Run] | TreeTotals) -> TreeTotals:
-        assert not isinstance(export, TreeTotals)
+    def finish(self, export: list[Run]) -> TreeTotals:
         with writing(self._folder):
             for run in export:
                 self._append(run)
@@ -127,7 +127,11 @@ def as_map(file: BinaryIO) -> mmap.mmap:
     if file.tell() == 0:
         file.write(bytes(64))
     file.flush()
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    contents = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    # Runs are read at many places at once: large pages would count as memory.
+    with suppress(OSError):
+        contents.madvise(mmap.MADV_NOHUGEPAGE)
+    return contents
 
 
 @contextmanager

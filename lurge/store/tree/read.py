@@ -81,7 +81,7 @@ class Filter:
     @property
     def is_all(self) -> bool:
         """True if every record matches."""
-        return self.gids is self.uids is self.filetypes is self.older_than is None
+        return self.gids is None and self.uids is None and self.filetypes is None and self.older_than is None
 
     @property
     def first_age(self) -> int:
@@ -329,8 +329,8 @@ class Usage:
         np.add.at(totals["bytes"], place, self.bytes)
         times: dict[str, Numbers] = {}
         unknown: dict[str, npt.NDArray[np.bool_]] = {}
-        for end, extreme, worst in (("oldest", np.minimum, LATEST), ("newest", np.maximum, EARLIEST)):
-            for axis in ("mtime", "atime"):
+        for axis in ("mtime", "atime"):
+            for end, extreme, worst in (("oldest", np.minimum, LATEST), ("newest", np.maximum, EARLIEST)):
                 name = f"{end}_{axis}"
                 times[name] = np.full(count, worst, np.int64)
                 extreme.at(times[name], place[has_records], self.column(name)[has_records])
@@ -339,11 +339,11 @@ class Usage:
                 unknown[name][place[has_records & ~known]] = True
         return [
             Measures(
-                **{name: column[i].item() for name, column in totals.items()},
-                **{
-                    name: None if unknown[name][i] or not totals["records"][i] else column[i].item()
+                *(column[i].item() for column in totals.values()),
+                *(
+                    None if unknown[name][i] or not totals["records"][i] else column[i].item()
                     for name, column in times.items()
-                },
+                ),
             )
             for i in range(count)
         ]

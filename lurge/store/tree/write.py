@@ -20,7 +20,7 @@ from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, ROWS, USAGE, 
 Numbers = npt.NDArray[np.int64]
 MakeColumns = Callable[[Numbers, list[bytes]], list[Any]]
 DIRECTORY_COLUMNS = 3 + MEASURES + 4
-WRITES_AHEAD = 16
+WRITERS, WRITES_AHEAD = 2, 3
 
 
 class RowWriter:
@@ -99,7 +99,7 @@ class IndexWriter:
         self._names = pa.array(filetypes, pa.string())
         self._first_end = len(filetypes) - len(ENDS)
         self._writers: dict[tuple[str, int], RowWriter] = {}
-        self._pool = Pool()
+        self._pools = [Pool() for _ in range(WRITERS)]
         self.directories = 0
 
     def _writer(self, kind: str, depth: int) -> RowWriter:
@@ -107,7 +107,8 @@ class IndexWriter:
             columns, make = (
                 (DIRECTORY_COLUMNS, directory_arrays) if kind == DIRECTORIES else (1 + CELL_COLUMNS, self._usage)
             )
-            self._writers[kind, depth] = RowWriter(file_of(self._folder, kind, depth), kind, columns, make, self._pool)
+            pool = self._pools[len(self._writers) % WRITERS]
+            self._writers[kind, depth] = RowWriter(file_of(self._folder, kind, depth), kind, columns, make, pool)
         return self._writers[kind, depth]
 
     def add(self, part: RolledUp) -> None:
@@ -165,12 +166,14 @@ class IndexWriter:
         for (kind, _), writer in self._writers.items():
             writer.close()
             rows[kind] = rows.get(kind, 0) + writer.rows
-        self._pool.close()
+        for pool in self._pools:
+            pool.close()
         return rows
 
     def abandon(self) -> None:
         """Write nothing more."""
-        self._pool.close()
+        for pool in self._pools:
+            pool.close()
 
 
 def add_cells(writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
