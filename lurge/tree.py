@@ -140,7 +140,8 @@ class Tree:
         other = other_date if isinstance(other_date, Tree) else self.at(other_date)
         now = self.children(path, **filters).set_index("path")[["bytes", "records"]]
         then = other.children(path if path is not None else self.path, **filters).set_index("path")
-        both = now.join(then[["bytes", "records"]], how="outer", rsuffix="_before").fillna(0).astype("int64")
+        old = then[["bytes", "records"]].rename(columns={"bytes": "bytes_before", "records": "records_before"})
+        both = now.join(old, how="outer").fillna(0).astype("int64")
         for column in ("bytes", "records"):
             both[f"{column}_growth"] = both[column] - both[f"{column}_before"]
         return both.sort_values("bytes_growth", ascending=False).reset_index()

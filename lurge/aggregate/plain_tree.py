@@ -12,6 +12,7 @@ from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, OTHER, SPECIAL, VAULT
 
+LARGEST = 2**63 - 1
 AGES = len(AGE_DAYS) + 1
 SIZE_LIMITS = (0, 2**12, 2**16, 2**20, 2**26, 2**30, 2**34)
 
@@ -38,12 +39,12 @@ class Cell:
 
     def add(self, other: Cell) -> None:
         self.records += other.records
-        self.bytes += other.bytes
+        self.bytes = min(self.bytes + other.bytes, LARGEST)
         self.oldest_mtime = min(self.oldest_mtime, other.oldest_mtime)
         self.newest_mtime = max(self.newest_mtime, other.newest_mtime)
         self.oldest_atime = min(self.oldest_atime, other.oldest_atime)
         self.newest_atime = max(self.newest_atime, other.newest_atime)
-        self.bins = [mine + more for mine, more in zip(self.bins, other.bins, strict=True)]
+        self.bins = [min(mine + more, LARGEST) for mine, more in zip(self.bins, other.bins, strict=True)]
 
 
 Cells = dict[CellKey, Cell]

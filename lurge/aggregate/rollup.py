@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lurge.errors import VolumeError
 from lurge.kernels.parse import LONGEST_LINE
 from lurge.kernels.rollup import (
     ARENA,
@@ -28,7 +27,6 @@ from lurge.kernels.rollup import (
     OWN,
     OWN_CELLS,
     PATH_LENGTH,
-    TOO_LARGE,
     TOTAL,
     roll_up,
 )
@@ -62,8 +60,8 @@ def roll_up_runs(runs: Run, ends: Sequence[int], mount: bytes, types: int) -> It
     """Roll up several runs that lie one behind another; the top is `mount`, or the directory that holds it and all.
 
     runs: with one directory more than there are, for the end of the cells of the last. ends: for each run the number of
-    directories up to its end. mount: translated. types: number of filetypes with suffixes. Raises VolumeError if a sum
-    does not fit 63 bits.
+    directories up to its end. mount: translated. types: number of filetypes with suffixes. Sums of bytes are capped at
+    LARGEST.
     """
     behind = np.array(ends, np.int64)
     position = np.concatenate([[0], behind])[:-1].astype(np.int64)
@@ -88,8 +86,6 @@ def roll_up_runs(runs: Run, ends: Sequence[int], mount: bytes, types: int) -> It
             types, runs.text, runs.directories, runs.cells, position, behind, heap, open_path, stack, closed,
             *arena, state, *outputs,
         )  # fmt: skip
-        if reason == TOO_LARGE:
-            raise VolumeError("the sum of the bytes of a directory does not fit 63 bits")
         if reason == MORE_CELLS:
             larger = new_arena(2 * len(arena[0]))
             larger[0][: state[ARENA]] = arena[0][: state[ARENA]]

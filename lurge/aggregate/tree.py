@@ -10,9 +10,8 @@ from lurge.aggregate.directories import compile_suffixes
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
 from lurge.aggregate.table import Table
-from lurge.errors import VolumeError
 from lurge.kernels.parse import LONGEST_LINE, SLACK
-from lurge.kernels.table import CARRIED, ENTRIES, NAME_BYTES
+from lurge.kernels.table import ENTRIES, NAME_BYTES
 from lurge.kernels.tree import CELL_COLUMNS, TABLE_SUMS, add_own, export_run
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
@@ -55,10 +54,8 @@ class TreeTally(Tally[list[Run]]):
         return self.export_all()
 
     def export_all(self) -> Run:
-        """Everything so far, which the tally forgets. Raises VolumeError if a sum does not fit 64 bits."""
+        """Everything so far, which the tally forgets. Sums of bytes are capped at LARGEST."""
         directories, cells = self._directories.arrays, self._cells.arrays
-        if cells.used[CARRIED]:
-            raise VolumeError("the sum of the bytes of a directory does not fit 64 bits")
         count = int(directories.used[ENTRIES])
         run = Run(
             text=np.empty(int(directories.used[NAME_BYTES]), np.uint8),

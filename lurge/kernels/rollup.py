@@ -26,12 +26,13 @@ from lurge.kernels.tree import (
     TEXT,
     TEXT_LENGTH,
     VAULT,
+    capped_sum,
     is_before,
 )
 
-DONE, FULL, MORE_CELLS, MORE_ROOM, MORE_OWN, TOO_LARGE = range(6)
-"""Why `roll_up` returns: all is done; take the output; the arena is too small; the output of cells, or that of own
-cells, is too small for one directory; or a sum does not fit 63 bits."""
+DONE, FULL, MORE_CELLS, MORE_ROOM, MORE_OWN = range(5)
+"""Why `roll_up` returns: all is done; take the output; the arena is too small; or the output of cells, or that of own
+cells, is too small for one directory."""
 
 PATH_LENGTH, START, FIRST_CHILD, OWN_DONE, LIMIT = range(5)
 """Columns of the stack: the length of the path, the first cell, the number of the first child, whether the own cells
@@ -121,7 +122,7 @@ def rearrange(arena, start, end, order):
 
 @internal_kernel
 def combine(arena, start, end, order, other):
-    """Sort the cells arena[start:end], and add up those of equal keys; returns their end, -1 if a sum is too large."""
+    """Sort the cells arena[start:end], and add up those of equal keys; returns their new end."""
     if not sort_cells(arena, start, end, order, other):
         return end
     rearrange(arena, start, end, order)
@@ -134,15 +135,13 @@ def combine(arena, start, end, order, other):
                 copy_cells(arena, at, arena, i, ONE)
             continue
         arena[at, RECORDS] += cell[RECORDS]
-        arena[at, BYTES] += cell[BYTES]
-        if arena[at, BYTES] < 0:
-            return np.int64(-1)
+        arena[at, BYTES] = capped_sum(arena[at, BYTES], cell[BYTES])
         arena[at, FIRST_M] = min(arena[at, FIRST_M], cell[FIRST_M])
         arena[at, LAST_M] = max(arena[at, LAST_M], cell[LAST_M])
         arena[at, FIRST_A] = min(arena[at, FIRST_A], cell[FIRST_A])
         arena[at, LAST_A] = max(arena[at, LAST_A], cell[LAST_A])
         for column in range(BINS, CELL_COLUMNS):
-            arena[at, column] += cell[column]
+            arena[at, column] = capped_sum(arena[at, column], cell[column])
     return at + 1
 
 
@@ -154,7 +153,7 @@ def is_file(filetype, types):
 
 @internal_kernel
 def add_up(arena, start, end, types, row):
-    """Add up cells in row[TOTAL:]; returns whether the sum of bytes fits."""
+    """Add up cells in row[TOTAL:]."""
     for i in range(start, end):
         cell, filetype = arena[i], arena[i, KEY] & np.int64(0xFFFFFFFF)
         row[TOTAL] += cell[RECORDS]
@@ -162,14 +161,11 @@ def add_up(arena, start, end, types, row):
             row[TOTAL + 1] += cell[RECORDS]
         elif filetype == types + DIRECTORY_TYPE:
             row[TOTAL + 2] += cell[RECORDS]
-        row[TOTAL + 3] += cell[BYTES]
-        if row[TOTAL + 3] < 0:
-            return False
+        row[TOTAL + 3] = capped_sum(row[TOTAL + 3], cell[BYTES])
         row[TOTAL + 4] = cell[FIRST_M] if i == start else min(row[TOTAL + 4], cell[FIRST_M])
         row[TOTAL + 5] = cell[LAST_M] if i == start else max(row[TOTAL + 5], cell[LAST_M])
         row[TOTAL + 6] = cell[FIRST_A] if i == start else min(row[TOTAL + 6], cell[FIRST_A])
         row[TOTAL + 7] = cell[LAST_A] if i == start else max(row[TOTAL + 7], cell[LAST_A])
-    return True
 
 
 @internal_kernel
@@ -221,8 +217,6 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
                 i += 1
         if not below:
             end = combine(arena, top[START], state[ARENA], order, other)
-            if end < 0:
-                return TOO_LARGE
             state[ARENA] = end
             count = end - top[START]
             if state[DIRECTORIES] >= len(out_directories) or state[NAMES] + top[PATH_LENGTH] > len(out_names):
@@ -232,8 +226,7 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
             out = out_directories[state[DIRECTORIES]]
             for i in range(len(out)):
                 out[i] = 0
-            if not add_up(arena, top[START], end, types, out):
-                return TOO_LARGE
+            add_up(arena, top[START], end, types, out)
             out[0], out[PARENT] = depth, closed[depth - 1] if depth else -1
             out[NAME_START], out[NAME_LENGTH] = state[NAMES], top[PATH_LENGTH]
             out[CHILD], out[CHILDREN] = top[FIRST_CHILD], closed[depth + 1] - top[FIRST_CHILD]
@@ -251,16 +244,12 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
             parent = stack[depth - 1]
             if end - parent[START] > parent[LIMIT]:
                 end = combine(arena, parent[START], end, order, other)
-                if end < 0:
-                    return TOO_LARGE
                 state[ARENA] = end
                 parent[LIMIT] = max(LEAST_LIMIT, 2 * (end - parent[START]))
             continue
         if length > top[PATH_LENGTH]:
             if not top[OWN_DONE]:
                 end = combine(arena, top[START], state[ARENA], order, other)
-                if end < 0:
-                    return TOO_LARGE
                 state[ARENA] = end
                 count = end - top[START]
                 if state[OWN] >= len(out_own):
@@ -273,8 +262,6 @@ def roll_up(types, text, directories, cells, position, ends, heap, path, stack, 
                 state[OWN] += 1
                 state[OWN_CELLS] += count
                 top[OWN_DONE] = 1
-            if depth + 2 >= len(stack):
-                return TOO_LARGE
             i = top[PATH_LENGTH] + 1
             while i < length and text[start + i] != 0:
                 i += 1

@@ -12,13 +12,14 @@ from lurge.kernels import record
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.directories import WORD, Suffixes, find_rows, has_suffix, lower
 from lurge.kernels.parse import DIRECTORY, FILE
-from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, SUMS, A, B, TableArrays, add_sum, find_or_add
+from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, SUMS, A, B, TableArrays, find_or_add
 from lurge.kernels.vault import find_mark, read_vault_path
 from lurge.kernels.wide import first_bit, load64
 
 SLASH = 47
 LINK = ord("l")
 NONE = np.int64(-1)
+LARGEST = np.int64(2**63 - 1)
 
 OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number in range(5))
 """Numbers of filetypes, counted from behind those with suffixes."""
@@ -82,6 +83,13 @@ def filetype_of(suffixes, path, parent, length, types):
 
 
 @inline_kernel
+def capped_sum(left, right):
+    """The sum of two int64 that are not negative, at most LARGEST."""
+    total = left + right
+    return total if total >= 0 else LARGEST
+
+
+@inline_kernel
 def add_record(cells, entry, size, mtime, atime, mtime_age, atime_age, size_class):
     """Add one record to an entry of the table of cells. size_class: -1 if it is not a file."""
     row = cells.rows[entry]
@@ -94,11 +102,11 @@ def add_record(cells, entry, size, mtime, atime, mtime_age, atime_age, size_clas
         row[OLDEST_ATIME] = np.uint64(min(np.int64(row[OLDEST_ATIME]), atime))
         row[NEWEST_ATIME] = np.uint64(max(np.int64(row[NEWEST_ATIME]), atime))
     row[COUNT] += np.uint64(1)
-    add_sum(cells, entry, ZERO, np.uint64(size), np.uint64(0))
+    row[SUMS] = np.uint64(capped_sum(np.int64(row[SUMS]), size))
     row[TABLE_BINS + mtime_age] += np.uint64(1)
-    row[TABLE_BINS + AGES + mtime_age] += np.uint64(size)
+    for column in (TABLE_BINS + AGES + mtime_age, TABLE_BINS + 3 * AGES + atime_age):
+        row[column] = np.uint64(capped_sum(np.int64(row[column]), size))
     row[TABLE_BINS + 2 * AGES + atime_age] += np.uint64(1)
-    row[TABLE_BINS + 3 * AGES + atime_age] += np.uint64(size)
     if size_class >= 0:
         row[TABLE_BINS + 4 * AGES + size_class] += np.uint64(1)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lurge.aggregate import tree as tally
-from lurge.aggregate.plain_tree import Cells, PlainTree
+from lurge.aggregate.plain_tree import LARGEST, Cells, PlainTree
 from lurge.aggregate.volume import Pass
 from lurge.model.era import QUOTED_11, QUOTED_12, STANDARD_11, Era
 from lurge.parallel.blocks import Buffers, cut
@@ -50,9 +50,14 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("era", [STANDARD_11, QUOTED_11, QUOTED_12], ids=str)
-@pytest.mark.parametrize("mount", ["/p", "/p/foo", "/"])
-@given(data=st.data(), workers=st.integers(1, 3), cells=st.sampled_from([2, 8, 1 << 14]))
-def test_the_index_is_that_of_the_twin(era: Era, mount: str, data: st.DataObject, workers: int, cells: int) -> None:
+@settings(max_examples=25)
+@given(
+    data=st.data(),
+    mount=st.sampled_from(["/p", "/p/foo", "/"]),
+    workers=st.integers(1, 3),
+    cells=st.sampled_from([2, 8, 1 << 14]),
+)
+def test_the_index_is_that_of_the_twin(era: Era, data: st.DataObject, mount: str, workers: int, cells: int) -> None:
     lines = data.draw(texts(era))
     twin = PlainTree(RULES[era], mount, RULES[era].filetypes, lines)
     usual = tally.CELLS_A_RUN
@@ -80,7 +85,7 @@ def compare(twin: PlainTree, folder: Path) -> None:
         key = tuple(path.split(b"/")[1:]) if path != b"/" else ()
         cells = twin.below[key]
         assert row["records"] == sum(cell.records for cell in cells.values())
-        assert row["bytes"] == sum(cell.bytes for cell in cells.values())
+        assert row["bytes"] == min(sum(cell.bytes for cell in cells.values()), LARGEST)
         assert row["oldest_atime"] == min((cell.oldest_atime for cell in cells.values()), default=None)
         assert row["depth"] == len(key) - len(twin.top)
         if row["parent"] is None:

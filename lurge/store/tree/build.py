@@ -17,7 +17,7 @@ from lurge.aggregate.rollup import roll_up_runs
 from lurge.aggregate.tree import TreeTally
 from lurge.errors import VolumeError
 from lurge.kernels.rollup import TOTAL
-from lurge.kernels.tree import CELL_COLUMNS, FIRST_CELL, GID, KEY, TEXT, UID_SHIFT
+from lurge.kernels.tree import CELL_COLUMNS, FIRST_CELL, GID, KEY, LARGEST, TEXT, UID_SHIFT
 from lurge.model.report import Counts
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import ENDS, Run, TreeTotals
@@ -48,7 +48,7 @@ class TreeIndex(Aggregate[Any, TreeTotals]):
         return export
 
     def checks(self, result: TreeTotals, counts: Counts) -> Iterable[Check]:
-        both = counts.attributed_bytes + counts.unattributed_bytes
+        both = min(counts.attributed_bytes + counts.unattributed_bytes, int(LARGEST))
         yield Check("present records = records of the tree", counts.attributed + counts.unattributed, result.records)
         yield Check("all bytes = bytes of the tree", both, result.bytes)
 

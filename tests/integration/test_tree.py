@@ -1,0 +1,238 @@
+"""The tree index: built by a report, asked by `lurge tree` and `lurge.tree`."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lurge.errors import TreeError
+from lurge.store.tree.publish import prune
+from lurge.tree import open_tree, volumes
+from tests.site import DUMP_TIME, Entry, Site, run_lurge
+
+DAY = 86400
+TOP = "/lustre/scratch101"
+TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
+
+
+def world(seed: int) -> list[Entry]:
+    """Files, links and directories, some of which have no record of their own."""
+    rng = random.Random(seed)
+    entries = [Entry(TOP, 4096, type="d", gid=0, uid=0)]
+    for number in range(200):
+        path = TOP + "".join(f"/{rng.choice('abc')}" for _ in range(rng.randint(0, 4)))
+        name = rng.choice(["x.bam", "y.log", "z", "t.txt", "new\nline", "\x1b[31m", "w.tar.gz"])
+        kind = rng.choice("ffffffdls")
+        entries.append(
+            Entry(
+                f"{path}/{number}{name}",
+                rng.choice([0, 5, 4096, 70_000, 2**31]),
+                uid=rng.choice([1, 2, 77]),
+                gid=rng.choice([10, 11, 99]),
+                mtime=DUMP_TIME - rng.choice([0, 29 * DAY, 30 * DAY, 400 * DAY, 730 * DAY, 3000 * DAY, -5]),
+                type=kind,
+                nlink=rng.choice([1, 1, 1, 2, 0]),
+            )
+        )
+    return entries
+
+
+@pytest.fixture
+def indexed(site: Site) -> tuple[Site, list[Entry]]:
+    entries = world(1)
+    site.base_directories((10, TOP))
+    site.dump(*entries)
+    site.run()
+    return site, entries
+
+
+def asked(site: Site, *arguments: str, status: int = 0) -> Any:
+    done = run_lurge("tree", *arguments, "-c", str(site.config))
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout + done.stderr
+
+
+def own_directory(entry: Entry) -> str:
+    assert isinstance(entry.path, str)
+    return entry.path if entry.type == "d" else entry.path.rpartition("/")[0]
+
+
+def sums(entries: list[Entry], exact_times: bool = True) -> dict[str, Any]:
+    """What JSON must hold of some records."""
+    present = [entry for entry in entries if entry.nlink]
+    mtimes = [min(entry.mtime, DUMP_TIME) for entry in present]
+    result: dict[str, Any] = {
+        "records": len(present),
+        "files": sum(entry.type == "f" for entry in present),
+        "directories": sum(entry.type == "d" for entry in present),
+        "bytes": sum(entry.size if entry.type == "d" else entry.size // entry.nlink for entry in present),
+    }
+    if exact_times:
+        # The access time of every entry is 0.
+        times = (min(mtimes, default=None), max(mtimes, default=None), *(0 if present else None,) * 2)
+        result |= {name: None if time is None else text_of(time) for name, time in zip(TIMES, times, strict=True)}
+    return result
+
+
+def text_of(seconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def below(entries: list[Entry], path: str) -> list[Entry]:
+    return [entry for entry in entries if (own_directory(entry) + "/").startswith(path + "/")]
+
+
+@pytest.mark.parametrize(
+    ("options", "matches"),
+    [
+        ((), lambda entry: True),
+        (("--group", "ten"), lambda entry: entry.gid == 10),
+        (("--group", "99", "--group", "eleven"), lambda entry: entry.gid in (99, 11)),
+        (
+            ("--user", "due", "--filetype", "BAM"),
+            lambda entry: entry.uid == 2 and entry.path.endswith(".bam") and entry.type == "f",
+        ),
+        (("--filetype", "log"), lambda entry: entry.path.endswith(".log") and entry.type == "f"),
+        (("--older", "2y"), lambda entry: DUMP_TIME - entry.mtime >= 730 * DAY),
+        (("--older", "30d", "--group", "10"), lambda entry: DUMP_TIME - entry.mtime >= 30 * DAY and entry.gid == 10),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_a_directory_holds_the_records_that_match(
+    indexed: tuple[Site, list[Entry]], options: tuple[str, ...], matches: Any
+) -> None:
+    site, entries = indexed
+    wanted = [entry for entry in entries if matches(entry)]
+    exact = "--older" not in options
+    for path in (TOP, f"{TOP}/a", f"{TOP}/b/c"):
+        answer = asked(site, path, "--json", *options)
+        assert (answer["volume"], answer["date"], answer["path"]) == ("scratch101", "2024-01-31", path)
+        for part, expected in (
+            ("total", below(wanted, path)),
+            ("here", [entry for entry in wanted if own_directory(entry) == path]),
+        ):
+            assert answer[part] == answer[part] | sums(expected, exact), part
+        children = {own_directory(entry)[len(path) + 1 :].split("/")[0] for entry in below(wanted, path) if entry.nlink}
+        assert len(answer["children"]) == len(children - {""})
+        for child in answer["children"]:
+            if "\\" not in child["path"]:
+                assert child == child | sums(below(wanted, child["path"]), exact)
+
+
+@pytest.mark.parametrize(("by", "key"), [("group", "gid"), ("user", "uid")])
+def test_a_directory_is_divided_by_owners_with_their_names(
+    indexed: tuple[Site, list[Entry]], by: str, key: str
+) -> None:
+    site, entries = indexed
+    answer = asked(site, TOP, "--json", "--by", by)
+    names = {"group": {10: "ten", 11: "eleven"}, "user": {1: "uno", 2: "due"}}[by]
+    present = [entry for entry in entries if entry.nlink]
+    assert {row["value"] for row in answer["by"]} == {getattr(entry, key) for entry in present}
+    for row in answer["by"]:
+        assert row == row | sums([entry for entry in present if getattr(entry, key) == row["value"]])
+        assert row["name"] == names.get(row["value"], str(row["value"]))
+
+
+def test_ages_and_sizes_add_up_to_the_whole(indexed: tuple[Site, list[Entry]]) -> None:
+    site, _ = indexed
+    by_age, by_size = (asked(site, TOP, "--json", "--by", by) for by in ("age", "size"))
+    assert sum(row["records"] for row in by_age["by"]) == by_age["total"]["records"]
+    assert sum(row["bytes"] for row in by_age["by"]) == by_age["total"]["bytes"]
+    assert sum(row["files"] for row in by_size["by"]) == by_size["total"]["files"]
+
+
+def test_any_number_of_ranks_and_any_order_give_equal_files(site: Site) -> None:
+    site.base_directories((10, TOP))
+    entries = world(2)
+    contents = []
+    for order, ranks in ((entries, ()), (entries[::-1], ()), (entries, ("-n", "3"))):
+        site.dump(*order)
+        site.run("--force", *ranks)
+        folder = site.folder / "out" / "tree" / "scratch101" / "20240131"
+        contents.append({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")})
+    assert contents[0]
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_path_that_is_no_directory_names_the_nearest_above(indexed: tuple[Site, list[Entry]]) -> None:
+    site, _ = indexed
+    message = asked(site, f"{TOP}/a/nothing/here", status=1)
+    assert f"The nearest directory above it is {TOP}/a" in message
+    assert "no volume" in asked(site, "/elsewhere", status=1)
+    assert "2y is 730d" in asked(site, TOP, "--older", "90d", status=2)
+
+
+def test_names_cannot_change_the_terminal(indexed: tuple[Site, list[Entry]]) -> None:
+    site, _ = indexed
+    text = asked(site, TOP, "--depth", "4")
+    assert "\x1b" not in text
+    assert TOP in asked(site)
+
+
+def test_growth_shows_who_did_it(site: Site) -> None:
+    site.base_directories((10, TOP))
+    site.dump(Entry(f"{TOP}/a/x", 100, uid=1), Entry(f"{TOP}/b/y", 50, uid=2), day="20240130")
+    site.run()
+    site.dump(Entry(f"{TOP}/a/x", 100, uid=1), Entry(f"{TOP}/b/y", 50, uid=2), Entry(f"{TOP}/c/z", 7000, uid=2))
+    site.run()
+    answer = asked(site, TOP, "--since", "2024-01-30", "--json")
+    assert answer["total"]["bytes_growth"] == 7000
+    assert [(row["name"], row["bytes_growth"]) for row in answer["children"]] == [(f"{TOP}/c", 7000)]
+    assert [(row["name"], row["bytes_growth"]) for row in answer["users"]] == [("due", 7000)]
+    assert "due" in asked(site, TOP, "--since", "2024-01-30")
+    tree = open_tree(site.folder / "out" / "tree", "scratch101")
+    growth = tree.compare("2024-01-30")
+    assert growth["bytes_growth"].tolist() == [7000, 0, 0]
+    with pytest.raises(TreeError, match="no tree index of scratch101 on 2024-01-29"):
+        tree.at("2024-01-29")
+
+
+def test_frames_have_the_same_numbers(indexed: tuple[Site, list[Entry]]) -> None:
+    site, entries = indexed
+    directory = site.folder / "out" / "tree"
+    assert volumes(directory) == ["scratch101"]
+    tree = open_tree(directory, "scratch101", "2024-01-31")
+    children = tree.children(groups=["ten"], older_than=730)
+    old = [entry for entry in entries if entry.gid == 10 and DUMP_TIME - entry.mtime >= 730 * DAY]
+    for row in children.itertuples():
+        assert row.bytes == sums(below(old, str(row.path)), exact_times=False)["bytes"]
+    assert tree.usage(by="filetype")["records"].sum() == tree.total()["records"]
+    assert tree.where()["share"].sum() <= 1
+    with pytest.raises(TreeError, match="no group nobody"):
+        tree.children(groups=["nobody"])
+    with pytest.raises(TreeError, match="no boundary at 90 days"):
+        tree.children(older_than=90)
+
+
+def test_old_indexes_are_removed_but_the_newest_of_each_month(tmp_path: Path) -> None:
+    days = [date(2024, 1, 10), date(2024, 1, 31), date(2024, 2, 1), date(2024, 2, 20), date(2024, 2, 27)]
+    for day in days:
+        folder = tmp_path / "v" / f"{day:%Y%m%d}"
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    assert prune(tmp_path, "v", 7) == [date(2024, 1, 10), date(2024, 2, 1), date(2024, 2, 20)]
+    assert sorted(path.name for path in (tmp_path / "v").iterdir()) == ["20240131", "20240227"]
+
+
+def test_a_report_without_a_tree(site: Site) -> None:
+    site.configure("[tree]\nenabled = false\n")
+    site.base_directories((10, TOP))
+    site.dump(Entry(f"{TOP}/x"))
+    site.run()
+    assert not (site.folder / "out" / "tree").exists()
+    assert "no tree index" in asked(site, TOP, status=1)
+
+
+def test_a_tree_that_cannot_be_written_does_not_stop_the_report(site: Site) -> None:
+    (site.folder / "out").mkdir()
+    (site.folder / "out" / "tree").write_text("not a folder")
+    site.base_directories((10, TOP))
+    site.dump(Entry(f"{TOP}/x"))
+    done = site.run(status=3)
+    assert "no tree index" in done.stderr
+    assert site.rows("SELECT records FROM volume_summary") == [(1,)]
