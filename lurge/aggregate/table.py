@@ -94,6 +94,16 @@ class Table:
         refill_slots(new.slots, new.rows, used)
         self.arrays = new
 
+    def clear(self) -> None:
+        """Forget all entries, and keep the room for as many."""
+        arrays = self.arrays
+        used = int(arrays.used[ENTRIES])
+        arrays.rows[:used] = 0
+        if arrays.used[CARRIED]:
+            arrays.high[:used] = 0
+        arrays.slots[:] = -1
+        arrays.used[:] = (0, 0, -1, 0)
+
     def export(self) -> Export:
         """The used part, as views, for `merge`."""
         used, text_used, _, carried = self.arrays.used.tolist()

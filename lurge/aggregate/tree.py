@@ -32,9 +32,6 @@ class TreeTally(Tally[list[Run]]):
         self._suffixes = compile_suffixes(filetypes)
         self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(3)]
         self._runs: list[Run] = []
-        self._begin()
-
-    def _begin(self) -> None:
         self._directories, self._owners, self._cells = Table(0), Table(0), Table(TABLE_SUMS, entries=2 * CELLS_A_RUN)
 
     def add(self, records: Records) -> None:
@@ -65,7 +62,8 @@ class TreeTally(Tally[list[Run]]):
         order, scratch = np.empty(count, np.int64), np.empty(count, np.int64)
         arrays = *directories, *self._owners.arrays, *cells
         export_run(run.text, run.directories, run.cells, order, scratch, *arrays)
-        self._begin()
+        for table in (self._directories, self._owners, self._cells):
+            table.clear()
         return run
 
     def export(self) -> list[Run]:

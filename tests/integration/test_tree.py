@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,16 @@ def test_a_tree_that_cannot_be_written_does_not_stop_the_report(site: Site) -> N
     done = site.run(status=3)
     assert "no tree index" in done.stderr
     assert site.rows("SELECT records FROM volume_summary") == [(1,)]
+
+
+def test_the_examples_of_the_documentation_work(
+    indexed: tuple[Site, list[Entry]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site, _ = indexed
+    page = (Path(__file__).parents[2] / "docs" / "tree.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(site.folder)
+    for example in examples:
+        exec(compile(example, "docs/tree.md", "exec"), {})
+    assert len(examples) == 2
+    assert TOP in capsys.readouterr().out

@@ -50,9 +50,14 @@ def manifest_of(dump: Dump, totals: TreeTotals, names: Names) -> dict[str, Any]:
     }
 
 
+def folder_of(directory: Path, volume: str) -> Path:
+    """The folder of the indexes of a volume, whose name may be `..`: a first dot is written as `%2E`."""
+    return directory / (f"%2E{volume[1:]}" if volume.startswith(".") else volume)
+
+
 def place_of(directory: Path, volume: str, day: date) -> Path:
     """The folder of an index."""
-    return directory / volume / f"{day:%Y%m%d}"
+    return folder_of(directory, volume) / f"{day:%Y%m%d}"
 
 
 def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
@@ -91,7 +96,7 @@ def prune(directory: Path, volume: str, keep: int) -> list[date]:
 
     keep: days before the newest index for which all are kept.
     """
-    folder = directory / volume
+    folder = folder_of(directory, volume)
     days = indexed_days(folder)
     newest_of_month = {(day.year, day.month): day for day in days}.values()
     removed = [day for day in days if day <= days[-1] - timedelta(days=keep) and day not in newest_of_month]

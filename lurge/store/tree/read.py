@@ -386,9 +386,9 @@ def age_name(age: int) -> str:
 
 def open_index(directory: Path, volume: str, day: date | None = None) -> Index:
     """The index of a volume and date, the newest without a date. Raises TreeError."""
-    from lurge.store.tree.publish import indexed_days, place_of
+    from lurge.store.tree.publish import folder_of, indexed_days, place_of
 
-    days = indexed_days(directory / volume)
+    days = indexed_days(folder_of(directory, volume))
     if not days:
         raise TreeError(f"no tree index of {volume} in {directory}", "`lurge report` builds one each night.")
     if day is None:
