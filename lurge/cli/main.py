@@ -18,6 +18,7 @@ from lurge.cli.config import config, init_config, show_config
 from lurge.cli.db import check, db, upgrade
 from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
+from lurge.cli.look import look
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
@@ -65,7 +66,7 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
 
 
 command: Callable[..., None]
-for command in (report, split, backfill, diff, scan, basedirs, synth, tree, plan, doctor, scripts):
+for command in (report, split, backfill, diff, scan, basedirs, synth, tree, look, plan, doctor, scripts):
     add(app, command)
 add(config, show_config, "show")
 add(config, init_config, "init")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -250,3 +251,26 @@ def test_the_examples_of_the_documentation_work(
         exec(compile(example, "docs/tree.md", "exec"), {})
     assert len(examples) == 2
     assert TOP in capsys.readouterr().out
+
+
+def test_look_answers_without_configuration(tmp_path: Path) -> None:
+    tree = tmp_path / "data"
+    (tree / "sub\x1b[31m").mkdir(parents=True)
+    (tree / "a.log").write_bytes(b"x" * 5000)
+    (tree / "sub\x1b[31m" / "b.bam").write_bytes(b"x" * 70_000)
+    os.link(tree / "a.log", tree / "again.log")
+    os.symlink("a.log", tree / "link")
+    done = run_lurge("look", str(tree), "--json", "--save", str(tmp_path / "kept"))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["path"] == str(tree)
+    directories = sum(path.stat().st_size for path in (tree, tree / "sub\x1b[31m"))
+    assert answer["total"]["bytes"] == 2 * 2500 + 70_000 + directories + len("a.log")
+    assert (answer["total"]["files"], answer["total"]["directories"], answer["total"]["records"]) == (3, 2, 6)
+    assert answer["here"]["records"] == 4
+    assert open_tree(tmp_path / "kept", "data").usage(by="filetype")["records"].sum() == 6
+    text = run_lurge("look", str(tree)).stdout
+    assert "\x1b" not in text
+    assert "BAM" in text
+    assert "2 of 3 files have at most 64 KiB" in text
+    assert run_lurge("look", str(tmp_path / "nothing")).returncode == 1
