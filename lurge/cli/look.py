@@ -33,7 +33,7 @@ def look(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show any tree: what is in it, whose, of which type and how old.
+    """Show any tree: its content, owners, types and ages.
 
     This needs no configuration, database or special permission. The tree is scanned, and an index of every directory
     is built in a temporary directory.

@@ -61,7 +61,10 @@ def tree(
         str | None, typer.Argument(metavar="PATH", help="A directory (default: the volumes).", show_default=False)
     ] = None,
     depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Levels below PATH to show.")] = 1,
-    by: Annotated[Dimension | None, typer.Option("--by", help="Also divide PATH by this.")] = None,
+    by: Annotated[
+        Dimension | None,
+        typer.Option("--by", metavar="DIMENSION", help="Divide by group, user, filetype, age or size."),
+    ] = None,
     group: Annotated[
         list[str] | None,
         typer.Option("--group", metavar="G", help="Only this group, by name or number; may be repeated."),
@@ -92,11 +95,11 @@ def tree(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the directories as CSV.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show a directory: what is in it, whose, of which type, how old, and what grew.
+    """Show any directory: its content, owners, types and ages.
 
     Sizes are inclusive; hard links share theirs. The index is built by each report.
 
-    Example: lurge tree /lustre/scratch101/teams --by user --older 2y
+    Example: lurge tree /lustre/scratch101 --by user --older 2y
     """
     from lurge.store.tree.read import Filter, as_path, numbers_of
 
