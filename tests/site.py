@@ -18,6 +18,8 @@ from lurge.source.quote import quote_inside
 TODAY = date(2024, 1, 31)
 DUMP_TIME = 1706745599  # 2024-01-31 23:59:59 UTC
 
+NO_TREE = "[tree]\nenabled = false\n"
+
 TO_SORTED = bytes.maketrans(STANDARD_ALPHABET, SORTED_ALPHABET)
 
 
@@ -61,6 +63,8 @@ class Site:
     folder: Path
     volumes: list[str] = field(default_factory=lambda: ["scratch101"])
     extra: str = ""
+    has_tree: bool = False
+    """Whether reports build the tree index."""
 
     def __post_init__(self) -> None:
         self.dumps.mkdir(parents=True, exist_ok=True)
@@ -85,7 +89,8 @@ class Site:
         self.config.write_text(
             f'[dumps]\ndirectory = "dumps"\nvolumes = [{names}]\nmax_days_ago = 100000\n{dumps_extra}\n'
             '[identity]\nprovider = "files"\n[identity.files]\ngroups = "groups.tsv"\nusers = "users.tsv"\n'
-            f"{self.extra if extra is None else extra}"
+            f"{self.extra if extra is None else extra}\n"
+            f"{'' if self.has_tree else NO_TREE}"
         )
 
     def base_directories(self, *pairs: tuple[int, str | bytes], name: str = "20240101.basedirs") -> None:

@@ -33,7 +33,7 @@ from lurge.kernels.rollup import (
 from lurge.kernels.tree import CELL_COLUMNS, TEXT, TEXT_LENGTH
 from lurge.model.tree import Run
 
-LEVELS = int(LONGEST_LINE) // 2 + 4
+LEVELS = int(LONGEST_LINE) + 4
 ROOM_DIRECTORIES, ROOM_NAMES, ROOM_CELLS = 1 << 13, 1 << 21, 1 << 14
 
 Numbers = npt.NDArray[np.int64]

@@ -19,6 +19,7 @@ import typer
 from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json
 from lurge.cli.table import or_missing, rows_aligned, share
 from lurge.config import load_config
+from lurge.display import display
 from lurge.errors import TreeError, UsageError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
@@ -252,7 +253,7 @@ def tree_csv(index: Index, place: Directory, wanted: Filter, depth: int, top: in
     first = index.total(place, wanted)
     writer.writerow(["path", *asdict(first)])
     for _, directory, sums in [(0, place, first), *walk(index, place, wanted, depth, top)]:
-        writer.writerow([shown(directory.path), *measures_json(sums).values()])
+        writer.writerow([display(shown(directory.path)), *measures_json(sums).values()])
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -53,8 +54,12 @@ def children_of(index: Index, place: Directory | None, wanted: Filter) -> Sums:
 def owners_of(index: Index, place: Directory | None, wanted: Filter, by: By) -> Sums:
     """The sums of each group or user by its name."""
     names = index.manifest["groups" if by == "group" else "users"]
+    same = Counter(names.values())
     rows = index.by(place, wanted, by) if place else []
-    return {names.get(str(value), str(value)): sums for value, sums in rows}
+    named = {str(value): names.get(str(value), str(value)) for value, _ in rows}
+    # Two numbers may have one name.
+    unique = {value: f"{name} ({value})" if same[name] > 1 else name for value, name in named.items()}
+    return {unique[str(value)]: sums for value, sums in rows}
 
 
 def changes(now: Sums, before: Sums) -> list[dict[str, Any]]:

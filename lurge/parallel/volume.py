@@ -77,7 +77,8 @@ class Sinks:
             yield
         except VolumeError as error:
             log.error("%s: no more of it is written: %s", name, error.message)
-            self.failures[name] = error
+            # A copy: the traceback of the error would keep files and memory of the sink.
+            self.failures[name] = VolumeError(error.message, error.advice)
             self._open.pop(name, None)
 
 

@@ -141,7 +141,9 @@ def task_unless_stored(
     if is_known and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
         log.info("%s: %s is stored already", dump.volume.name, dump.record_date)
         return VolumeOutcome(dump.volume.name, State.KNOWN, dump.record_date)
-    return task_of(site.config, dump, split_into, tree_into=tree_into)
+    # What is read for the split alone is not stored, and neither is its index.
+    is_split_alone = split_into is not None and not force and is_stored(site.database, dump)
+    return task_of(site.config, dump, split_into, tree_into=None if is_split_alone else tree_into)
 
 
 def stored_by_the_dead(site: Site, task: VolumeTask) -> bool:

@@ -47,7 +47,8 @@ def publish_tree(site: Site, dump: Dump, arrived: Arrived, results: Results, out
             if not outcome.tree_error:
                 try:
                     outcome.tree = publish_index(site, dump, aggregate, results)
-                except OutputError as error:
+                except (OutputError, OSError) as problem:
+                    error = problem if isinstance(problem, OutputError) else OutputError.at(aggregate.folder, problem)
                     log.error("%s: no tree index: %s", dump.volume.name, error.message)
                     outcome.tree_error = error
 

@@ -14,6 +14,8 @@ from lurge.config import Config
 from lurge.errors import DumpNotFound, VolumeError
 from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump, Volume
+from lurge.model.rules import FileType
+from lurge.model.tree import ENDS
 from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
@@ -55,8 +57,7 @@ def task_of(
     if split_into:
         aggregates = (*aggregates, SplitByGroup(split_into))
     if tree_into:
-        filetypes = (*config.filetypes, *config.tree.filetypes)
-        aggregates = (*aggregates, TreeIndex(tree_into, dump.volume.mount, filetypes))
+        aggregates = (*aggregates, TreeIndex(tree_into, dump.volume.mount, tree_filetypes(config)))
     return VolumeTask(
         dump=dump,
         base_directories=directories or find_base_directories(config.dumps.directory, dump.record_date),
@@ -67,3 +68,15 @@ def task_of(
         block_records=config.mpi.block_records,
         aggregates=aggregates,
     )
+
+
+def tree_filetypes(config: Config) -> tuple[FileType, ...]:
+    """The filetypes of the tree index: the configured ones, then the general ones, each name once.
+
+    A name that the index has for something else gets a word more.
+    """
+    suffixes: dict[str, tuple[str, ...]] = {}
+    for filetype in (*config.filetypes, *config.tree.filetypes):
+        name = f"{filetype.name} files" if filetype.name in ENDS else filetype.name
+        suffixes[name] = (*suffixes.get(name, ()), *filetype.suffixes)
+    return tuple(FileType(name, of_type) for name, of_type in suffixes.items())

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,13 @@ def world(seed: int) -> list[Entry]:
             )
         )
     return entries
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    site.has_tree = True
+    site.configure()
+    return site
 
 
 @pytest.fixture
@@ -222,7 +231,8 @@ def test_old_indexes_are_removed_but_the_newest_of_each_month(tmp_path: Path) ->
 
 
 def test_a_report_without_a_tree(site: Site) -> None:
-    site.configure("[tree]\nenabled = false\n")
+    site.has_tree = False
+    site.configure()
     site.base_directories((10, TOP))
     site.dump(Entry(f"{TOP}/x"))
     site.run()
@@ -274,3 +284,51 @@ def test_look_answers_without_configuration(tmp_path: Path) -> None:
     assert "BAM" in text
     assert "2 of 3 files have at most 64 KiB" in text
     assert run_lurge("look", str(tmp_path / "nothing")).returncode == 1
+
+
+def test_a_very_deep_tree_needs_few_open_files(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("d", dir_fd=descriptor)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = deeper
+    os.close(descriptor)
+    command = [
+        "bash",
+        "-c",
+        'ulimit -n 256; exec "$@"',
+        "-",
+        sys.executable,
+        "-P",
+        "-m",
+        "lurge",
+        "look",
+        str(tmp_path),
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total"]["directories"] == 301
+
+
+def test_sums_that_do_not_fit_are_capped_in_answers_too(site: Site) -> None:
+    site.base_directories((10, TOP))
+    site.dump(*(Entry(f"{TOP}/{number}", 2**63 - 1, uid=number) for number in range(3)), Entry(f"{TOP}/d", 0, type="d"))
+    site.run()
+    answer = asked(site, TOP, "--json", "--older", "30d")
+    assert answer["total"]["bytes"] == 0
+    answer = asked(site, TOP, "--json", "--by", "age", "--user", "0", "--user", "1")
+    assert [answer[part]["bytes"] for part in ("total", "here")] == [2**63 - 1] * 2
+    assert answer["by"][0]["bytes"] == 2**63 - 1
+
+
+def test_damaged_files_and_strange_questions_are_errors_that_say_so(indexed: tuple[Site, list[Entry]]) -> None:
+    site, _ = indexed
+    tree = open_tree(site.folder / "out" / "tree", "scratch101")
+    with pytest.raises(TreeError, match="is not a directory"):
+        tree.children(TOP + "/a" * 3000)
+    assert tree.total(groups=["9" * 25])["records"] == 0
+    folder = site.folder / "out" / "tree" / "scratch101" / "20240131"
+    (folder / "directories" / "0000.parquet").write_bytes(b"PAR1")
+    assert "cannot be read" in asked(site, TOP, status=1)

@@ -88,11 +88,12 @@ class RollUp(Sink[Any]):
                 self._append(run)
             # The end of the last directory's cells.
             self._files[1].write(np.array([0, 0, self._cells], np.int64).data)
-            totals = self._roll_up()
-            for file, part in zip(self._files, PARTS, strict=True):
-                file.close()
-                (self._folder / f".{part}").unlink()
-            return totals
+            try:
+                return self._roll_up()
+            finally:
+                for file, part in zip(self._files, PARTS, strict=True):
+                    file.close()
+                    (self._folder / f".{part}").unlink()
 
     def _roll_up(self) -> TreeTotals:
         maps = [as_map(file) for file in self._files]

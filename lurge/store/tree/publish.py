@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -70,7 +71,12 @@ def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
         replaced = place.with_name(unfinished_name(place.name))
         if place.exists():
             place.rename(replaced)
-        folder.rename(place)
+        try:
+            folder.rename(place)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(place)
+            raise
         sync_folder(place.parent)
         shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
@@ -81,13 +87,16 @@ def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
 def indexed_days(folder: Path) -> list[date]:
     """The dates of the indexes of a volume, in order."""
     days = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        try:
+    try:
+        paths = list(folder.iterdir())
+    except OSError:
+        return []
+    for path in paths:
+        # Other files, and folders that may not be read, are no indexes.
+        with suppress(ValueError, OSError):
             day = datetime.strptime(path.name, "%Y%m%d").date()
-        except ValueError:
-            continue
-        if (path / MANIFEST).is_file():
-            days.append(day)
+            if (path / MANIFEST).is_file():
+                days.append(day)
     return sorted(days)
 
 

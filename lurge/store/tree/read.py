@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -107,13 +108,24 @@ class Directory:
         return Measures(**{name: self.row[name] for name in MEASURES})
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of a damaged file into TreeError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, IndexError) as error:
+        raise TreeError(f"{path} cannot be read: {error}", "Build the index again: lurge report --force.") from error
+
+
 class Files:
     """The Parquet files of an index, opened when they are needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: dict[tuple[str, int], pq.ParquetFile] = {}
-        self._bounds: dict[tuple[str, int, str], tuple[list[Any], list[Any]]] = {}
+        self._bounds: dict[tuple[str, int, str], list[tuple[Any, Any] | None]] = {}
 
     def open(self, kind: str, depth: int) -> pq.ParquetFile | None:
         """A file; None if the index has none of that kind and depth."""
@@ -124,7 +136,8 @@ class Files:
             path = file_of(self._folder, kind, depth)
             if not path.is_file():
                 return None
-            self._open[key] = pq.ParquetFile(path, pre_buffer=False)
+            with reading(path):
+                self._open[key] = pq.ParquetFile(path, pre_buffer=False)
         return self._open[key]
 
     def rows(self, kind: str, depth: int, start: int, count: int, columns: Sequence[str]) -> pa.Table | None:
@@ -133,7 +146,8 @@ class Files:
         if file is None or not count:
             return None
         first, last = start // ROWS[kind], (start + count - 1) // ROWS[kind]
-        table = file.read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
+        with reading(file_of(self._folder, kind, depth)):
+            table = file.read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
         return table.slice(start - first * ROWS[kind], count)
 
     def groups(self, kind: str, depth: int, column: str, value: Any) -> list[int]:
@@ -145,8 +159,13 @@ class Files:
         if key not in self._bounds:
             number = file.schema_arrow.get_field_index(column)
             statistics = [file.metadata.row_group(i).column(number).statistics for i in range(file.num_row_groups)]
-            self._bounds[key] = [one.min for one in statistics], [one.max for one in statistics]
-        return [i for i, (low, high) in enumerate(zip(*self._bounds[key], strict=True)) if low <= value <= high]
+            # A very long path has no statistics.
+            known = [one is not None and one.has_min_max for one in statistics]
+            self._bounds[key] = [
+                (one.min, one.max) if has else None for one, has in zip(statistics, known, strict=True)
+            ]
+        bounds = self._bounds[key]
+        return [i for i, bound in enumerate(bounds) if bound is None or bound[0] <= value <= bound[1]]
 
 
 class Index:
@@ -177,7 +196,10 @@ class Index:
     @cached_property
     def top(self) -> Directory:
         """The directory that holds all others."""
-        return self._directories(0, 0, 1)[0]
+        tops = self._directories(0, 0, 1)
+        if not tops:
+            raise TreeError(f"{self.folder} has no top directory", "Build the index again: lurge report --force.")
+        return tops[0]
 
     def _directories(self, depth: int, start: int, count: int) -> list[Directory]:
         table = self._files.rows(DIRECTORIES, depth, start, count, ["id", "path", *MEASURES, *PLACE_COLUMNS])
@@ -190,30 +212,34 @@ class Index:
 
     def find(self, path: bytes) -> Directory:
         """The directory at a path. Raises TreeError, which names the nearest directory above, if there is none."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if path == self.top.path:
             return self.top
         if not self.holds(path):
             raise TreeError(f"{shown(path)} is not in the tree of {self.volume}", f"Its top is {shown(self.top.path)}.")
+        found = self._look_up(path)
+        if found:
+            return found
+        above = path
+        while not found:
+            above = above.rpartition(b"/")[0] or b"/"
+            found = self.top if above == self.top.path else self._look_up(above)
+        raise TreeError(
+            f"{shown(path)} is not a directory in the tree of {self.volume}, {self.date}",
+            f"The nearest directory above it is {shown(found.path)}.",
+        )
+
+    def _look_up(self, path: bytes) -> Directory | None:
+        """The directory at a path below the top, None if there is none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         depth = path[len(self.top.path.rstrip(b"/")) :].count(b"/")
         for group in self._files.groups(DIRECTORIES, depth, "path", path):
             paths = self._files.rows(DIRECTORIES, depth, group * ROWS[DIRECTORIES], ROWS[DIRECTORIES], ["path"])
             place = pc.index(paths["path"], pa.scalar(path, pa.binary())).as_py() if paths else -1
             if place >= 0:
                 return self._directories(depth, group * ROWS[DIRECTORIES] + place, 1)[0]
-        above = path
-        while True:
-            above = above.rpartition(b"/")[0] or b"/"
-            try:
-                nearest = self.find(above)
-            except TreeError as error:
-                raise TreeError(f"{shown(path)} is not a directory of the index", error.advice) from error
-            raise TreeError(
-                f"{shown(path)} is not a directory in the tree of {self.volume}, {self.date}",
-                f"The nearest directory above it is {shown(nearest.path)}.",
-            )
+        return None
 
     def children(self, directory: Directory) -> list[Directory]:
         """The directories in a directory, in the order of their names."""
@@ -307,7 +333,7 @@ class Usage:
             self.records, self.bytes = self.column("records"), self.column("bytes")
         else:
             self.records, self.bytes = (
-                sum((self.column(f"{sum_of}_{wanted.by}_{age}") for age in ages), np.zeros(len(self._table), np.int64))
+                capped_rows([self.column(f"{sum_of}_{wanted.by}_{age}") for age in ages])
                 for sum_of in ("records", "bytes")
             )
         self._mask = mask
@@ -326,7 +352,7 @@ class Usage:
         np.add.at(totals["records"], place, self.records)
         np.add.at(totals["files"], place, self.records * self.is_file)
         np.add.at(totals["directories"], place, self.records * self.is_directory)
-        np.add.at(totals["bytes"], place, self.bytes)
+        totals["bytes"] = capped_sums(place, self.bytes, count)
         times: dict[str, Numbers] = {}
         unknown: dict[str, npt.NDArray[np.bool_]] = {}
         for axis in ("mtime", "atime"):
@@ -357,7 +383,7 @@ class Usage:
                 int(records.sum()),
                 int(records[self.is_file].sum()),
                 int(records[self.is_directory].sum()),
-                int(size.sum()),
+                capped_sums(np.zeros(len(size), np.int64), size, 1)[0].item(),
             )
             rows.append((age_name(age), measures))
         return [row for row in rows if row[1].records]
@@ -373,6 +399,30 @@ class Usage:
 
 
 LATEST, EARLIEST = 2**63 - 1, -(2**63)
+LARGEST = 2**63 - 1
+"""Sums of bytes are capped here, as in the index."""
+
+
+def capped_rows(columns: Sequence[Numbers]) -> Numbers:
+    """The sum of columns that are not negative, row by row."""
+    total = columns[0].copy()
+    for column in columns[1:]:
+        total += column
+        total[total < 0] = LARGEST
+    return total
+
+
+def capped_sums(place: Numbers, values: Numbers, count: int) -> Numbers:
+    """The sums of values that are not negative, by place."""
+    totals = np.zeros(count, np.int64)
+    if values.sum(dtype=np.float64) < LARGEST // 2:
+        np.add.at(totals, place, values)
+        return totals
+    exact = [0] * count
+    for at, value in zip(place.tolist(), values.tolist(), strict=True):
+        exact[at] += value
+    totals[:] = [min(total, LARGEST) for total in exact]
+    return totals
 
 
 def age_name(age: int) -> str:
@@ -418,14 +468,13 @@ def numbers_of(wanted: Iterable[str | int] | None, names: Mapping[str, str], nou
     """The numbers of groups or users that are given by name or number. names: by number. Raises TreeError."""
     if wanted is None:
         return None
-    by_name = {name: int(number) for number, name in names.items()}
-    numbers = set()
+    numbers: set[int] = set()
     for one in wanted:
-        if isinstance(one, str) and one in by_name:
-            numbers.add(by_name[one])
-        else:
+        same_name = {int(number) for number, name in names.items() if name == one}
+        if not same_name:
             try:
-                numbers.add(int(one))
+                same_name = {int(one)}
             except ValueError as error:
                 raise TreeError(f"no {noun} {one} has anything in this volume", "Give its name or number.") from error
+        numbers |= {number for number in same_name if abs(number) <= LARGEST}
     return frozenset(numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,18 @@ Numbers = npt.NDArray[np.int64]
 MakeColumns = Callable[[Numbers, list[bytes]], list[Any]]
 DIRECTORY_COLUMNS = 3 + MEASURES + 4
 WRITERS, WRITES_AHEAD = 2, 3
+FEW_ROWS = 16
 
 
 class RowWriter:
     """One file, whose row groups are all of the same number of rows but the last. They are written by `pool`."""
 
     def __init__(self, path: Path, kind: str, columns: int, make: MakeColumns, pool: Pool) -> None:
-        import pyarrow.parquet as pq
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._schema, self._room, self._make, self._pool = schema_of(kind), ROWS[kind], make, pool
-        self._writer = pq.ParquetWriter(path, self._schema, **writer_options(kind))
-        self._columns = np.empty((columns, self._room), np.int64)
+        self._path, self._kind, self._schema = path, kind, schema_of(kind)
+        self._room, self._make, self._pool = ROWS[kind], make, pool
+        self._writer: Any = None
+        self._columns = np.empty((columns, FEW_ROWS), np.int64)
         self._names: list[bytes] = []
         self._used = self.rows = 0
 
@@ -42,12 +43,21 @@ class RowWriter:
         start = 0
         while start < len(rows):
             count = min(len(rows) - start, self._room - self._used)
+            self._make_room(count)
             self._columns[:, self._used : self._used + count] = rows[start : start + count].T
             self._names += names[start : start + count]
             self._used += count
             start += count
             if self._used == self._room:
                 self._write()
+
+    def _make_room(self, more: int) -> None:
+        """Most files of a very deep tree have few rows."""
+        if self._used + more > self._columns.shape[1]:
+            size = min(max(4 * self._columns.shape[1], self._used + more), self._room)
+            larger = np.empty((len(self._columns), size), np.int64)
+            larger[:, : self._used] = self._columns[:, : self._used]
+            self._columns = larger
 
     def _write(self) -> None:
         columns, names = self._columns[:, : self._used], self._names
@@ -56,15 +66,24 @@ class RowWriter:
 
     def _write_group(self, columns: Numbers, names: list[bytes]) -> None:
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
         arrays = self._make(columns, names)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, self._schema, **writer_options(self._kind))
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=self._room)
 
     def close(self) -> None:
-        """Write the remaining rows."""
+        """Write the remaining rows. A file is opened with its first row group, so that few are open at once."""
         if self._used:
             self._write()
-        self._pool.submit(self._writer.close)
+        self._pool.submit(self.end)
+
+    def end(self) -> None:
+        """Close the file, if it is open."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
 
 class Pool:
@@ -171,9 +190,13 @@ class IndexWriter:
         return rows
 
     def abandon(self) -> None:
-        """Write nothing more."""
+        """Write nothing more, and close all files."""
         for pool in self._pools:
-            pool.close()
+            with suppress(Exception):
+                pool.close()
+        for writer in self._writers.values():
+            with suppress(Exception):
+                writer.end()
 
 
 def add_cells(writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
