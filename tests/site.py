@@ -89,7 +89,7 @@ class Site:
         self.config.write_text(
             f'[dumps]\ndirectory = "dumps"\nvolumes = [{names}]\nmax_days_ago = 100000\n{dumps_extra}\n'
             '[identity]\nprovider = "files"\n[identity.files]\ngroups = "groups.tsv"\nusers = "users.tsv"\n'
-            f"{self.extra if extra is None else extra}\n"
+            f"{(self.extra if extra is None else extra).replace(NO_TREE, '')}\n"
             f"{'' if self.has_tree else NO_TREE}"
         )
 
