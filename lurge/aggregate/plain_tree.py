@@ -123,6 +123,5 @@ def components(path: bytes) -> tuple[bytes, ...]:
 
 def own_directory(record: Record) -> tuple[bytes, ...]:
     """The directory in which a record counts: itself, or the one that it is in."""
-    if record.type == "d":
-        return components(record.path if record.path != b"/" else b"")
-    return components(record.path.rpartition(b"/")[0])
+    directory = record.path if record.type == "d" else record.path.rpartition(b"/")[0]
+    return components(directory if directory != b"/" else b"")
