@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lurge.errors import OutputError
+from lurge.errors import OutputError, VolumeError
 
 UNFINISHED = ".unfinished"
 FRESH_SECONDS = 60
@@ -112,6 +112,17 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise OutputError.at(path, error) from error
+
+
+@contextmanager
+def writing_volume(folder: Path) -> Iterator[None]:
+    """Turn OSError into VolumeError, while something of one volume is written below `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise VolumeError(
+            f"cannot write below {folder}: {error.strerror or error}", "Free space or correct the permissions."
+        ) from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lurge.model.paths import shown
+from lurge.store.tree.layout import TIMES
 from lurge.store.tree.read import (
     Axis,
     By,
@@ -36,7 +37,6 @@ __all__ = ["Tree", "open_tree", "volumes"]
 
 PathLike = str | bytes | os.PathLike[str]
 Wanted = Iterable[str | int] | None
-TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
 
 
 class Tree:
@@ -93,7 +93,7 @@ class Tree:
         """Everything in a directory and below it that matches."""
         import pandas as pd
 
-        return pd.Series(self._row(self._index.total(self._find(path), self.filter(**filters))))
+        return pd.Series(asdict(self._index.total(self._find(path), self.filter(**filters))))
 
     def children(self, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
         """The directories in a directory that hold something that matches, in the order of their names.
@@ -102,7 +102,7 @@ class Tree:
         are surrogate escapes.
         """
         rows = self._index.child_sums(self._find(path), self.filter(**filters))
-        return self._frame([{"path": os.fsdecode(child.path), **self._row(sums)} for child, sums in rows], "path")
+        return self._frame([{"path": os.fsdecode(child.path), **asdict(sums)} for child, sums in rows], "path")
 
     def usage(
         self, path: PathLike | None = None, by: By = "group", accessed: bool = False, **filters: Any
@@ -116,10 +116,7 @@ class Tree:
         rows = self._index.by(self._find(path), wanted, by)
         names = {"group": self._index.manifest["groups"], "user": self._index.manifest["users"]}.get(by, {})
         return self._frame(
-            [
-                {by: value, **({"name": names.get(str(value))} if names else {}), **self._row(sums)}
-                for value, sums in rows
-            ],
+            [{by: value, **({"name": names.get(str(value))} if names else {}), **asdict(sums)} for value, sums in rows],
             by,
         )
 
@@ -152,9 +149,6 @@ class Tree:
 
     def _find(self, path: PathLike | None) -> Directory:
         return self._index.top if path is None else self._index.find(as_path(path))
-
-    def _row(self, sums: Measures) -> dict[str, Any]:
-        return asdict(sums)
 
     def _frame(self, rows: list[dict[str, Any]], first: str) -> pd.DataFrame:
         import pandas as pd

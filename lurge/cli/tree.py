@@ -24,6 +24,7 @@ from lurge.errors import TreeError, UsageError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
 from lurge.model.tree import AGE_DAYS
+from lurge.store.tree.layout import TIMES
 
 if TYPE_CHECKING:
     from lurge.store.tree.read import Directory, Filter, Index, Measures
@@ -32,13 +33,12 @@ ROWS = 20
 BAR = 20
 NARROW = 60
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
 UNITS = {"d": 1, "w": 7, "m": 30, "mo": 30, "y": 365}
 DATE = "%Y-%m-%d"
 
 
 class Dimension(StrEnum):
-    """What a directory can be divided by."""
+    """A dimension by which a directory can be divided."""
 
     GROUP = "group"
     USER = "user"
@@ -275,7 +275,8 @@ def tree_lines(
         rows.append(row_of("  " * level + name, sums, whole, width))
     bar = ("",) if width >= NARROW else ()
     yield from rows_aligned([("size", "share", *bar, "records", "modified", "name"), *rows], 1)
-    hidden = len(largest(index, place, wanted)) - min(len(largest(index, place, wanted)), top)
+    is_cut = sum(level == 0 for level, _, _ in children) == top
+    hidden = len(index.child_sums(place, wanted)) - top if is_cut else 0
     if hidden:
         yield f"  and {hidden} more (--top)"
     if by:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from isal import igzip
 
 from lurge.aggregate.interface import Sink
-from lurge.errors import VolumeError
+from lurge.atomic import writing_volume
 from lurge.model.split import GroupLines, Portion
 
 BYTES_A_MEMBER = 1 << 17
@@ -38,7 +36,7 @@ class VolumeParts(Sink[list[GroupLines]]):
         self._bytes_open = 0
         self._lines: dict[int, int] = defaultdict(int)
         self._directories: dict[int, int] = defaultdict(int)
-        with writing(directory):
+        with writing_volume(directory):
             directory.mkdir(parents=True)
 
     @property
@@ -77,7 +75,7 @@ class VolumeParts(Sink[list[GroupLines]]):
         text = self._open.pop(gid)
         self._bytes_open -= len(text)
         member = igzip.compress(text, LEVEL, mtime=0)
-        with writing(self._directory), (self._directory / f"{gid}.gz").open("ab") as file:
+        with writing_volume(self._directory), (self._directory / f"{gid}.gz").open("ab") as file:
             file.write(member)
 
     def _write_all(self) -> None:
@@ -88,14 +86,3 @@ class VolumeParts(Sink[list[GroupLines]]):
         """Write the remaining lines. Returns the numbers of lines of each group, in the order of gids."""
         self._write_all()
         return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]
-
-
-@contextmanager
-def writing(directory: Path) -> Iterator[None]:
-    """Turn OSError into VolumeError."""
-    try:
-        yield
-    except OSError as error:
-        raise VolumeError(
-            f"cannot write below {directory}: {error.strerror}", "Free space or correct the permissions."
-        ) from error

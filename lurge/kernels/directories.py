@@ -83,6 +83,13 @@ def lower(word):
 
 
 @inline_kernel
+def tail_of(path, length):
+    """The last WORD bytes of path[:length] in lower case, the last of them in the highest of the word."""
+    tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
+    return lower(tail)
+
+
+@inline_kernel
 def find_rows(suffixes, tail):
     """The rows (first, after) of the suffixes that a name may have that ends in these WORD bytes."""
     ending = tail >> np.uint64(8 * (WORD - ENDING))
@@ -109,8 +116,7 @@ def has_suffix(suffixes, row, tail, path, room, length):
 @inline_kernel
 def add_filetypes(suffixes, directories, entry, path, parent, length, size):
     """Add a file to each filetype that has a suffix at the end of the base name path[parent + 1:length]."""
-    tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
-    tail = lower(tail)
+    tail = tail_of(path, length)
     first, after = find_rows(suffixes, tail)
     # Which files have a type cannot be predicted: adding 0 costs less than a wrong guess.
     matches = has_suffix(suffixes, first, tail, path, length - parent, length)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lurge.kernels import record
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
-from lurge.kernels.directories import WORD, Suffixes, find_rows, has_suffix, lower
+from lurge.kernels.directories import Suffixes, find_rows, has_suffix, tail_of
 from lurge.kernels.parse import DIRECTORY, FILE
 from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, SUMS, A, B, TableArrays, find_or_add
 from lurge.kernels.vault import find_mark, read_vault_path
@@ -73,8 +73,7 @@ def count_bins(limits, time):
 @internal_kernel
 def filetype_of(suffixes, path, parent, length, types):
     """The first filetype that has a suffix at the end of the base name path[parent + 1:length]; OTHER if none has."""
-    tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
-    tail = lower(tail)
+    tail = tail_of(path, length)
     first, after = find_rows(suffixes, tail)
     for i in range(first, after):
         if has_suffix(suffixes, i, tail, path, length - parent, length):

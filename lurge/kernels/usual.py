@@ -22,14 +22,11 @@ from lurge.kernels.wide import (
     load64,
 )
 from lurge.model.era import SORTED_ALPHABET, STANDARD_ALPHABET, Encoding
-from lurge.model.report import LONGEST_LINE
 
 UNUSUAL = np.int64(-1)
 
 STANDARD, QUOTED = int(Encoding.STANDARD), int(Encoding.QUOTED)
-DIRECTORY = ord("d")
-TAB, NEWLINE, QUOTE, SLASH, BACKSLASH, PADDING = (np.uint8(ord(byte)) for byte in '\t\n"/\\=')
-LONGEST = np.int64(LONGEST_LINE)
+TAB, QUOTE, SLASH, BACKSLASH, PADDING = (np.uint8(ord(byte)) for byte in '\t"/\\=')
 FIELDS_WINDOW = np.int64(2 * VECTOR + 16)
 """The longest that a usual line's fields behind the path may be."""
 
@@ -164,7 +161,7 @@ def read_base64(offsets, buffer, start, end, paths, at):
 
 @inline_kernel
 def lowest_bits(count):
-    """A mask of the `count` (at least 1) lowest bits, of all if there are not so many."""
+    """A mask of the `count` (at least 1) lowest bits; of all bits if there are fewer."""
     return ALL_BITS >> np.uint64(VECTOR - min(count, VECTOR))
 
 

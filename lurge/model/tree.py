@@ -41,7 +41,7 @@ class Run:
     """Cells of directories, which are sorted by component and all different.
 
     text: uint8, their translated paths (kernels.tree). directories: int64[n, 3], start and length of the path, first
-    cell. cells: int64[m, 8], as in kernels.tree.
+    cell. cells: int64[m, CELL_COLUMNS], as in kernels.tree.
     """
 
     text: npt.NDArray[np.uint8]
@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True)
 class TreeTotals:
-    """What a finished index holds: the sums of its top, its directories, the rows of each kind, its gids and uids."""
+    """The sums of a finished index: those of its top, its directories, the rows of each kind, its gids and uids."""
 
     records: int
     bytes: int

@@ -137,12 +137,12 @@ def task_unless_stored(
     site: Site, dump: Dump, force: bool, split_into: Path | None, tree_into: Path | None
 ) -> VolumeTask | VolumeOutcome:
     """The task of reading a dump, or the outcome that its report is stored already. Raises VolumeError."""
-    is_known = split_into is None and is_stored(site.database, dump)
-    if is_known and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
+    stored = is_stored(site.database, dump)
+    if stored and split_into is None and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
         log.info("%s: %s is stored already", dump.volume.name, dump.record_date)
         return VolumeOutcome(dump.volume.name, State.KNOWN, dump.record_date)
     # What is read for the split alone is not stored, and neither is its index.
-    is_split_alone = split_into is not None and not force and is_stored(site.database, dump)
+    is_split_alone = stored and split_into is not None and not force
     return task_of(site.config, dump, split_into, tree_into=None if is_split_alone else tree_into)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lurge.aggregate.interface import Aggregate, Check, Sink
 from lurge.aggregate.rollup import roll_up_runs
 from lurge.aggregate.tree import TreeTally
-from lurge.errors import VolumeError
+from lurge.atomic import writing_volume
 from lurge.kernels.rollup import TOTAL
 from lurge.kernels.tree import CELL_COLUMNS, FIRST_CELL, GID, KEY, LARGEST, TEXT, UID_SHIFT
 from lurge.model.report import Counts
@@ -63,12 +63,12 @@ class RollUp(Sink[Any]):
         self._filetypes = filetypes
         self._ends: list[int] = []
         self._names = self._cells = 0
-        with writing(folder):
+        with writing_volume(folder):
             folder.mkdir(parents=True)
             self._files: list[BinaryIO] = [(folder / f".{part}").open("w+b") for part in PARTS]
 
     def add(self, first_line: int, lines: int, portion: Run) -> None:
-        with writing(self._folder):
+        with writing_volume(self._folder):
             self._append(portion)
 
     def _append(self, run: Run) -> None:
@@ -83,7 +83,7 @@ class RollUp(Sink[Any]):
         self._ends.append((self._ends[-1] if self._ends else 0) + len(directories))
 
     def finish(self, export: list[Run]) -> TreeTotals:
-        with writing(self._folder):
+        with writing_volume(self._folder):
             for run in export:
                 self._append(run)
             # The end of the last directory's cells.
@@ -133,14 +133,3 @@ def as_map(file: BinaryIO) -> mmap.mmap:
     with suppress(OSError):
         contents.madvise(mmap.MADV_NOHUGEPAGE)
     return contents
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn OSError into VolumeError."""
-    try:
-        yield
-    except OSError as error:
-        raise VolumeError(
-            f"cannot write below {folder}: {error.strerror or error}", "Free space or correct the permissions."
-        ) from error

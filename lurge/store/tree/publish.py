@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Names:
-    """What people call the groups and users of an index, by number, and its filetypes in their order."""
+    """The names of the groups and users of an index, by number, and of its filetypes in their order."""
 
     groups: Mapping[int, str]
     users: Mapping[int, str]
@@ -31,7 +31,7 @@ class Names:
 
 
 def manifest_of(dump: Dump, totals: TreeTotals, names: Names) -> dict[str, Any]:
-    """What is known of an index as a whole."""
+    """The manifest of an index: everything that concerns it as a whole."""
     return {
         "schema_version": VERSION,
         "volume": dump.volume.name,

@@ -25,6 +25,7 @@ from lurge.store.tree.layout import (
     MANIFEST,
     MEASURES,
     OWN,
+    PLACES,
     ROWS,
     USAGE,
     VERSION,
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 Axis = Literal["mtime", "atime"]
 By = Literal["group", "user", "filetype", "age", "size"]
 Numbers = npt.NDArray[np.int64]
-
-UNKNOWN = None
-"""A time that the index does not keep for a filter by age."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which records are meant: all, or those of some gids, uids and filetypes, and of a least age in days.
+    """A choice of records: all, or those of some gids, uids and filetypes, and of a minimum age in days.
 
     older_than: one of AGE_DAYS; by: the time whose age it is.
     """
@@ -202,7 +200,7 @@ class Index:
         return tops[0]
 
     def _directories(self, depth: int, start: int, count: int) -> list[Directory]:
-        table = self._files.rows(DIRECTORIES, depth, start, count, ["id", "path", *MEASURES, *PLACE_COLUMNS])
+        table = self._files.rows(DIRECTORIES, depth, start, count, ["id", "path", *MEASURES, *PLACES])
         return [Directory(depth, row) for row in table.to_pylist()] if table else []
 
     def holds(self, path: bytes) -> bool:
@@ -255,22 +253,21 @@ class Index:
             return []
         start = children[0].row["first_usage"]
         count = sum(child.row["usage_rows"] for child in children)
-        table = self._files.rows(USAGE, directory.depth + 1, start, count, columns_for(wanted))
+        table = self._files.rows(USAGE, directory.depth + 1, start, count, USAGE_COLUMNS)
         owner = np.repeat(np.arange(len(children)), [child.row["usage_rows"] for child in children])
         usage = Usage(table, wanted)
-        sums = usage.sums(owner, len(children))
+        sums = usage.sums(owner[usage.mask], len(children))
         return [(child, measures) for child, measures in zip(children, sums, strict=True) if measures.records]
 
     def usage(self, directory: Directory, wanted: Filter, own: bool = False) -> Usage | None:
         """The rows of usage that match a filter, of a directory with all below, or of its own records."""
-        columns = columns_for(wanted)
         row, depth = directory.row, directory.depth
         if not own or not row["children"]:
-            table = self._files.rows(USAGE, depth, row["first_usage"], row["usage_rows"], columns)
+            table = self._files.rows(USAGE, depth, row["first_usage"], row["usage_rows"], USAGE_COLUMNS)
             return Usage(table, wanted) if table else None
         tables = []
         for group in self._files.groups(OWN, depth, "directory", row["id"]):
-            table = self._files.rows(OWN, depth, group * ROWS[OWN], ROWS[OWN], ["directory", *columns])
+            table = self._files.rows(OWN, depth, group * ROWS[OWN], ROWS[OWN], ["directory", *USAGE_COLUMNS])
             if table:
                 tables.append(table.filter(table["directory"].to_numpy() == row["id"]))
         if not tables:
@@ -301,17 +298,15 @@ class Index:
         return sorted((pair for pair in pairs if pair[1].records), key=lambda pair: -(pair[1].bytes or 0))
 
 
-PLACE_COLUMNS = ("first_child", "children", "first_usage", "usage_rows")
-KEY_COLUMNS = ("gid", "uid", "filetype")
-
-
-def columns_for(wanted: Filter) -> tuple[str, ...]:
-    """The columns of usage that a filter, and grouping by anything, need."""
-    return (*KEY_COLUMNS, *MEASURES, *BIN_COLUMNS)
+USAGE_COLUMNS = ("gid", "uid", "filetype", *MEASURES, *BIN_COLUMNS)
+"""The columns of usage that filters, and grouping by anything, need."""
 
 
 class Usage:
-    """Rows of usage that match a filter, and what of each row matches its ages."""
+    """Rows of usage that match a filter, and what of each row matches its ages.
+
+    mask: bool, which of the rows that the filter was applied to match.
+    """
 
     def __init__(self, table: pa.Table, wanted: Filter) -> None:
         import pyarrow as pa
@@ -336,16 +331,14 @@ class Usage:
                 capped_rows([self.column(f"{sum_of}_{wanted.by}_{age}") for age in ages])
                 for sum_of in ("records", "bytes")
             )
-        self._mask = mask
+        self.mask = mask
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """One column of the rows that match."""
         return self.filetype if name == "filetype" else self._table[name].to_numpy()
 
     def sums(self, place: Numbers, count: int) -> list[Measures]:
-        """The sums of the rows at each of `count` places. place: int64, of all rows that the filter was applied to."""
-        if len(place) == len(self._mask):
-            place = place[self._mask]
+        """The sums of the rows at each of `count` places. place: int64, of each row that matches."""
         has_records = self.records > 0
         is_whole = self.records == self.column("records")
         totals = {name: np.zeros(count, np.int64) for name in ("records", "files", "directories", "bytes")}
