@@ -9,17 +9,27 @@ import numpy as np
 from lurge.aggregate.directories import compile_suffixes
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
-from lurge.aggregate.table import Table
+from lurge.kernels.cells import CELL_COLUMNS, LONGEST_CELL, LONGEST_OF_ONE
 from lurge.kernels.parse import LONGEST_LINE, SLACK
-from lurge.kernels.table import ENTRIES, NAME_BYTES
-from lurge.kernels.tree import CELL_COLUMNS, TABLE_SUMS, add_own, export_run
+from lurge.kernels.tree import (
+    AT,
+    FRAGMENTS,
+    HEADER,
+    OPEN_CELLS,
+    PATH_LENGTH,
+    USED,
+    add_own,
+    close_last,
+    export_run,
+)
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import AGE_DAYS, Run
 
-CELLS_A_RUN = 1 << 14
-NAMES_A_RUN = 1 << 24
-"""A run is handed over when it has so many cells or bytes of paths."""
+RUN_BYTES = 1 << 22
+"""A run is handed over when it has so many bytes."""
+
+FIRST_FRAGMENTS = 1 << 12
 
 
 class TreeTally(Tally[list[Run]]):
@@ -30,45 +40,63 @@ class TreeTally(Tally[list[Run]]):
         self._limits = np.array(limits, np.int64)
         self._types = len(filetypes)
         self._suffixes = compile_suffixes(filetypes)
-        self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(3)]
+        self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(2)]
+        self._alone = np.zeros(CELL_COLUMNS, np.int64)
         self._runs: list[Run] = []
-        self._directories, self._owners, self._cells = Table(0), Table(0), Table(TABLE_SUMS, entries=2 * CELLS_A_RUN)
+        self._state = np.zeros(4, np.int64)
+        self._state[PATH_LENGTH] = -1
+        self._open = (
+            np.zeros(LONGEST_LINE + SLACK, np.uint8),
+            np.full(4 * OPEN_CELLS, -1, np.int32),
+            np.zeros(OPEN_CELLS, np.int32),
+            np.zeros((OPEN_CELLS, CELL_COLUMNS), np.int64),
+        )
+        self._buffer = np.empty(RUN_BYTES, np.uint8)
+        self._index = np.empty((FIRST_FRAGMENTS, 3), np.int64)
 
     def add(self, records: Records) -> None:
-        # A record's own directory is its path or a part of it.
-        self._directories.make_room(records.path_bytes, records.count)
-        self._owners.make_room(0, records.count)
-        self._cells.make_room(0, records.count)
+        self._make_room(records.path_bytes, records.count)
         add_own(
             records.fields, records.count, records.paths, self._limits, self._types, *self._scratch,
-            *self._directories.arrays, *self._owners.arrays, *self._cells.arrays, *self._suffixes,
+            self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
         )  # fmt: skip
 
-    def take_portion(self) -> Run | None:
-        names = self._directories.arrays.used[NAME_BYTES]
-        if self._cells.arrays.used[ENTRIES] < CELLS_A_RUN and names < NAMES_A_RUN:
-            return None
-        return self.export_all()
+    def _make_room(self, path_bytes: int, count: int) -> None:
+        """Make room for the open cells, and for records that all may be fragments of their own."""
+        at, fragments, used = (int(self._state[number]) for number in (AT, FRAGMENTS, USED))
+        is_open = HEADER + max(int(self._state[PATH_LENGTH]), 0) + LONGEST_CELL * used
+        room = at + is_open + path_bytes + count * (HEADER + LONGEST_OF_ONE)
+        if room > len(self._buffer):
+            larger = np.empty(room + room // 8, np.uint8)
+            larger[:at] = self._buffer[:at]
+            self._buffer = larger
+        if fragments + count + 2 > len(self._index):
+            index = np.empty((2 * (fragments + count + 2), 3), np.int64)
+            index[:fragments] = self._index[:fragments]
+            self._index = index
 
-    def export_all(self) -> Run:
-        """Everything so far, which the tally forgets. Sums of bytes are capped at LARGEST."""
-        directories, cells = self._directories.arrays, self._cells.arrays
-        count = int(directories.used[ENTRIES])
-        run = Run(
-            text=np.empty(int(directories.used[NAME_BYTES]), np.uint8),
-            directories=np.empty((count, 3), np.int64),
-            cells=np.empty((int(cells.used[ENTRIES]), CELL_COLUMNS), np.int64),
-        )
-        order, scratch = np.empty(count, np.int64), np.empty(count, np.int64)
-        arrays = *directories, *self._owners.arrays, *cells
-        export_run(run.text, run.directories, run.cells, order, scratch, *arrays)
-        for table in (self._directories, self._owners, self._cells):
-            table.clear()
-        return run
+    def take_portion(self) -> Run | None:
+        return self._take_run() if self._state[AT] >= RUN_BYTES else None
+
+    def _take_run(self) -> Run:
+        """All fragments, which the tally forgets."""
+        count = int(self._state[FRAGMENTS])
+        text = np.empty(int(self._state[AT]), np.uint8)
+        order, other = np.empty(count, np.int64), np.empty(count, np.int64)
+        export_run(text, self._buffer, self._index, order, other)
+        self._state[AT] = self._state[FRAGMENTS] = 0
+        first, last = (self._path(int(order[place])) for place in (0, -1))
+        return Run(text, first, last)
+
+    def _path(self, fragment: int) -> bytes:
+        start, _, length = self._index[fragment].tolist()
+        return self._buffer[start + HEADER : start + HEADER + length].tobytes()
 
     def export(self) -> list[Run]:
-        if self._directories.arrays.used[ENTRIES]:
-            self._runs.append(self.export_all())
+        self._make_room(0, 0)
+        close_last(self._state, *self._open, self._buffer, self._index)
+        if self._state[FRAGMENTS]:
+            self._runs.append(self._take_run())
         return self._runs
 
     def merge(self, export: list[Run]) -> None:

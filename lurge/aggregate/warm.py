@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,23 @@ import numpy as np
 from lurge.aggregate.basedirs import DirectoryFinder
 from lurge.aggregate.interface import Aggregate
 from lurge.aggregate.records import RecordReader, Records
-from lurge.aggregate.rollup import roll_up_runs
+from lurge.aggregate.rollup import CellTable, roll_up_runs
 from lurge.aggregate.standard import STANDARD
 from lurge.aggregate.sums import Sums
 from lurge.aggregate.tree import TreeTally
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute, drop_vanished
 from lurge.kernels.basedirs import add_directories
+from lurge.kernels.cells import CELL_COLUMNS
 from lurge.kernels.compiling import is_kept
 from lurge.kernels.directories import add_files
 from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
 from lurge.kernels.parse import parse_lines
 from lurge.kernels.places import IS_KEPT
-from lurge.kernels.rollup import roll_up
+from lurge.kernels.rollup import append_cells, fill_slots, roll_up
 from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
-from lurge.kernels.tree import add_own, export_run
+from lurge.kernels.tree import add_own, close_last, export_run
 from lurge.kernels.vault import add_keys
 from lurge.logs import set_up_logs
 from lurge.model.era import QUOTED_12
@@ -73,10 +74,12 @@ def compile_tree() -> None:
     """Compile the kernels of the tree index."""
     tally = TreeTally(RULES, ())
     tally.add(no_records())
-    tally.take_portion()
-    run = tally.export_all()
-    end = np.zeros((1, 3), np.int64)
-    for _ in roll_up_runs(replace(run, directories=np.concatenate([run.directories, end])), [], b"", 0):
+    tally.export()
+    text, index, cells = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros((1, CELL_COLUMNS), np.int64)
+    export_run(text, text, index, index[:, 0].copy(), index[:, 0].copy())
+    append_cells(np.zeros((1 + CELL_COLUMNS, 2), np.int64)[:, :1], 0, index, np.zeros(2, np.int64), cells)
+    CellTable().grow(np.zeros((0, 5), np.int64), 0)
+    for _ in roll_up_runs([], lambda offset, memory: 0, b"", 0):
         pass
 
 
@@ -113,7 +116,7 @@ PARTS = {
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
     "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
-    "tree": Part(compile_tree, (add_own, export_run, roll_up)),
+    "tree": Part(compile_tree, (add_own, close_last, export_run, append_cells, fill_slots, roll_up)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }
 REPORT = ("parsing", "attribution")

@@ -1,4 +1,7 @@
-"""The kernels of the tree index: sums of each directory's own records, and rolling them up.
+"""The kernels of the tree index: sums of each directory's own records, as fragments in sorted runs.
+
+A *fragment* is a directory and some cells of its own records: a header of 8 bytes (its whole length, and that of the
+path, each in 4 bytes), the path, and the cells as `kernels.cells` writes them. A directory may have several.
 
 Directories are sorted by component. For that, paths are kept *translated*: each slash is 0, and each byte below it is
 one more. Then a path sorts before everything below it, and that before all that follows. The root is the empty path.
@@ -9,17 +12,34 @@ from __future__ import annotations
 import numpy as np
 
 from lurge.kernels import record
+from lurge.kernels.cells import (
+    BINS,
+    BYTES,
+    BYTES_A,
+    BYTES_M,
+    CELL_COLUMNS,
+    FIRST_A,
+    FIRST_M,
+    GID,
+    KEY,
+    LAST_A,
+    LAST_M,
+    RECORDS,
+    RECORDS_A,
+    SIZES,
+    UID_SHIFT,
+    capped_sum,
+    write_cell,
+)
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.directories import Suffixes, find_rows, has_suffix, tail_of
 from lurge.kernels.parse import DIRECTORY, FILE
-from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, SUMS, A, B, TableArrays, find_or_add
 from lurge.kernels.vault import find_mark, read_vault_path
-from lurge.kernels.wide import first_bit, load64
+from lurge.kernels.wide import first_bit, folded_product, load64
 
 SLASH = 47
 LINK = ord("l")
 NONE = np.int64(-1)
-LARGEST = np.int64(2**63 - 1)
 
 OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number in range(5))
 """Numbers of filetypes, counted from behind those with suffixes."""
@@ -27,38 +47,23 @@ OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number 
 SIZE_LIMITS = np.array([0, 1 << 12, 1 << 16, 1 << 20, 1 << 26, 1 << 30, 1 << 34], np.int64)
 """The largest size of each class of files but the last."""
 
-AGES, CLASSES = 9, 8
-UID_SHIFT = np.int64(32)
+OPEN_CELLS = 1024
+"""Cells in a fragment, at most."""
 
-GID, KEY, RECORDS, BYTES, FIRST_M, LAST_M, FIRST_A, LAST_A, BINS = range(9)
-"""Columns of cells: gid; uid and filetype; the sums; the oldest and newest mtime and atime; and the bins: records and
-bytes by age of mtime, the same by age of atime, and files by size."""
+HEADER = 8
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+USED, PATH_LENGTH, AT, FRAGMENTS = range(4)
+"""The state of a tally: cells of the open directory; the length of its path, -1 if none is open; bytes and fragments in
+the buffer."""
 
-BIN_COLUMNS = 4 * AGES + CLASSES
-CELL_COLUMNS = BINS + BIN_COLUMNS
-
-OLDEST_MTIME, OLDEST_ATIME, NEWEST_ATIME, TABLE_BINS = SUMS + 1, SUMS + 2, SUMS + 3, SUMS + 4
-TABLE_SUMS = 4 + BIN_COLUMNS
-"""Columns of the table of cells, behind the sum of bytes; NEWEST is that of mtime."""
-
-TEXT, TEXT_LENGTH, FIRST_CELL = range(3)
-"""Columns of directories in runs."""
+START, LENGTH, PATH = range(3)
+"""Columns of the index of fragments: where one begins in the buffer, its length, and that of its path."""
 
 
 @inline_kernel
 def translated(byte):
     """A byte of a path as it is sorted."""
     return np.uint8(0) if byte == SLASH else byte + np.uint8(byte < SLASH)
-
-
-@internal_kernel
-def find_directory(directories, path, length, translation):
-    """The entry of the directory path[:length] in a table; the root's length may be 0 or 1."""
-    if length == 1:
-        length = ZERO
-    for i in range(length):
-        translation[i] = translated(path[i])
-    return find_or_add(directories, ZERO, ZERO, translation, ZERO, length)
 
 
 @inline_kernel
@@ -82,76 +87,161 @@ def filetype_of(suffixes, path, parent, length, types):
 
 
 @inline_kernel
-def capped_sum(left, right):
-    """The sum of two int64 that are not negative, at most LARGEST."""
-    total = left + right
-    return total if total >= 0 else LARGEST
+def fill_cell(cell, gid, key, size, mtime, atime, mtime_age, atime_age, size_class):
+    """Turn a cell of zeros into that of one record. size_class: -1 if it is not a file."""
+    cell[GID], cell[KEY], cell[RECORDS], cell[BYTES] = gid, key, 1, size
+    cell[FIRST_M] = cell[LAST_M] = mtime
+    cell[FIRST_A] = cell[LAST_A] = atime
+    cell[BINS + mtime_age] = cell[RECORDS_A + atime_age] = 1
+    cell[BYTES_M + mtime_age] = cell[BYTES_A + atime_age] = size
+    if size_class >= 0:
+        cell[SIZES + size_class] = 1
 
 
 @inline_kernel
-def add_record(cells, entry, size, mtime, atime, mtime_age, atime_age, size_class):
-    """Add one record to an entry of the table of cells. size_class: -1 if it is not a file."""
-    row = cells.rows[entry]
-    if row[COUNT] == 0:
-        row[NEWEST] = row[OLDEST_MTIME] = np.uint64(mtime)
-        row[OLDEST_ATIME] = row[NEWEST_ATIME] = np.uint64(atime)
-    else:
-        row[NEWEST] = np.uint64(max(np.int64(row[NEWEST]), mtime))
-        row[OLDEST_MTIME] = np.uint64(min(np.int64(row[OLDEST_MTIME]), mtime))
-        row[OLDEST_ATIME] = np.uint64(min(np.int64(row[OLDEST_ATIME]), atime))
-        row[NEWEST_ATIME] = np.uint64(max(np.int64(row[NEWEST_ATIME]), atime))
-    row[COUNT] += np.uint64(1)
-    row[SUMS] = np.uint64(capped_sum(np.int64(row[SUMS]), size))
-    row[TABLE_BINS + mtime_age] += np.uint64(1)
-    for column in (TABLE_BINS + AGES + mtime_age, TABLE_BINS + 3 * AGES + atime_age):
-        row[column] = np.uint64(capped_sum(np.int64(row[column]), size))
-    row[TABLE_BINS + 2 * AGES + atime_age] += np.uint64(1)
+def add_record(cell, size, mtime, atime, mtime_age, atime_age, size_class):
+    """Add one record to a cell that has some."""
+    cell[RECORDS] += 1
+    cell[FIRST_M], cell[LAST_M] = min(cell[FIRST_M], mtime), max(cell[LAST_M], mtime)
+    cell[FIRST_A], cell[LAST_A] = min(cell[FIRST_A], atime), max(cell[LAST_A], atime)
+    cell[BINS + mtime_age] += 1
+    cell[RECORDS_A + atime_age] += 1
+    for column in (BYTES, BYTES_M + mtime_age, BYTES_A + atime_age):
+        cell[column] = capped_sum(cell[column], size)
     if size_class >= 0:
-        row[TABLE_BINS + 4 * AGES + size_class] += np.uint64(1)
+        cell[SIZES + size_class] += 1
+
+
+@inline_kernel
+def put_header(buffer, at, length, path_length):
+    """Write the header of a fragment."""
+    for i in range(4):
+        buffer[at + i] = np.uint8(length >> 8 * i & 255)
+        buffer[at + 4 + i] = np.uint8(path_length >> 8 * i & 255)
+
+
+@internal_kernel
+def close_directory(state, path, slots, slot_of, cells, buffer, index):
+    """Write the cells of the open directory as a fragment, and forget them; it stays open."""
+    if state[USED] == 0:
+        return
+    start, length = state[AT], state[PATH_LENGTH]
+    at = start + HEADER
+    for i in range(length):
+        buffer[at + i] = path[i]
+    at += length
+    for i in range(state[USED]):
+        at = write_cell(buffer, at, cells[i])
+        slots[slot_of[i]] = -1
+        for column in range(CELL_COLUMNS):
+            cells[i, column] = 0
+    put_header(buffer, start, at - start, length)
+    row = index[state[FRAGMENTS]]
+    row[START], row[LENGTH], row[PATH] = start, at - start, length
+    state[FRAGMENTS] += 1
+    state[AT] = at
+    state[USED] = 0
 
 
 @compiled
-def add_own(fields, count, paths, limits, types, translation, joined, marked, *arrays):
-    """Add `count` records, none of which had vanished, to the cells of their own directories; there must be room.
+def close_last(state, path, slots, slot_of, cells, buffer, index):
+    """Write what is open."""
+    close_directory(state, path, slots, slot_of, cells, buffer, index)
+    state[PATH_LENGTH] = -1
 
-    limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. translation, joined, marked:
-    uint8, scratch for one path each. arrays: those of the tables of directories, of owners (gid, uid) and of cells
-    (directory, owner and filetype), and of Suffixes.
+
+@inline_kernel
+def is_open(state, path, here, length):
+    """True if a directory is the one that is open."""
+    if length != state[PATH_LENGTH]:
+        return False
+    i = ZERO
+    while i < length and path[i] == translated(here[i]):
+        i += 1
+    return i == length
+
+
+@internal_kernel
+def write_alone(state, here, length, cell, buffer, index):
+    """Write a directory with one cell as a fragment."""
+    start = state[AT]
+    for i in range(length):
+        buffer[start + HEADER + i] = translated(here[i])
+    at = write_cell(buffer, start + HEADER + length, cell)
+    put_header(buffer, start, at - start, length)
+    row = index[state[FRAGMENTS]]
+    row[START], row[LENGTH], row[PATH] = start, at - start, length
+    state[FRAGMENTS] += 1
+    state[AT] = at
+
+
+@compiled
+def add_own(fields, count, paths, limits, types, joined, marked, alone, state, path, slots, slot_of, cells,
+            buffer, index, *suffix_arrays):  # fmt: skip
+    """Add `count` records, none of which had vanished, to the cells of their own directories.
+
+    limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. joined, marked: uint8, scratch
+    for one path each. alone: int64[CELL_COLUMNS], zeros. The open directory: state: int64[4]; path: uint8; slots:
+    int32, a power of two of at least 2 * OPEN_CELLS; slot_of: int32[OPEN_CELLS]; cells: int64[OPEN_CELLS,
+    CELL_COLUMNS]. buffer: uint8, and index: int64[n, 3], have room for what all records may need.
     """
-    directories, owners, cells = TableArrays(*arrays[:6]), TableArrays(*arrays[6:12]), TableArrays(*arrays[12:18])
-    suffixes = Suffixes(*arrays[18:24])
-    place = owner = last_gid = last_uid = directory_here = NONE
+    suffixes = Suffixes(*suffix_arrays)
+    mask = np.uint64(len(slots) - 1)
+    place = NONE
     in_vault = False
     for i in range(count):
         kind, size = fields[record.KIND, i], fields[record.BYTES, i]
         length, parent = fields[record.LENGTH, i], fields[record.PARENT, i]
-        path = paths[fields[record.START, i] :]
+        here = paths[fields[record.START, i] :]
+        gid, uid = fields[record.GROUP, i], fields[record.UID, i]
+        mtime, atime = fields[record.MTIME, i], fields[record.ATIME, i]
+        mtime_age, atime_age = count_bins(limits, mtime), count_bins(limits, atime)
+        size_class = NONE
         if kind == DIRECTORY:
-            directory = find_directory(directories, path, length, translation)
-            filetype, size_class = types + DIRECTORY_TYPE, NONE
+            own = length if length > 1 else ZERO
+            key = uid << UID_SHIFT | types + DIRECTORY_TYPE
+            if not is_open(state, path, here, own):
+                fill_cell(alone, gid, key, size, mtime, atime, mtime_age, atime_age, NONE)
+                write_alone(state, here, own, alone, buffer, index)
+                for column in range(CELL_COLUMNS):
+                    alone[column] = 0
+                continue
         else:
             if fields[record.PLACE, i] != place:
                 place = fields[record.PLACE, i]
-                directory_here = find_directory(directories, path, parent, translation)
-                in_vault = find_mark(path, parent + 1) >= 0
-            directory, size_class = directory_here, NONE
+                own = parent if parent > 1 else ZERO
+                in_vault = find_mark(here, parent + 1) >= 0
+                if not is_open(state, path, here, own):
+                    close_directory(state, path, slots, slot_of, cells, buffer, index)
+                    state[PATH_LENGTH] = own
+                    for j in range(own):
+                        path[j] = translated(here[j])
             if kind == FILE:
                 size_class = ZERO
                 for limit in SIZE_LIMITS:
                     size_class += np.int64(fields[record.WHOLE, i] > limit)
-                if in_vault and read_vault_path(path, length, joined, marked, ZERO)[0] >= 0:
+                if in_vault and read_vault_path(here, length, joined, marked, ZERO)[0] >= 0:
                     filetype = types + VAULT
                 else:
-                    filetype = filetype_of(suffixes, path, parent, length, types)
+                    filetype = filetype_of(suffixes, here, parent, length, types)
             else:
                 filetype = types + (LINK_TYPE if kind == LINK else SPECIAL)
-        gid, uid = fields[record.GROUP, i], fields[record.UID, i]
-        if owner < 0 or gid != last_gid or uid != last_uid:
-            owner = find_or_add(owners, gid, uid, translation, ZERO, ZERO)
-            last_gid, last_uid = gid, uid
-        mtime, atime = fields[record.MTIME, i], fields[record.ATIME, i]
-        entry = find_or_add(cells, directory, owner << UID_SHIFT | filetype, translation, ZERO, ZERO)
-        add_record(cells, entry, size, mtime, atime, count_bins(limits, mtime), count_bins(limits, atime), size_class)
+            key = uid << UID_SHIFT | filetype
+        key_hash = folded_product(np.uint64(gid) + FACTOR, np.uint64(key) ^ FACTOR)
+        slot = np.int64(key_hash & mask)
+        while slots[slot] >= 0 and (cells[slots[slot], GID] != gid or cells[slots[slot], KEY] != key):
+            slot = (slot + 1) & np.int64(mask)
+        if slots[slot] >= 0:
+            add_record(cells[slots[slot]], size, mtime, atime, mtime_age, atime_age, size_class)
+            continue
+        if state[USED] == OPEN_CELLS:
+            close_directory(state, path, slots, slot_of, cells, buffer, index)
+            slot = np.int64(key_hash & mask)
+        entry = state[USED]
+        slots[slot] = entry
+        slot_of[entry] = slot
+        fill_cell(cells[entry], gid, key, size, mtime, atime, mtime_age, atime_age, size_class)
+        state[USED] += 1
 
 
 @internal_kernel
@@ -172,9 +262,15 @@ def is_before(text, start, length, other_text, other, other_length):
     return length < other_length
 
 
+@inline_kernel
+def path_before(buffer, left, right):
+    """True if the path of one fragment is before that of another. left, right: their rows of the index."""
+    return is_before(buffer, left[START] + HEADER, left[PATH], buffer, right[START] + HEADER, right[PATH])
+
+
 @internal_kernel
-def sort_names(text, rows, order, other):
-    """Sort the entries of a table by name: fill `order`, int64[entries]. other: scratch of the same size."""
+def sort_fragments(buffer, index, order, other):
+    """Sort fragments by path: fill `order`, int64[fragments]. other: scratch of the same size."""
     count = len(order)
     for i in range(count):
         order[i] = i
@@ -183,19 +279,20 @@ def sort_names(text, rows, order, other):
         start = 0
         while start < count:
             middle, end = min(start + width, count), min(start + 2 * width, count)
-            left, right, at = start, middle, start
-            while at < end:
-                take_right = left >= middle
-                if left < middle and right < end:
-                    first, second = order[left], order[right]
-                    take_right = is_before(
-                        text, np.int64(rows[second, NAME]), np.int64(rows[second, LENGTH]),
-                        text, np.int64(rows[first, NAME]), np.int64(rows[first, LENGTH]),
-                    )  # fmt: skip
-                other[at] = order[right] if take_right else order[left]
-                right += np.int64(take_right)
-                left += np.int64(not take_right)
-                at += 1
+            # Most fragments come in order.
+            if middle >= end or not path_before(buffer, index[order[middle]], index[order[middle - 1]]):
+                for at in range(start, end):
+                    other[at] = order[at]
+                start = end
+                continue
+            left, right = start, middle
+            for at in range(start, end):
+                if left >= middle or (right < end and path_before(buffer, index[order[right]], index[order[left]])):
+                    other[at] = order[right]
+                    right += 1
+                else:
+                    other[at] = order[left]
+                    left += 1
             start = end
         for i in range(count):
             order[i] = other[i]
@@ -203,44 +300,12 @@ def sort_names(text, rows, order, other):
 
 
 @compiled
-def export_run(out_text, out_directories, out_cells, order, scratch, *arrays):
-    """Export the tables of `add_own`, the directories sorted.
-
-    out_text: uint8, the bytes of all names. out_directories: int64[directories, 3]. out_cells: int64[cells,
-    CELL_COLUMNS], in the order of the directories. order, scratch: int64[directories]. arrays: those of the tables.
-    """
-    directories, owners, cells = TableArrays(*arrays[:6]), TableArrays(*arrays[6:12]), TableArrays(*arrays[12:18])
-    sort_names(directories.text, directories.rows, order, scratch)
-    for i in range(len(scratch)):
-        scratch[i] = 0
-    for i in range(len(out_cells)):
-        scratch[np.int64(cells.rows[i, A])] += 1
-    at = text_at = ZERO
-    for place in range(len(order)):
-        entry = order[place]
-        start, length = np.int64(directories.rows[entry, NAME]), np.int64(directories.rows[entry, LENGTH])
-        for i in range(length):
-            out_text[text_at + i] = directories.text[start + i]
-        out_directories[place, TEXT] = text_at
-        out_directories[place, TEXT_LENGTH] = length
-        out_directories[place, FIRST_CELL] = at
-        text_at += length
-        next_at = at + scratch[entry]
-        scratch[entry] = at
-        at = next_at
-    for i in range(len(out_cells)):
-        row = cells.rows[i]
-        directory, key = np.int64(row[A]), np.int64(row[B])
-        to = scratch[directory]
-        scratch[directory] += 1
-        owner = key >> UID_SHIFT
-        out_cells[to, GID] = np.int64(owners.rows[owner, A])
-        out_cells[to, KEY] = np.int64(owners.rows[owner, B]) << UID_SHIFT | key & np.int64(0xFFFFFFFF)
-        out_cells[to, RECORDS] = np.int64(row[COUNT])
-        out_cells[to, BYTES] = np.int64(row[SUMS])
-        out_cells[to, FIRST_M] = np.int64(row[OLDEST_MTIME])
-        out_cells[to, LAST_M] = np.int64(row[NEWEST])
-        out_cells[to, FIRST_A] = np.int64(row[OLDEST_ATIME])
-        out_cells[to, LAST_A] = np.int64(row[NEWEST_ATIME])
-        for column in range(BIN_COLUMNS):
-            out_cells[to, BINS + column] = np.int64(row[TABLE_BINS + column])
+def export_run(out, buffer, index, order, other):
+    """Copy all fragments to `out`, sorted by path. order, other: int64[fragments], of which `order` is filled."""
+    sort_fragments(buffer, index, order, other)
+    at = ZERO
+    for i in range(len(order)):
+        start, length = index[order[i], START], index[order[i], LENGTH]
+        for j in range(length):
+            out[at + j] = buffer[start + j]
+        at += length

@@ -38,15 +38,14 @@ GENERAL_FILETYPES = (
 
 @dataclass(frozen=True)
 class Run:
-    """Cells of directories, which are sorted by component and all different.
+    """Fragments of directories, sorted by component (kernels.tree).
 
-    text: uint8, their translated paths (kernels.tree). directories: int64[n, 3], start and length of the path, first
-    cell. cells: int64[m, CELL_COLUMNS], as in kernels.tree.
+    text: uint8. first, last: the translated paths of the first and the last one.
     """
 
     text: npt.NDArray[np.uint8]
-    directories: npt.NDArray[np.int64]
-    cells: npt.NDArray[np.int64]
+    first: bytes
+    last: bytes
 
 
 @dataclass(frozen=True)

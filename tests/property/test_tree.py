@@ -55,13 +55,13 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     data=st.data(),
     mount=st.sampled_from(["/p", "/p/foo", "/"]),
     workers=st.integers(1, 3),
-    cells=st.sampled_from([2, 8, 1 << 14]),
+    run_bytes=st.sampled_from([1, 300, 1 << 22]),
 )
-def test_the_index_is_that_of_the_twin(era: Era, data: st.DataObject, mount: str, workers: int, cells: int) -> None:
+def test_the_index_is_that_of_the_twin(era: Era, data: st.DataObject, mount: str, workers: int, run_bytes: int) -> None:
     lines = data.draw(texts(era))
     twin = PlainTree(RULES[era], mount, RULES[era].filetypes, lines)
-    usual = tally.CELLS_A_RUN
-    tally.CELLS_A_RUN = cells
+    usual = tally.RUN_BYTES
+    tally.RUN_BYTES = run_bytes
     try:
         with tempfile.TemporaryDirectory() as temporary:
             folder, again = Path(temporary) / "index", Path(temporary) / "again"
@@ -70,7 +70,7 @@ def test_the_index_is_that_of_the_twin(era: Era, data: st.DataObject, mount: str
             index_of(era, lines[::-1], mount, 1, again)
             assert bytes_of(folder) == bytes_of(again)
     finally:
-        tally.CELLS_A_RUN = usual
+        tally.RUN_BYTES = usual
 
 
 def compare(twin: PlainTree, folder: Path) -> None:

@@ -18,7 +18,7 @@ VERSION = 1
 MANIFEST = "manifest.json"
 DIRECTORIES, USAGE, OWN = "directories", "usage", "own"
 KINDS = (DIRECTORIES, USAGE, OWN)
-ROWS = {DIRECTORIES: 8192, USAGE: 8192, OWN: 8192}
+ROWS = {DIRECTORIES: 8192, USAGE: 8192, OWN: 1024}
 
 COUNTS = ("records", "files", "directories", "bytes")
 TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
@@ -57,7 +57,8 @@ def schema_of(kind: str) -> pa.Schema:
         columns = [("id", int64), ("parent", int64), ("depth", int64), ("path", pa.binary())]
         return pa.schema(columns + [(column, int64) for column in (*MEASURES, *PLACES)])
     key = [("directory", int64), ("gid", int64), ("uid", int64), ("filetype", name)]
-    return pa.schema(key + [(column, int64) for column in (*MEASURES, *BIN_COLUMNS)])
+    columns = key + [(column, int64) for column in (*MEASURES, *BIN_COLUMNS)]
+    return pa.schema([pa.field(column, kind, nullable=False) for column, kind in columns])
 
 
 def writer_options(kind: str) -> dict[str, object]:

@@ -13,16 +13,42 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.rollup import RolledUp
-from lurge.kernels.rollup import CELL_COUNT, CHILD, CHILDREN, MEASURES, NAME_LENGTH, NAME_START, PARENT, TOTAL
-from lurge.kernels.tree import BINS, BYTES, CELL_COLUMNS, FIRST_A, FIRST_M, GID, KEY, LAST_A, LAST_M, RECORDS, UID_SHIFT
+from lurge.kernels.cells import (
+    BINS,
+    BYTES,
+    CELL_COLUMNS,
+    FIRST_A,
+    FIRST_M,
+    GID,
+    KEY,
+    LAST_A,
+    LAST_M,
+    RECORDS,
+    TYPE_MASK,
+    UID_SHIFT,
+)
+from lurge.kernels.rollup import (
+    CELL_COUNT,
+    CHILD,
+    CHILDREN,
+    FIRST_CELL,
+    MEASURES,
+    NAME_LENGTH,
+    NAME_START,
+    PARENT,
+    TOTAL,
+    append_cells,
+)
 from lurge.model.tree import DIRECTORY, ENDS, LINK, SPECIAL
 from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, ROWS, USAGE, file_of, schema_of, writer_options
 
 Numbers = npt.NDArray[np.int64]
 MakeColumns = Callable[[Numbers, list[bytes]], list[Any]]
 DIRECTORY_COLUMNS = 3 + MEASURES + 4
-WRITERS, WRITES_AHEAD = 2, 3
+WRITERS, WRITES_AHEAD = 2, 1
 FEW_ROWS = 16
+PADDING = 24
+"""Rows that are not used: columns at distances of a power of two would share few places of the processor's cache."""
 
 
 class RowWriter:
@@ -33,35 +59,52 @@ class RowWriter:
         self._path, self._kind, self._schema = path, kind, schema_of(kind)
         self._room, self._make, self._pool = ROWS[kind], make, pool
         self._writer: Any = None
-        self._columns = np.empty((columns, FEW_ROWS), np.int64)
+        self._columns = new_columns(columns, FEW_ROWS)
         self._names: list[bytes] = []
         self._used = self.rows = 0
 
-    def add(self, rows: Numbers, names: list[bytes]) -> None:
-        """Add some rows. rows: int64[n, columns]. names: of each row, if this kind has them."""
-        self.rows += len(rows)
+    def add(self, columns: Numbers, names: list[bytes]) -> None:
+        """Add some rows. columns: int64[columns, n]. names: of each row."""
+        count = columns.shape[1]
+        self.rows += count
         start = 0
-        while start < len(rows):
-            count = min(len(rows) - start, self._room - self._used)
-            self._make_room(count)
-            self._columns[:, self._used : self._used + count] = rows[start : start + count].T
-            self._names += names[start : start + count]
-            self._used += count
-            start += count
-            if self._used == self._room:
-                self._write()
+        while start < count:
+            part = min(count - start, self._room - self._used)
+            self._make_room(part)
+            self._columns[:, self._used : self._used + part] = columns[:, start : start + part]
+            self._names += names[start : start + part]
+            self._used += part
+            start += part
+            self._write_if_full()
+
+    def add_cells(self, ranges: Numbers, cells: Numbers) -> None:
+        """Add cells with the ids of their directories. ranges: int64[n, 3], first cell, number and id of each."""
+        count = int(ranges[:, 1].sum())
+        self.rows += count
+        progress = np.zeros(2, np.int64)
+        while count:
+            part = min(count, self._room - self._used)
+            self._make_room(part)
+            append_cells(self._columns[:, : self._used + part], self._used, ranges, progress, cells)
+            self._used += part
+            count -= part
+            self._write_if_full()
 
     def _make_room(self, more: int) -> None:
         """Most files of a very deep tree have few rows."""
         if self._used + more > self._columns.shape[1]:
             size = min(max(4 * self._columns.shape[1], self._used + more), self._room)
-            larger = np.empty((len(self._columns), size), np.int64)
+            larger = new_columns(len(self._columns), size)
             larger[:, : self._used] = self._columns[:, : self._used]
             self._columns = larger
 
+    def _write_if_full(self) -> None:
+        if self._used == self._room:
+            self._write()
+
     def _write(self) -> None:
         columns, names = self._columns[:, : self._used], self._names
-        self._columns, self._names, self._used = np.empty_like(self._columns), [], 0
+        self._columns, self._names, self._used = new_columns(*self._columns.shape), [], 0
         self._pool.submit(lambda: self._write_group(columns, names))
 
     def _write_group(self, columns: Numbers, names: list[bytes]) -> None:
@@ -139,36 +182,34 @@ class IndexWriter:
 
     def _add_directories(self, rows: Numbers, names: npt.NDArray[np.uint8], cells: Numbers) -> None:
         text = FROM_TRANSLATED[names].tobytes()
-        of_cells = np.repeat(rows[:, 0], rows[:, CELL_COUNT])
         for depth in np.unique(rows[:, 0]).tolist():
             here = rows[rows[:, 0] == depth]
             writer, usage = self._writer(DIRECTORIES, depth), self._writer(USAGE, depth)
             ids = (depth << DEPTH_SHIFT) + writer.rows + np.arange(len(here))
             counts = here[:, CELL_COUNT]
-            columns = np.empty((len(here), DIRECTORY_COLUMNS), np.int64)
-            columns[:, 0], columns[:, 1], columns[:, 2] = ids, ((depth - 1) << DEPTH_SHIFT) + here[:, PARENT], depth
-            columns[:, 3 : 3 + MEASURES] = here[:, TOTAL : TOTAL + MEASURES]
-            columns[:, -4], columns[:, -3] = here[:, CHILD], here[:, CHILDREN]
-            columns[:, -2], columns[:, -1] = usage.rows + np.cumsum(counts) - counts, counts
+            columns = np.empty((DIRECTORY_COLUMNS, len(here)), np.int64)
+            columns[0], columns[1], columns[2] = ids, ((depth - 1) << DEPTH_SHIFT) + here[:, PARENT], depth
+            columns[3 : 3 + MEASURES] = here[:, TOTAL : TOTAL + MEASURES].T
+            columns[-4], columns[-3] = here[:, CHILD], here[:, CHILDREN]
+            columns[-2], columns[-1] = usage.rows + np.cumsum(counts) - counts, counts
             starts, lengths = here[:, NAME_START].tolist(), here[:, NAME_LENGTH].tolist()
             paths = [text[start : start + length] or b"/" for start, length in zip(starts, lengths, strict=True)]
             writer.add(columns, paths)
-            add_cells(usage, np.repeat(ids, counts), cells[np.flatnonzero(of_cells == depth)])
+            usage.add_cells(np.column_stack([here[:, FIRST_CELL], counts, ids]), cells)
             self.directories += len(here)
 
     def _add_own(self, rows: Numbers, cells: Numbers) -> None:
-        of_cells = np.repeat(rows[:, 0], rows[:, 2])
+        counts = rows[:, 2]
+        ranges = np.column_stack([np.cumsum(counts) - counts, counts, (rows[:, 0] << DEPTH_SHIFT) + rows[:, 1]])
         for depth in np.unique(rows[:, 0]).tolist():
-            here = rows[rows[:, 0] == depth]
-            ids = np.repeat((depth << DEPTH_SHIFT) + here[:, 1], here[:, 2])
-            add_cells(self._writer(OWN, depth), ids, cells[np.flatnonzero(of_cells == depth)])
+            self._writer(OWN, depth).add_cells(ranges[rows[:, 0] == depth], cells)
 
     def _usage(self, columns: Numbers, names: list[bytes]) -> list[Any]:
         """The columns of usage from an id and a cell in each row."""
         import pyarrow as pa
 
         ids, cells = columns[0], columns[1:]
-        filetype, records = cells[KEY] & 0xFFFFFFFF, cells[RECORDS]
+        filetype, records = cells[KEY] & TYPE_MASK, cells[RECORDS]
         ends = {name: self._first_end + number for number, name in enumerate(ENDS)}
         is_directory = filetype == ends[DIRECTORY]
         is_file = ~is_directory & (filetype != ends[LINK]) & (filetype != ends[SPECIAL])
@@ -199,9 +240,9 @@ class IndexWriter:
                 writer.end()
 
 
-def add_cells(writer: RowWriter, ids: Numbers, cells: Numbers) -> None:
-    """Add cells, each with the id of its directory."""
-    writer.add(np.column_stack([ids, cells]), [])
+def new_columns(columns: int, rows: int) -> Numbers:
+    """Columns that are not filled: int64[columns, rows]."""
+    return np.empty((columns, rows + PADDING), np.int64)[:, :rows]
 
 
 def directory_arrays(columns: Numbers, names: list[bytes]) -> list[Any]:
