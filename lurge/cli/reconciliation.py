@@ -59,3 +59,13 @@ def split_lines(outcome: VolumesOutcome) -> list[str]:
     """The outcome of each volume, and the folder with the lines of each group."""
     lines = [line for volume in outcome.volumes for line in volume_lines(volume, None)]
     return [*lines, *outcome.lines()]
+
+
+def tree_lines(outcome: VolumesOutcome) -> list[str]:
+    """The outcome of each volume, and the folder of its index."""
+    lines: list[str] = []
+    for volume in outcome.volumes:
+        lines += volume_lines(volume, None)
+        if volume.tree:
+            lines.append(f"  index {volume.tree}")
+    return lines

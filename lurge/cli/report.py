@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -74,6 +74,12 @@ def backfill(
         typer.Option("--since", metavar="DATE", formats=["%Y-%m-%d"], help="Leave out older dumps."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Store at most N dates.")] = None,
+    tree: Annotated[
+        datetime | None,
+        typer.Option(
+            "--tree", metavar="DATE", formats=["%Y-%m-%d"], help="Only build the tree indexes of this date, again."
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -81,14 +87,20 @@ def backfill(
     """Store the history from older dumps, oldest first.
 
     All dumps are read except the newest of each volume and those that are stored already, so an interrupted backfill
-    can be continued. Quotas are those of today, and marked as such.
+    can be continued. Quotas are those of today, and marked as such. With --tree, the database is not touched: the
+    dumps of that date, the newest included, are read for their tree indexes alone.
 
     Example: lurge backfill --config lurge.toml --since 2024-01-01
     """
     set_verbosity(quiet, verbose)
     day = since.date() if since else None
+    tree_day = tree.date() if tree else None
+    if tree_day and (since or limit):
+        raise UsageError("--tree is for one date: leave out --since and --limit")
 
     def coordinate(comm: Comm | None) -> int:
+        if tree_day:
+            return rebuild(config, comm, tree_day, json, quiet)
         from lurge.pipeline.backfill import run_backfill
 
         def run(site: Config, database: Database, watcher: Watcher) -> VolumesOutcome:
@@ -98,8 +110,20 @@ def backfill(
         nothing = f"Nothing to do: no older dump{older} that is not stored. `lurge report` stores the newest."
         return show_stored(config, json, quiet, run, nothing)
 
-    command = arguments("backfill", config, since=day, limit=limit, json=json, quiet=quiet, verbose=verbose)
+    options = {"since": day, "limit": limit, "tree": tree_day, "json": json, "quiet": quiet, "verbose": verbose}
+    command = arguments("backfill", config, **options)
     run_on_ranks(command, ranks, "lurge.pipeline.backfill", coordinate)
+
+
+def rebuild(config: Path | None, comm: Comm | None, day: date, json: bool, quiet: bool) -> int:
+    """Build the tree indexes of a date, print the outcome, and return its exit status."""
+    from lurge.cli.job import show_job
+    from lurge.cli.reconciliation import tree_lines
+    from lurge.config import load_config
+    from lurge.pipeline.rebuild import run_rebuild
+
+    site = load_config(config, needs=["dumps"])
+    return show_job(lambda watcher: run_rebuild(site, comm, watcher, day), json, quiet, tree_lines)
 
 
 def split(

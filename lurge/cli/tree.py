@@ -29,8 +29,11 @@ from lurge.store.tree.layout import TIMES
 if TYPE_CHECKING:
     from lurge.store.tree.read import Directory, Filter, Index, Measures
 
+log = logging.getLogger(__name__)
+
 ROWS = 20
 BAR = 20
+COLD_DAYS = 730
 NARROW = 60
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"d": 1, "w": 7, "m": 30, "mo": 30, "y": 365}
@@ -82,6 +85,13 @@ def tree(
         typer.Option("--older", metavar="AGE", help="Only what was not modified for AGE, such as 2y or 180d."),
     ] = None,
     accessed: Annotated[bool, typer.Option("--accessed", help="Ages are those of the last access.")] = False,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="Only what was not read for two years: --older 2y --accessed.")
+    ] = False,
+    small: Annotated[bool, typer.Option("--small", help="Only files of at most 64 KiB, counted.")] = False,
+    ownerless: Annotated[
+        bool, typer.Option("--ownerless", help="Only what belongs to a user or group without a name.")
+    ] = False,
     top: Annotated[
         int | None,
         typer.Option("--top", metavar="N", min=1, help=f"At most N directories (default: {ROWS}; with --json all)."),
@@ -106,7 +116,9 @@ def tree(
 
     if json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    older_than = parse_age(older) if older else None
+    if cold and older:
+        raise UsageError("--cold and --older exclude each other")
+    older_than = COLD_DAYS if cold else parse_age(older) if older else None
     directory = load_config(config, optional=True).tree.directory
     if path is None:
         show_volumes(directory, json)
@@ -119,15 +131,18 @@ def tree(
         uids=numbers_of(user, index.manifest["users"], "user"),
         filetypes=frozenset(filetype) if filetype else None,
         older_than=older_than,
-        by="atime" if accessed else "mtime",
+        by="atime" if accessed or cold else "mtime",
+        ownerless=index.ownerless if ownerless else None,
+        small=small,
     )
-    filters = {"groups": group or [], "users": user or [], "filetypes": filetype or [], "older_than": older_than}
+    filters: dict[str, Any] = {"groups": group or [], "users": user or [], "filetypes": filetype or []}
+    filters |= {"older_than": older_than, "by": wanted.by, "ownerless": ownerless, "small": small}
     if since:
         from lurge.cli.tree_growth import show_growth
 
         show_growth(index, place, wanted, since.date(), json, top)
     elif json:
-        say_json(tree_json(index, place, wanted, {**filters, "by": wanted.by}, by, depth, top))
+        say_json(tree_json(index, place, wanted, filters, by, depth, top))
     elif as_csv:
         put(tree_csv(index, place, wanted, depth, top).rstrip("\n"))
     else:
@@ -136,13 +151,14 @@ def tree(
 
 def index_of(directory: Path, path: bytes, day: Any) -> Index:
     """The index that holds a path, of the volume whose top is deepest. Raises TreeError."""
-    from lurge.store.tree.read import indexed_volumes, open_index
+    from lurge.store.tree.read import open_index, open_newest
 
-    volumes = indexed_volumes(directory)
-    if not volumes:
-        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
-    newest = [open_index(directory, volume) for volume in volumes]
+    newest, errors = open_newest(directory)
     holding = [index for index in newest if index.holds(path)]
+    if not holding and errors:
+        raise errors[0]
+    if not newest:
+        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
     if not holding:
         tops = ", ".join(f"{index.volume} ({shown(index.top.path)})" for index in newest)
         raise TreeError(f"{shown(path)} is in no volume that has a tree index", f"There are {tops}.")
@@ -152,9 +168,13 @@ def index_of(directory: Path, path: bytes, day: Any) -> Index:
 
 def show_volumes(directory: Path, as_json: bool) -> None:
     """Print the volumes that have an index."""
-    from lurge.store.tree.read import indexed_volumes, open_index
+    from lurge.store.tree.read import open_newest
 
-    indexes = [open_index(directory, volume) for volume in indexed_volumes(directory)]
+    indexes, errors = open_newest(directory)
+    if errors and not indexes:
+        raise errors[0]
+    for error in errors:
+        log.warning("%s. %s", error.message, error.advice)
     if as_json:
         say_json({"volumes": [
             {"volume": index.volume, "date": index.date.isoformat(), "path": shown(index.top.path),
@@ -233,7 +253,8 @@ def children_json(index: Index, place: Directory, wanted: Filter, depth: int, to
 
 def largest(index: Index, place: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
     """The children that hold something, the largest first."""
-    return sorted(index.child_sums(place, wanted), key=lambda row: (-(row[1].bytes or 0), row[0].path))
+    rows = index.child_sums(place, wanted)
+    return sorted(rows, key=lambda row: (-(row[1].bytes or 0), -row[1].records, row[0].path))
 
 
 def walk(

@@ -16,6 +16,9 @@ AGE_DAYS = (30, 60, 180, 365, 730, 1095, 1825, 2555)
 SIZE_NAMES = ("0", "up to 4 KiB", "up to 64 KiB", "up to 1 MiB", "up to 64 MiB", "up to 1 GiB", "up to 16 GiB", "above")
 """The classes of files by size."""
 
+SMALL_CLASSES = 3
+"""The first classes of size, which are those of small files: at most 64 KiB."""
+
 OTHER, DIRECTORY, LINK, SPECIAL, VAULT = "other", "directory", "link", "special", "vault"
 ENDS = (OTHER, DIRECTORY, LINK, SPECIAL, VAULT)
 """The filetypes that are not told by suffixes. kernels.tree numbers them in this order, behind all others."""

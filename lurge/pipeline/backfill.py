@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from datetime import date
 from functools import partial
+from pathlib import Path
 
 from lurge.config import Config
 from lurge.logs import set_role
@@ -20,9 +21,11 @@ from lurge.pipeline.report import REPORT, write_tables
 from lurge.pipeline.site import Site, open_site
 from lurge.pipeline.stored import is_stored
 from lurge.pipeline.tonight import other_dumps
+from lurge.pipeline.trees import begin_trees, first_tree_error
 from lurge.pipeline.volumes import State, VolumeOutcome, VolumesOutcome
 from lurge.pipeline.work import attempt, task_of
 from lurge.store.database import Database
+from lurge.store.tree.publish import would_be_kept
 from lurge.store.usage.area import USAGE
 from lurge.store.usage.recover import recover
 
@@ -47,16 +50,18 @@ def run_backfill(
             missing = [dump for dump in older_dumps(config, since) if not is_stored(database, dump)]
             waiting = deque(sorted({dump.record_date for dump in missing}))
             facts["dates"] = [day.isoformat() for day in waiting]
+        trees, tree_error = begin_trees(site)
         outcome = VolumesOutcome([])
         with site.job.step("read_and_store") as facts:
             while waiting and (limit is None or len(stored_days(outcome)) < limit):
                 # A date that fails must not keep those after it from being stored.
                 days = {waiting.popleft() for _ in range(len(waiting) if limit is None else 1)}
                 dumps = [dump for dump in missing if dump.record_date in days]
-                outcome.volumes += read_dates(site, comm, watcher, dumps)
+                outcome.volumes += read_dates(site, comm, watcher, dumps, trees)
             facts["failed"] = outcome.failed
         with site.job.step("write_tables"):
             write_tables(site, outcome)
+        outcome.error = outcome.error or tree_error or first_tree_error(outcome)
         site.job.outcome = outcome
     return outcome
 
@@ -66,13 +71,21 @@ def stored_days(outcome: VolumesOutcome) -> set[date]:
     return {volume.record_date for volume in outcome.volumes if volume.record_date and volume.state is State.STORED}
 
 
-def read_dates(site: Site, comm: Comm | None, watcher: Watcher, dumps: list[Dump]) -> list[VolumeOutcome]:
-    """Read and store some dumps in their order."""
+def read_dates(
+    site: Site, comm: Comm | None, watcher: Watcher, dumps: list[Dump], trees: Path | None
+) -> list[VolumeOutcome]:
+    """Read and store some dumps in their order.
+
+    trees: the folder for unfinished tree indexes, if they are wanted; those that would not be kept are not built.
+    """
+    tree = site.config.tree
     outcomes: dict[int, VolumeOutcome] = {}
     tasks: dict[int, VolumeTask] = {}
     for number, dump in enumerate(dumps):
         recover(site.database, dump.volume.name)
-        result = attempt(dump.volume, partial(task_of, site.config, dump))
+        is_kept = trees and would_be_kept(tree.directory, dump.volume.name, dump.record_date, tree.keep)
+        into = trees / f"{dump.record_date}.{number}" if trees and is_kept else None
+        result = attempt(dump.volume, partial(task_of, site.config, dump, tree_into=into))
         if isinstance(result, VolumeTask):
             tasks[number] = result
         else:

@@ -24,6 +24,9 @@ BYTES_A_WORKER = 64 << 20
 MB_A_RANK, BYTES_A_DIRECTORY, BYTES_A_WAITING_DIRECTORY = 270, 440, 170
 """Memory of a rank, measured: docs/performance.md."""
 
+MB_OF_TREE = 220
+"""Memory for the tree index, measured: docs/performance.md."""
+
 GROWTH = 1.2
 """Allowance for tonight's report being larger than the stored one."""
 
@@ -68,7 +71,8 @@ def plan_job(config: Config, ranks: int | None, backfill: bool, since: date | No
     dumps.sort(key=lambda dump: -dump.size)
     at_once = dumps[: len(config.dumps.volumes)] if not backfill else dumps[:1]
     count = ranks or config.batch.ranks or recommended_ranks(at_once, config.mpi.workers_per_volume)
-    memory = max(config.batch.memory_mb, needed_memory_mb(stored_directories(config)))
+    memory = needed_memory_mb(stored_directories(config)) + (MB_OF_TREE if config.tree.enabled else 0)
+    memory = max(config.batch.memory_mb, memory)
     return JobPlan(count, memory, dumps, missing, roles(count, dumps, config))
 
 

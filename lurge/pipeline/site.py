@@ -28,7 +28,7 @@ from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.hints import hint_at_attribution, hint_at_names, hint_at_quotas
-from lurge.pipeline.trees import publish_tree
+from lurge.pipeline.trees import prune_trees, publish_tree
 from lurge.pipeline.volumes import State, VolumeOutcome, note_volume, stored_so_far
 from lurge.store.database import Database
 from lurge.store.usage.sums import larger_than_stored
@@ -72,7 +72,9 @@ class Site:
                 outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED
-                publish_tree(self, dump, arrived, results, outcome)
+                publish_tree(self.config.tree, self.names, dump, arrived, results, outcome)
+                if outcome.tree:
+                    prune_trees(self.config.tree, dump.volume.name)
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error
                 log.error("%s", error.message)

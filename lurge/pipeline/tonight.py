@@ -9,11 +9,14 @@ from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 
 from lurge.config import Config
+from lurge.errors import DumpNotFound
 from lurge.model.dump import Dump, Volume
 from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.volumes import VolumeOutcome
 from lurge.pipeline.work import attempt
 from lurge.source.finding import is_new_enough, newest_dump, usable_dumps
+
+SHOWN = 5
 
 MakeTask = Callable[[int, Dump], VolumeTask | VolumeOutcome]
 
@@ -56,9 +59,24 @@ def tonights_task(config: Config, number: int, volume: Volume, make_task: MakeTa
 
 def other_dumps(config: Config, volume: Volume) -> list[Dump]:
     """Every dump of a volume but tonight's, one a date. Raises VolumeError if dumps cannot be listed."""
+    newest_first = dumps_by_date(config, volume)
+    is_read_tonight = bool(newest_first) and is_new_enough(newest_first[0], today(), config.dumps.max_days_ago)
+    return newest_first[1:] if is_read_tonight else newest_first
+
+
+def dump_of(config: Config, volume: Volume, day: date) -> Dump:
+    """The dump of a volume and date. Raises VolumeError, DumpNotFound if there is none."""
+    dumps = dumps_by_date(config, volume)
+    of_day = [dump for dump in dumps if dump.record_date == day]
+    if not of_day:
+        dates = ", ".join(str(dump.record_date) for dump in dumps[:SHOWN]) or "none"
+        raise DumpNotFound(f"{volume.name}: no dump of {day}", f"Its newest dumps are of these dates: {dates}.")
+    return of_day[0]
+
+
+def dumps_by_date(config: Config, volume: Volume) -> list[Dump]:
+    """The dumps of a volume, one a date, the newest first. Raises VolumeError if dumps cannot be listed."""
     of_date: dict[date, Dump] = {}
     for dump in usable_dumps(config.dumps.directory, volume, today()):
         of_date.setdefault(dump.record_date, dump)
-    newest_first = list(of_date.values())
-    is_read_tonight = bool(newest_first) and is_new_enough(newest_first[0], today(), config.dumps.max_days_ago)
-    return newest_first[1:] if is_read_tonight else newest_first
+    return list(of_date.values())

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from lurge.aggregate.volume import Results
 from lurge.atomic import remove_abandoned, unfinished_folder
+from lurge.config.tree import TreeConfig
+from lurge.enrich.identity import Names
 from lurge.errors import LurgeError, OutputError
 from lurge.model.dump import Dump
 from lurge.parallel.coordinator import Arrived
+from lurge.pipeline.frame.job import Job
 from lurge.pipeline.volumes import VolumeOutcome, VolumesOutcome
 from lurge.store.tree.build import TreeIndex
-from lurge.store.tree.publish import Names, manifest_of, prune, publish
+from lurge.store.tree.publish import Names as IndexNames
+from lurge.store.tree.publish import manifest_of, prune, publish
 
 if TYPE_CHECKING:
     from lurge.pipeline.site import Site
@@ -26,46 +30,57 @@ def begin_trees(site: Site) -> tuple[Path | None, LurgeError | None]:
 
     The error does not stop the report.
     """
-    config = site.config.tree
-    if not config.enabled:
+    if not site.config.tree.enabled:
         return None, None
+    try:
+        return folder_for_trees(site.job, site.config.tree), None
+    except OutputError as error:
+        log.error("no tree index is built: %s", error.message)
+        return None, error
+
+
+def folder_for_trees(job: Job, config: TreeConfig) -> Path:
+    """A folder for unfinished indexes until the job ends. Raises OutputError."""
     try:
         config.directory.mkdir(parents=True, exist_ok=True)
         remove_abandoned(config.directory)
-        return site.job.keep(unfinished_folder(config.directory)), None
+        return job.keep(unfinished_folder(config.directory))
     except OSError as error:
-        failure = OutputError.at(config.directory, error)
-        log.error("no tree index is built: %s", failure.message)
-        return None, failure
+        raise OutputError.at(config.directory, error) from error
 
 
-def publish_tree(site: Site, dump: Dump, arrived: Arrived, results: Results, outcome: VolumeOutcome) -> None:
-    """Publish the index of a volume whose report is stored, if one was built; its outcome gets the folder or error."""
+def publish_tree(
+    tree: TreeConfig, names: Names, dump: Dump, arrived: Arrived, results: Results, outcome: VolumeOutcome
+) -> None:
+    """Publish the index of a volume, if one was built; its outcome gets the folder or the error."""
     for aggregate in arrived.task.aggregates:
         if isinstance(aggregate, TreeIndex):
             outcome.tree_error = arrived.report.failures.get(aggregate.name)
             if not outcome.tree_error:
                 try:
-                    outcome.tree = publish_index(site, dump, aggregate, results)
+                    outcome.tree = publish_index(tree, names, dump, aggregate, results)
                 except (OutputError, OSError) as problem:
                     error = problem if isinstance(problem, OutputError) else OutputError.at(aggregate.folder, problem)
                     log.error("%s: no tree index: %s", dump.volume.name, error.message)
                     outcome.tree_error = error
 
 
-def publish_index(site: Site, dump: Dump, aggregate: TreeIndex, results: Results) -> Path:
-    """Publish an index, and remove old ones; returns its folder. Raises OutputError."""
-    totals, config = results.of(aggregate), site.config.tree
-    names = Names(
-        groups={gid: site.names.group(gid).name for gid in totals.gids},
-        users={uid: site.names.user(uid) for uid in totals.uids},
+def publish_index(tree: TreeConfig, names: Names, dump: Dump, aggregate: TreeIndex, results: Results) -> Path:
+    """Publish an index; returns its folder. Raises OutputError."""
+    totals = results.of(aggregate)
+    of_index = IndexNames(
+        groups={gid: names.group(gid).name for gid in totals.gids},
+        users={uid: names.user(uid) for uid in totals.uids},
         filetypes=[filetype.name for filetype in aggregate.filetypes],
     )
-    place = publish(aggregate.folder, config.directory, manifest_of(dump, totals, names))
-    removed = prune(config.directory, dump.volume.name, config.keep)
+    return publish(aggregate.folder, tree.directory, manifest_of(dump, totals, of_index))
+
+
+def prune_trees(config: TreeConfig, volume: str) -> None:
+    """Remove old indexes of a volume."""
+    removed = prune(config.directory, volume, config.keep)
     if removed:
-        log.info("%s: removed %d old tree indexes", dump.volume.name, len(removed))
-    return place
+        log.info("%s: removed %d old tree indexes", volume, len(removed))
 
 
 def first_tree_error(outcome: VolumesOutcome) -> LurgeError | None:

@@ -14,7 +14,7 @@ from lurge.model.tree import AGE_DAYS, SIZE_NAMES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 DIRECTORIES, USAGE, OWN = "directories", "usage", "own"
 KINDS = (DIRECTORIES, USAGE, OWN)

@@ -65,7 +65,9 @@ def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
     """Move a finished index to its place, instead of the one that is there; returns the place. Raises OutputError."""
     place = place_of(directory, str(manifest["volume"]), date.fromisoformat(str(manifest["date"])))
     try:
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*.parquet"))}
+        whole = {**manifest, "files": sizes}
+        (folder / MANIFEST).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         sync_all(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         replaced = place.with_name(unfinished_name(place.name))
@@ -100,15 +102,23 @@ def indexed_days(folder: Path) -> list[date]:
     return sorted(days)
 
 
-def prune(directory: Path, volume: str, keep: int) -> list[date]:
-    """Remove old indexes of a volume, but the newest of each month; returns their dates.
+def kept_days(days: Sequence[date], keep: int) -> list[date]:
+    """The dates, of some in order, whose indexes are kept: of the last `keep` days, and the last of each month."""
+    newest_of_month = {(day.year, day.month): day for day in days}.values()
+    return [day for day in days if day > days[-1] - timedelta(days=keep) or day in newest_of_month]
 
-    keep: days before the newest index for which all are kept.
-    """
+
+def would_be_kept(directory: Path, volume: str, day: date, keep: int) -> bool:
+    """True if `prune` would keep an index of a date."""
+    days = indexed_days(folder_of(directory, volume))
+    return day in kept_days(sorted({*days, day}), keep)
+
+
+def prune(directory: Path, volume: str, keep: int) -> list[date]:
+    """Remove old indexes of a volume; returns their dates. keep: days, for `kept_days`."""
     folder = folder_of(directory, volume)
     days = indexed_days(folder)
-    newest_of_month = {(day.year, day.month): day for day in days}.values()
-    removed = [day for day in days if day <= days[-1] - timedelta(days=keep) and day not in newest_of_month]
+    removed = [day for day in days if day not in kept_days(days, keep)]
     for day in removed:
         aside = folder / unfinished_name(f"{day:%Y%m%d}")
         try:

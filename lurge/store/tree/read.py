@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from lurge.errors import TreeError
 from lurge.model.paths import shown
-from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, SIZE_NAMES, SPECIAL
+from lurge.model.tree import AGE_DAYS, DIRECTORY, LINK, SIZE_NAMES, SMALL_CLASSES, SPECIAL
 from lurge.store.tree.layout import (
     BIN_COLUMNS,
     DIRECTORIES,
@@ -35,6 +35,8 @@ from lurge.store.tree.layout import (
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+REBUILD = "Build it again, if its dump still exists: lurge backfill --tree YYYY-MM-DD."
 
 Axis = Literal["mtime", "atime"]
 By = Literal["group", "user", "filetype", "age", "size"]
@@ -63,7 +65,8 @@ class Measures:
 class Filter:
     """A choice of records: all, or those of some gids, uids and filetypes, and of a minimum age in days.
 
-    older_than: one of AGE_DAYS; by: the time whose age it is.
+    older_than: one of AGE_DAYS; by: the time whose age it is. ownerless: gids and uids, one of which a record must have.
+    small: only files of at most 64 KiB, whose bytes and ages are not known.
     """
 
     gids: frozenset[int] | None = None
@@ -71,8 +74,12 @@ class Filter:
     filetypes: frozenset[str] | None = None
     older_than: int | None = None
     by: Axis = "mtime"
+    ownerless: tuple[frozenset[int], frozenset[int]] | None = None
+    small: bool = False
 
     def __post_init__(self) -> None:
+        if self.small and self.older_than is not None:
+            raise TreeError("sizes are not kept by age", "Ask for small files, or for an age.")
         if self.older_than is not None and self.older_than not in AGE_DAYS:
             known = ", ".join(map(str, AGE_DAYS))
             raise TreeError(f"the index has no boundary at {self.older_than} days", f"It has boundaries at {known}.")
@@ -80,7 +87,8 @@ class Filter:
     @property
     def is_all(self) -> bool:
         """True if every record matches."""
-        return self.gids is None and self.uids is None and self.filetypes is None and self.older_than is None
+        chosen = (self.gids, self.uids, self.filetypes, self.older_than, self.ownerless)
+        return not self.small and all(choice is None for choice in chosen)
 
     @property
     def first_age(self) -> int:
@@ -114,7 +122,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, IndexError) as error:
-        raise TreeError(f"{path} cannot be read: {error}", "Build the index again: lurge report --force.") from error
+        raise TreeError(f"{path} cannot be read: {error}", REBUILD) from error
 
 
 class Files:
@@ -166,6 +174,17 @@ class Files:
         return [i for i, bound in enumerate(bounds) if bound is None or bound[0] <= value <= bound[1]]
 
 
+def check_files(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Raise TreeError if a file of an index is missing or was not copied whole. sizes: bytes of each file."""
+    for name, size in sizes.items():
+        try:
+            present = (folder / name).stat().st_size
+        except OSError as error:
+            raise TreeError(f"{folder / name} cannot be read: {error.strerror}", REBUILD) from error
+        if present != size:
+            raise TreeError(f"{folder / name} has {present} bytes instead of {size}", REBUILD)
+
+
 class Index:
     """The index of one volume and date.
 
@@ -178,9 +197,10 @@ class Index:
             self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             version = self.manifest["schema_version"]
         except (OSError, ValueError, KeyError) as error:
-            raise TreeError(f"{folder} is not a tree index: {error}") from error
+            raise TreeError(f"{folder} is not a tree index: {error}", REBUILD) from error
         if version != VERSION:
-            raise TreeError(f"{folder} has schema version {version}, this lurge reads {VERSION}", "Use another lurge.")
+            raise TreeError(f"{folder} has schema version {version}, this lurge reads {VERSION}", REBUILD)
+        check_files(folder, self.manifest.get("files", {}))
         self._files = Files(folder)
 
     @property
@@ -196,7 +216,7 @@ class Index:
         """The directory that holds all others."""
         tops = self._directories(0, 0, 1)
         if not tops:
-            raise TreeError(f"{self.folder} has no top directory", "Build the index again: lurge report --force.")
+            raise TreeError(f"{self.folder} has no top directory", REBUILD)
         return tops[0]
 
     def _directories(self, depth: int, start: int, count: int) -> list[Directory]:
@@ -276,6 +296,15 @@ class Index:
 
         return Usage(pa.concat_tables(tables), wanted)
 
+    @property
+    def ownerless(self) -> tuple[frozenset[int], frozenset[int]]:
+        """The gids and uids that have no name."""
+        gids, uids = (
+            frozenset(int(number) for number, name in self.manifest[names].items() if name == number)
+            for names in ("groups", "users")
+        )
+        return gids, uids
+
     def total(self, directory: Directory, wanted: Filter, own: bool = False) -> Measures:
         """The sums of the records that match a filter."""
         if wanted.is_all and not own:
@@ -295,7 +324,9 @@ class Index:
         column = usage.column({"group": "gid", "user": "uid", "filetype": "filetype"}[by])
         values, place = np.unique(column, return_inverse=True)
         pairs = zip(values.tolist(), usage.sums(place, len(values)), strict=True)
-        return sorted((pair for pair in pairs if pair[1].records), key=lambda pair: -(pair[1].bytes or 0))
+        return sorted(
+            (pair for pair in pairs if pair[1].records), key=lambda pair: (-(pair[1].bytes or 0), -pair[1].records)
+        )
 
 
 USAGE_COLUMNS = ("gid", "uid", "filetype", *MEASURES, *BIN_COLUMNS)
@@ -318,13 +349,22 @@ class Usage:
                 kind = pa.string() if column == "filetype" else pa.int64()
                 plain = table[column].cast(kind)
                 mask &= pc.is_in(plain, value_set=pa.array(sorted(values), kind)).to_numpy()
+        if wanted.ownerless is not None:
+            of_none = [
+                pc.is_in(table[column], value_set=pa.array(sorted(values), pa.int64())).to_numpy()
+                for column, values in zip(("gid", "uid"), wanted.ownerless, strict=True)
+            ]
+            mask &= of_none[0] | of_none[1]
         self._table = table if mask.all() else table.filter(pa.array(mask))
         self._wanted = wanted
         self.filetype = np.array(self._table["filetype"].cast(pa.string()).to_pylist(), object)
         self.is_directory = self.filetype == DIRECTORY
         self.is_file = ~self.is_directory & (self.filetype != LINK) & (self.filetype != SPECIAL)
         ages = range(wanted.first_age, len(AGE_DAYS) + 1)
-        if wanted.older_than is None:
+        if wanted.small:
+            self.records = np.sum([self.column(f"files_size_{number}") for number in range(SMALL_CLASSES)], axis=0)
+            self.bytes = np.zeros(len(self.records), np.int64)
+        elif wanted.older_than is None:
             self.records, self.bytes = self.column("records"), self.column("bytes")
         else:
             self.records, self.bytes = (
@@ -356,9 +396,12 @@ class Usage:
                 known = is_whole if end == "newest" or axis != self._wanted.by else np.ones(len(place), np.bool_)
                 unknown[name] = np.zeros(count, np.bool_)
                 unknown[name][place[has_records & ~known]] = True
+        sums = {name: column.tolist() for name, column in totals.items()}
+        if self._wanted.small:
+            sums["bytes"] = [None] * count
         return [
             Measures(
-                *(column[i].item() for column in totals.values()),
+                *(column[i] for column in sums.values()),
                 *(
                     None if unknown[name][i] or not totals["records"][i] else column[i].item()
                     for name, column in times.items()
@@ -368,7 +411,9 @@ class Usage:
         ]
 
     def by_age(self) -> list[tuple[int | str, Measures]]:
-        """The sums of each age bin."""
+        """The sums of each age bin. Raises TreeError with a filter of small files."""
+        if self._wanted.small:
+            raise TreeError("sizes are not kept by age", "Ask for small files, or for ages.")
         rows = []
         for age in range(self._wanted.first_age, len(AGE_DAYS) + 1):
             records, size = (self.column(f"{sum_of}_{self._wanted.by}_{age}") for sum_of in ("records", "bytes"))
@@ -385,10 +430,9 @@ class Usage:
         """The number of files of each size class. Raises TreeError with a filter by age."""
         if self._wanted.older_than is not None:
             raise TreeError("sizes are not kept by age", "Leave the age out.")
-        counts = [int(self.column(f"files_size_{number}").sum()) for number in range(len(SIZE_NAMES))]
-        return [
-            (name, Measures(count, count, 0, None)) for name, count in zip(SIZE_NAMES, counts, strict=True) if count
-        ]
+        names = SIZE_NAMES[:SMALL_CLASSES] if self._wanted.small else SIZE_NAMES
+        counts = [int(self.column(f"files_size_{number}").sum()) for number in range(len(names))]
+        return [(name, Measures(count, count, 0, None)) for name, count in zip(names, counts, strict=True) if count]
 
 
 LATEST, EARLIEST = 2**63 - 1, -(2**63)
@@ -441,6 +485,20 @@ def open_index(directory: Path, volume: str, day: date | None = None) -> Index:
         near = sorted({days[max(place - 1, 0)], days[min(place, len(days) - 1)]})
         raise TreeError(f"no tree index of {volume} on {day}", f"The nearest are of {' and '.join(map(str, near))}.")
     return Index(place_of(directory, volume, day))
+
+
+def open_newest(directory: Path) -> tuple[list[Index], list[TreeError]]:
+    """The newest index of each volume, and the errors of those that cannot be read."""
+    indexes: list[Index] = []
+    errors: list[TreeError] = []
+    for volume in indexed_volumes(directory):
+        try:
+            index = open_index(directory, volume)
+            if index.top:
+                indexes.append(index)
+        except TreeError as error:
+            errors.append(error)
+    return indexes, errors
 
 
 def indexed_volumes(directory: Path) -> list[str]:
