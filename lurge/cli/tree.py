@@ -27,7 +27,9 @@ from lurge.model.tree import AGE_DAYS
 from lurge.store.tree.layout import TIMES
 
 if TYPE_CHECKING:
-    from lurge.store.tree.read import Directory, Filter, Index, Measures
+    from lurge.store.tree.read import Directory, Index
+    from lurge.store.tree.sums import Measures
+    from lurge.store.tree.usage import Filter
 
 ROWS = 20
 BAR = 20
@@ -102,7 +104,8 @@ def tree(
 
     Example: lurge tree /lustre/scratch101 --by user --older 2y
     """
-    from lurge.store.tree.read import Filter, as_path, numbers_of
+    from lurge.store.tree.read import as_path, numbers_of
+    from lurge.store.tree.usage import Filter
 
     if json and as_csv:
         raise UsageError("--json and --csv exclude each other")
