@@ -13,25 +13,24 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
 
 from lurge.model.paths import shown
 from lurge.store.tree.layout import TIMES
 from lurge.store.tree.read import (
-    Axis,
     By,
     Directory,
-    Filter,
     Index,
-    Measures,
     as_path,
     indexed_volumes,
     numbers_of,
     open_index,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
+from lurge.store.tree.sums import Measures
+from lurge.store.tree.usage import Axis, Filter
 
 __all__ = ["Tree", "open_tree", "volumes"]
 
@@ -50,6 +49,7 @@ class Tree:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._other: Tree | None = None
 
     @property
     def volume(self) -> str:
@@ -91,8 +91,6 @@ class Tree:
 
     def total(self, path: PathLike | None = None, **filters: Any) -> pd.Series[Any]:
         """Everything in a directory and below it that matches."""
-        import pandas as pd
-
         return pd.Series(asdict(self._index.total(self._find(path), self.filter(**filters))))
 
     def children(self, path: PathLike | None = None, **filters: Any) -> pd.DataFrame:
@@ -101,8 +99,13 @@ class Tree:
         filters: groups, users, filetypes, older_than, by. The column `path` has paths as str; bytes that are not UTF-8
         are surrogate escapes.
         """
-        rows = self._index.child_sums(self._find(path), self.filter(**filters))
-        return self._frame([{"path": os.fsdecode(child.path), **asdict(sums)} for child, sums in rows], "path")
+        table, sums = self._index.child_columns(self._find(path), self.filter(**filters))
+        # Other types of strings cannot have surrogate escapes.
+        paths = pd.Series(decoded(table["path"]) if table else [], dtype=object)
+        columns: dict[str, Any] = {"path": paths, **sums.columns}
+        for time in TIMES:
+            columns[time] = as_times(pd.arrays.IntegerArray(sums.columns[time], sums.missing[time]))
+        return pd.DataFrame(columns)
 
     def usage(
         self, path: PathLike | None = None, by: By = "group", accessed: bool = False, **filters: Any
@@ -137,36 +140,55 @@ class Tree:
         other = other_date if isinstance(other_date, Tree) else self.at(other_date)
         now = self.children(path, **filters).set_index("path")[["bytes", "records"]]
         then = other.children(path if path is not None else self.path, **filters).set_index("path")
-        old = then[["bytes", "records"]].rename(columns={"bytes": "bytes_before", "records": "records_before"})
-        both = now.join(old, how="outer").fillna(0).astype("int64")
+        old = then[["bytes", "records"]].add_suffix("_before")
+        paths = now.index.union(old.index)
+        both = now.reindex(paths, fill_value=0).join(old.reindex(paths, fill_value=0))
         for column in ("bytes", "records"):
             both[f"{column}_growth"] = both[column] - both[f"{column}_before"]
         return both.sort_values("bytes_growth", ascending=False).reset_index()
 
     def at(self, other_date: datetime.date | str) -> Tree:
-        """The index of this volume at another date."""
-        return open_tree(self._index.folder.parent.parent, self.volume, other_date)
+        """The index of this volume at another date. The last one stays open."""
+        day = as_date(other_date)
+        if self._other is None or self._other.date != day:
+            self._other = Tree(open_index(self._index.folder.parent.parent, self.volume, day))
+        return self._other
 
     def _find(self, path: PathLike | None) -> Directory:
         return self._index.top if path is None else self._index.find(as_path(path))
 
     def _frame(self, rows: list[dict[str, Any]], first: str) -> pd.DataFrame:
-        import pandas as pd
-
         columns = list(rows[0]) if rows else [first, *Measures.__dataclass_fields__]
         frame = pd.DataFrame(rows, columns=columns)
         for time in TIMES:
-            frame[time] = pd.to_datetime(frame[time].astype("Int64"), unit="s", utc=True, errors="coerce")
+            frame[time] = as_times(frame[time].astype("Int64"))
         return frame
 
     def __repr__(self) -> str:
         return f"<Tree of {self.volume}, {self.date}: {shown(self._index.top.path)}>"
 
 
+def decoded(paths: pa.ChunkedArray) -> list[str]:
+    """Paths as str. A whole column is decoded at once, if it is valid."""
+    try:
+        texts: list[str] = paths.cast(pa.string()).to_pylist()
+    except pa.ArrowInvalid:
+        texts = [os.fsdecode(path) for path in paths.to_pylist()]
+    return texts
+
+
+def as_times(seconds: Any) -> Any:
+    """UTC timestamps from nullable integers."""
+    return pd.to_datetime(pd.Series(seconds), unit="s", utc=True, errors="coerce")
+
+
+def as_date(date: datetime.date | str) -> datetime.date:
+    return datetime.date.fromisoformat(date) if isinstance(date, str) else date
+
+
 def open_tree(directory: PathLike, volume: str, date: datetime.date | str | None = None) -> Tree:
     """The index of a volume in a directory such as `out/tree`, at a date, or the newest. Raises TreeError."""
-    day = datetime.date.fromisoformat(date) if isinstance(date, str) else date
-    return Tree(open_index(Path(os.fsdecode(directory)), volume, day))
+    return Tree(open_index(Path(os.fsdecode(directory)), volume, None if date is None else as_date(date)))
 
 
 def volumes(directory: PathLike) -> list[str]:

@@ -42,7 +42,7 @@ def look(
     """
     set_verbosity(quiet, False)
     from lurge.pipeline.look import look_at
-    from lurge.store.tree.read import Filter
+    from lurge.store.tree.usage import Filter
 
     with (
         show_entries(path, quiet) as advanced,
@@ -57,7 +57,7 @@ def look(
 
 def look_lines(seen: Look, top: int) -> Iterator[str]:
     """The answer for people."""
-    from lurge.store.tree.read import Filter
+    from lurge.store.tree.usage import Filter
 
     index, everything = seen.index, Filter()
     whole = index.top.measures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
 import shutil
 import sys
@@ -27,7 +28,9 @@ from lurge.model.tree import AGE_DAYS
 from lurge.store.tree.layout import TIMES
 
 if TYPE_CHECKING:
-    from lurge.store.tree.read import Directory, Filter, Index, Measures
+    from lurge.store.tree.read import Directory, Index
+    from lurge.store.tree.sums import Measures
+    from lurge.store.tree.usage import Filter
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +115,8 @@ def tree(
 
     Example: lurge tree /lustre/scratch101 --by user --older 2y
     """
-    from lurge.store.tree.read import Filter, as_path, numbers_of
+    from lurge.store.tree.read import as_path, numbers_of
+    from lurge.store.tree.usage import Filter
 
     if json and as_csv:
         raise UsageError("--json and --csv exclude each other")
@@ -254,7 +258,7 @@ def children_json(index: Index, place: Directory, wanted: Filter, depth: int, to
 def largest(index: Index, place: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
     """The children that hold something, the largest first."""
     rows = index.child_sums(place, wanted)
-    return sorted(rows, key=lambda row: (-(row[1].bytes or 0), -row[1].records, row[0].path))
+    return sorted(rows, key=lambda row: (-amount(row[1]), -row[1].records, row[0].path))
 
 
 def walk(
@@ -284,7 +288,7 @@ def tree_lines(
     """A directory for people: bars on a terminal, plain in a pipe."""
     total = index.total(place, wanted)
     here = index.total(place, wanted, own=True)
-    whole = total.bytes or 0
+    whole = amount(total)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     yield f"{shown(place.path)}  {index.volume}, {index.date}"
     children = list(walk(index, place, wanted, depth, top))
@@ -308,11 +312,16 @@ def tree_lines(
         yield from rows_aligned([("size", "share", *bar, "records", "modified", by.value), *divided], 1)
 
 
+def amount(sums: Measures) -> int:
+    """The bytes, or, if they are not known, the records: the number by which rows are compared."""
+    return sums.records if sums.bytes is None else sums.bytes
+
+
 def row_of(name: str, sums: Measures, whole: int, width: int) -> tuple[str, ...]:
     """A row of a table; with a bar if the terminal is wide enough."""
     size = or_missing(None) if sums.bytes is None else human_size(sums.bytes)
-    part = share(sums.bytes, whole) if sums.bytes is not None else or_missing(None)
-    filled = round(BAR * (sums.bytes or 0) / whole) if whole else 0
+    part = share(amount(sums), whole)
+    filled = round(BAR * amount(sums) / whole) if whole else 0
     bar = ("█" * filled + "·" * (BAR - filled),) if width >= NARROW else ()
     newest = time_text(sums.newest_mtime)
     return size, part, *bar, f"{sums.records:,}", newest[:10] if newest else or_missing(None), name
