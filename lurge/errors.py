@@ -19,6 +19,7 @@
     │   └── LockHeld              1   another run is working on the database
     ├── TicketError               1   a ticket cannot be read or written
     ├── TreeError                 1   a tree index cannot be read, or has no such directory
+    ├── PageError                 1   a page has nothing of that name, or nothing that the person may see
     ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
     └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
@@ -169,6 +170,12 @@ class TreeError(LurgeError):
     """A tree index cannot be read, or has no such directory."""
 
     advice = "`lurge tree` without a path shows the volumes that have an index."
+
+
+class PageError(LurgeError):
+    """A page has nothing of that name, or nothing that the person may see."""
+
+    advice = "Search for a part of the name."
 
 
 class SplitError(LurgeError):

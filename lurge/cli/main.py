@@ -23,6 +23,7 @@ from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
 from lurge.cli.scan import scan
 from lurge.cli.scripts import scripts
+from lurge.cli.serve import serve
 from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
@@ -66,7 +67,7 @@ def add(group: typer.Typer, command: Callable[..., None], name: str | None = Non
 
 
 command: Callable[..., None]
-for command in (report, split, backfill, diff, scan, basedirs, synth, tree, look, plan, doctor, scripts):
+for command in (report, split, backfill, diff, scan, basedirs, synth, tree, look, serve, plan, doctor, scripts):
     add(app, command)
 add(config, show_config, "show")
 add(config, init_config, "init")

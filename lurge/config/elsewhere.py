@@ -43,9 +43,10 @@ class PathVariable:
 
 @dataclass(frozen=True)
 class PasswordVariable:
-    """A marker for passwords. They come from an environment variable, else from the file named by `password_file`."""
+    """A marker for passwords. They come from an environment variable, else from the file that `file_key` names."""
 
     variable: str
+    file_key: str = "password_file"
 
     def look(self, document: Document, place: Place) -> Elsewhere | None:
         """The password, or None. Raises ConfigError if lurge.toml contains it, or if its file cannot be read."""
@@ -53,11 +54,11 @@ class PasswordVariable:
             raise document.error(
                 place,
                 "a password must not be in the file",
-                f"Set ${self.variable}, or set password_file to a file that holds it.",
+                f"Set ${self.variable}, or set {self.file_key} to a file that holds it.",
             )
         if self.variable in os.environ:
             return Elsewhere(Secret(os.environ[self.variable]), ENVIRONMENT, f"${self.variable}")
-        key = (*place[:-1], "password_file")
+        key = (*place[:-1], self.file_key)
         name = document.at(key)
         if not isinstance(name, str) or not name or "\0" in name:
             return None

@@ -28,6 +28,9 @@ class IdentityFiles(Section):
         None, description="Groups: TSV of gid, name, PI (may be empty).", examples=["groups.tsv"]
     )
     users: RelativePath | None = Field(None, description="Users: TSV of uid, name.", examples=["users.tsv"])
+    members: RelativePath | None = Field(
+        None, description="Members, for the pages: TSV of user name, group name.", examples=["members.tsv"]
+    )
 
 
 class LdapConfig(Section):

@@ -19,6 +19,7 @@ from lurge.config.pseudo_groups import PseudoGroups
 from lurge.config.quota import QuotaConfig
 from lurge.config.reports import ReportsConfig
 from lurge.config.section import Context, Section, table
+from lurge.config.serve import ServeConfig
 from lurge.config.split import SplitConfig
 from lurge.config.tickets import TicketsConfig
 from lurge.config.tree import TreeConfig
@@ -55,6 +56,7 @@ class Config(Section):
     tickets: TicketsConfig = table()
     split: SplitConfig = table()
     tree: TreeConfig = table()
+    serve: ServeConfig = table()
     batch: BatchConfig = table()
 
     _file: Path = PrivateAttr(Path())

@@ -121,17 +121,29 @@ def read_files(groups_file: Path, users_file: Path) -> TableIdentity:
 
 def read_names(file: Path, max_columns: int) -> Iterable[list[str]]:
     """The columns of every line: a whole number, a name, and others. Raises IdentityError with the line number."""
+    for number, columns in numbered_lines(file):
+        if not 2 <= len(columns) <= max_columns or not is_number(columns[0]) or not columns[1]:
+            raise IdentityError(f"{file}:{number}: expected a number, a name, and at most {max_columns} columns")
+        yield columns
+
+
+def read_tsv(file: Path, count: int) -> Iterable[list[str]]:
+    """The columns of every line, of which there are `count`. Raises IdentityError with the line number."""
+    for number, columns in numbered_lines(file):
+        if len(columns) != count or not all(columns):
+            raise IdentityError(f"{file}:{number}: expected {count} columns")
+        yield columns
+
+
+def numbered_lines(file: Path) -> Iterable[tuple[int, list[str]]]:
+    """The number and the columns of every line that is not empty. Raises IdentityError."""
     try:
         text = shown(file.read_bytes().removeprefix(BOM_UTF8))
     except OSError as error:
         raise IdentityError(f"{file}: {error.strerror}", permission_advice(error)) from error
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        columns = [column.strip() for column in line.split("\t")]
-        if not 2 <= len(columns) <= max_columns or not is_number(columns[0]) or not columns[1]:
-            raise IdentityError(f"{file}:{number}: expected a number, a name, and at most {max_columns} columns")
-        yield columns
+        if line.strip():
+            yield number, [column.strip() for column in line.split("\t")]
 
 
 def is_number(text: str) -> bool:

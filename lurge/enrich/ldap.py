@@ -87,9 +87,7 @@ def connected(config: LdapConfig) -> Iterator[Connection]:
         raise IdentityError(f"{config.url}: no password for {config.bind_dn}", "Set $LURGE_LDAP_PASSWORD.")
     if config.bind_dn and config.url.startswith("ldap://") and not config.start_tls:
         log.warning("%s: the password is sent unencrypted; use ldaps or identity.ldap.start_tls", config.url)
-    ca_file = str(config.ca_file) if config.ca_file else None
-    tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=ca_file)
-    server = Server(config.url, tls=tls, get_info=NONE, connect_timeout=config.timeout)
+    server = server_of(config)
     connection = Connection(
         server,
         user=config.bind_dn or None,
@@ -108,6 +106,29 @@ def connected(config: LdapConfig) -> Iterator[Connection]:
         yield connection
     finally:
         # Unbinding would send a message to the server, which may be gone. Closing the socket does not.
+        if connection.socket:
+            connection.socket.close()
+
+
+def server_of(config: LdapConfig) -> Server:
+    """The server, whose certificate is verified."""
+    ca_file = str(config.ca_file) if config.ca_file else None
+    tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=ca_file)
+    return Server(config.url, tls=tls, get_info=NONE, connect_timeout=config.timeout)
+
+
+def accepts(config: LdapConfig, dn: str, password: str) -> bool:
+    """True if the server lets a DN bind with a password. Raises IdentityError, LDAPException or OSError."""
+    connection = Connection(
+        server_of(config), user=dn, password=password, receive_timeout=config.timeout, auto_referrals=False,
+        read_only=True,
+    )  # fmt: skip
+    try:
+        connection.open()
+        if config.start_tls and not connection.start_tls():
+            raise IdentityError(f"{config.url}: StartTLS is refused: {answer(connection)}", ADVICE)
+        return bool(connection.bind())
+    finally:
         if connection.socket:
             connection.socket.close()
 

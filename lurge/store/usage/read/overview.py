@@ -29,6 +29,9 @@ from lurge.store.usage.read.dates import newest_of_all
 from lurge.store.usage.read.newest import Dates, by_key, exact_size
 from lurge.store.usage.sums import halves, joined
 
+Groups = int | frozenset[int] | None
+"""The key of a group, the keys of several, or None for all."""
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -62,10 +65,10 @@ class Overview:
 def read_overview(
     connection: sa.Connection,
     volumes: Sequence[str],
-    group: int | None = None,
+    group: Groups = None,
     kinds: Mapping[tuple[str, date], KindTotals] = MappingProxyType({}),
 ) -> Overview:
-    """Return the totals of those volumes that are stored. group: the key of a group, or None for all.
+    """Return the totals of those volumes that are stored. group: the groups to read, None for all.
 
     kinds: totals of directories that are known by volume and date, because to sum millions of rows takes seconds.
     """
@@ -95,12 +98,14 @@ def added(lists: Iterable[Iterable[KindUse]]) -> list[KindUse]:
     return list(sums.values())
 
 
-def of_group(column: sa.Column[int], group: int | None) -> sa.ColumnElement[bool]:
-    """Return a condition for the rows of a group; always true for None."""
-    return sa.true() if group is None else column == group
+def of_group(column: sa.Column[int], group: Groups) -> sa.ColumnElement[bool]:
+    """Return a condition for the rows of some groups; always true for all."""
+    if group is None:
+        return sa.true()
+    return column == group if isinstance(group, int) else column.in_(sorted(group))
 
 
-def base_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[BaseUse]:
+def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
     usage, base, warning = schema.lustre_usage, schema.base_directory, schema.warning
     query = (
         sa.select(
@@ -129,7 +134,7 @@ def base_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Ite
         yield from (BaseUse._make((volume, day, *row)) for row in rows)
 
 
-def outside_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[OutsideUse]:
+def outside_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[OutsideUse]:
     usage = schema.unattributed_usage
     query = (
         sa.select(schema.unix_group.c.group_name, usage.c.used)
@@ -141,7 +146,7 @@ def outside_uses(connection: sa.Connection, dates: Dates, group: int | None) -> 
         yield from (OutsideUse._make((volume, day, *row)) for row in rows)
 
 
-def person_uses(connection: sa.Connection, dates: Dates, group: int | None) -> Iterator[PersonUse]:
+def person_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[PersonUse]:
     usage = schema.user_usage
     query = (
         sa.select(
@@ -169,7 +174,7 @@ def by_volume(
         yield volume, day, connection.execute(of_volume)
 
 
-def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
+def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: Groups) -> list[KindUse]:
     """Return the bytes of each filetype in the directories of given volumes."""
     if not volumes:
         return []
@@ -184,7 +189,7 @@ def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: int 
     return [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
 
 
-def age_uses(connection: sa.Connection, volumes: Sequence[str], group: int | None) -> list[KindUse]:
+def age_uses(connection: sa.Connection, volumes: Sequence[str], group: Groups) -> list[KindUse]:
     """Return the bytes of files by age: days from the newest mtime of a file in their directory to the record date."""
     if not volumes:
         return []

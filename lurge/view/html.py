@@ -1,0 +1,148 @@
+"""Views as HTML."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic.fields import FieldInfo
+
+from lurge.display import display
+from lurge.model.sizes import human_size
+from lurge.view.columns import LEVELS
+from lurge.view.person import Person
+from lurge.view.table import Column, Table
+from lurge.view.view import Asked, Page, View, address
+
+SIZES_OF_PAGE = (10, 25, 50, 100)
+MISSING = "–"
+
+
+@cache
+def environment() -> Environment:
+    """The templates. Everything is escaped."""
+    made = Environment(loader=PackageLoader("lurge.view"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made.filters["text"] = display
+    made.globals.update(shown=shown, exact=exact, level_name=LEVELS.get, missing=MISSING)
+    return made
+
+
+def shown(value: Any, kind: str) -> str:
+    """A value for people."""
+    if value is None or value == "":
+        return MISSING
+    if kind == "bytes":
+        return human_size(int(value))
+    if kind == "growth":
+        sign = "-" if value < 0 else "+" if value else ""
+        return f"{sign}{human_size(abs(int(value)))}"
+    if kind == "share":
+        return f"{value:.1%}"
+    if kind in ("count", "days"):
+        return f"{value:,}"
+    if kind == "level":
+        return LEVELS.get(value, str(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return display(value)
+
+
+def exact(value: Any, kind: str) -> str | None:
+    """The exact value, where people see a rounded one."""
+    if value is None or kind not in ("bytes", "growth", "share"):
+        return None
+    return f"{value:,} bytes" if kind != "share" else f"{value:.6%}"
+
+
+@dataclass(frozen=True)
+class Input:
+    """An element of a form. options: the values to choose from; empty for a free text."""
+
+    name: str
+    label: str
+    help: str
+    value: Any
+    kind: str
+    options: Sequence[str]
+
+
+def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) -> list[Input]:
+    """The form of a page, with the values that were asked for."""
+    made = []
+    for name in page.form:
+        field = page.asked.model_fields[name]
+        value = getattr(asked, name)
+        options = [str(option) for option in literal_of(field)] or ["", *choices.get(name, ())]
+        kind = "date" if name in ("since", "at") else "text"
+        label = name.replace("_", " ").capitalize()
+        text = "" if value is None else str(value)
+        if text and len(options) > 1 and text not in options:
+            options.append(text)
+        made.append(Input(name, label, field.description or "", text, kind, options if len(options) > 1 else ()))
+    return made
+
+
+def literal_of(field: FieldInfo) -> tuple[Any, ...]:
+    """The values of a field that is one of a few."""
+    return typing.get_args(field.annotation) if typing.get_origin(field.annotation) is Literal else ()
+
+
+class Links:
+    """The addresses of a page. root: the path below which a proxy shows all of them."""
+
+    def __init__(self, root: str, page: Page[Any], asked: Asked) -> None:
+        self._root, self._page, self._asked = root, page, asked
+
+    def to(self, target: str) -> str:
+        """An address of this site."""
+        return self._root + target
+
+    def same(self, **changes: Any) -> str:
+        """This page with some parameters changed."""
+        return self.to(address(self._page.path, **{**self._asked.chosen(), **changes}))
+
+    def sorted_by(self, column: Column) -> str:
+        """This page sorted by a column; numbers begin with the largest, and a second time turns the order round."""
+        first, second = (f"-{column.name}", column.name) if column.is_number else (column.name, f"-{column.name}")
+        return self.same(sort=second if self._asked.sort == first else first, page=None)
+
+    def download(self, table: Table, form: str) -> str:
+        """The rows of a table as a file."""
+        chosen = {name: value for name, value in self._asked.chosen().items() if name not in ("page", "rows")}
+        path = "/api" + ("/overview" if self._page.path == "/" else self._page.path)
+        return self.to(address(f"{path}.{form}", table=table.name, **chosen))
+
+    def json(self) -> str:
+        """The view for programs."""
+        path = "/api" + ("/overview" if self._page.path == "/" else self._page.path)
+        return self.to(address(path, **self._asked.chosen()))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds a view on its page. root: the path below which a proxy shows all pages."""
+
+    title: str
+    root: str
+    person: Person
+    menu: Sequence[Page[Any]]
+    can_sign_out: bool
+
+
+def render(frame: Frame, page: Page[Any], asked: Asked, view: View) -> str:
+    """A whole page."""
+    return environment().get_template(page.template).render(
+        site_title=frame.title, page=page, asked=asked, view=view, person=frame.person, menu=frame.menu,
+        links=Links(frame.root, page, asked), inputs=inputs(page, asked, view.choices), sizes=SIZES_OF_PAGE,
+        can_sign_out=frame.can_sign_out,
+    )  # fmt: skip
+
+
+def render_plain(template: str, root: str, **values: Any) -> str:
+    """A page that is no view: an error, or the form to sign in."""
+    return environment().get_template(template).render(root=root, **values)

@@ -1,0 +1,136 @@
+"""The overview: every volume and how fresh it is, groups that need attention, what grows, and the last jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from lurge.display import counted
+from lurge.store.usage.read.pages import growths, volume_states
+from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME
+from lurge.view.context import Context
+from lurge.view.pages.groups import rows_of, totals_of
+from lurge.view.table import Column, Order, Row, Table, table_of
+from lurge.view.view import Asked, Fact, Page, View
+
+SHOWN = 10
+WEEK = 7
+
+
+def age_in_words(day: date | None, today: date, expected: int) -> str:
+    """The freshness of a volume's newest report as a sentence."""
+    if day is None:
+        return "No report is stored."
+    days = (today - day).days
+    when = {0: "today", 1: "yesterday"}.get(days, f"{counted(days, 'day')} ago")
+    return f"From {when}." if days <= expected else f"From {when}: older than expected."
+
+
+def make(context: Context, asked: Asked) -> View:
+    """Everything at once."""
+    volumes = context.volumes
+    totals = totals_of(context, volumes, context.scope)
+    rows = list(rows_of(totals, "volume"))
+    worried = sorted(
+        (row for row in rows if (row["level"] or 1) > 1 or (row["share"] or 0) > 1),
+        key=lambda row: (-(row["level"] or 1), -(row["share"] or 0)),
+    )
+    used = sum(row["used"] + row["outside"] for row in rows)
+    states = volume_rows(context, rows)
+    old = [row["volume"] for row in states if row["age"] is None or row["age"] > context.config.serve.expected_days]
+    view = View(
+        context.config.serve.title,
+        sentences=[
+            "All volumes are fresh." if volumes and not old else f"Older than expected: {', '.join(old)}." if old
+            else "No report is stored yet. Run `lurge report`; then this page shows its volumes.",
+            f"{counted(len(worried), 'group')} above a level of warning." if worried else "No group is above a level.",
+        ],
+        facts=[
+            Fact("volumes", len(volumes), "count"),
+            Fact("used", used, "bytes", link="/groups"),
+            Fact("groups", len({row["group"] for row in rows}), "count", link="/groups"),
+        ],
+    )  # fmt: skip
+    largest = sorted(rows, key=lambda row: -row["used"])
+    view.tables = [
+        table_of("volumes", "Volumes", VOLUMES if context.person.sees_all else VOLUMES_OF_SOME, states,
+                 Order(size=1000), "No volume is stored yet. Run `lurge report`."),
+        short("warnings", "Groups above a level of warning", (GROUP, PI, VOLUME, USED, QUOTA, SHARE, LEVEL, FULL),
+              worried, "No group is above a level of warning."),
+        short("largest", "Largest groups", (GROUP, PI, VOLUME, USED, QUOTA, SHARE), largest, "No group uses anything."),
+        growth_table(context),
+    ]  # fmt: skip
+    if context.person.sees_all:
+        from lurge.view.pages.jobs import job_table
+
+        jobs = job_table(context, Order(size=5))
+        jobs.order = None
+        view.tables.append(jobs)
+    return view
+
+
+def short(name: str, title: str, columns: tuple[Column, ...], rows: Sequence[Row], empty: str) -> Table:
+    """A table without an order of its own, whose first rows are shown."""
+    table = table_of(name, title, columns, rows, Order(size=1_000_000), empty)
+    table.order, table.shown = None, SHOWN
+    return table
+
+
+VOLUMES_OF_SOME = (
+    VOLUME,
+    Column("record_date", "Newest", "date"),
+    Column("freshness", "Freshness"),
+    Column("used", "Used", "bytes"),
+)
+VOLUMES = (
+    *VOLUMES_OF_SOME,
+    Column("records", "Records", "count"),
+    Column("adds_up", "Adds up"),
+    Column("rejected", "Rejected lines", "count"),
+    Column("unattributed", "Unattributed", "bytes", help="Outside base directories"),
+)
+
+
+def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A row for each volume. A person who does not see all gets what their groups use."""
+    dates = {name: day for name, days in context.newest.items() if (day := days.newest)}
+    states = {state.volume: state for state in volume_states(context.connection, dates)}
+    listed = []
+    for name in context.volumes:
+        day = dates.get(name)
+        row: dict[str, Any] = {
+            "volume": name,
+            "record_date": day,
+            "age": (context.today - day).days if day else None,
+            "freshness": age_in_words(day, context.today, context.config.serve.expected_days),
+            "used": sum(row["used"] + row["outside"] for row in rows if row["volume"] == name),
+        }
+        state = states.get(name)
+        if state and context.person.sees_all:
+            row |= {
+                "used": state.used,
+                "records": state.records,
+                "rejected": state.rejected,
+                "unattributed": state.unattributed_bytes,
+                "adds_up": "yes" if state.adds_up else "NO: run `lurge doctor`",
+            }
+        listed.append(row)
+    return listed
+
+
+def growth_table(context: Context) -> Table:
+    """The groups that grew most in a week."""
+    dates = {name: day for name, days in context.newest.items() if (day := days.groups)}
+    rows = growths(context.connection, dates, WEEK, context.scope)
+    grown = [
+        {"group": row.group, "volume": row.volume, "growth": row.now - row.before, "used": row.now, "since": row.since}
+        for row in rows
+    ]
+    grown.sort(key=lambda row: -row["growth"])  # type: ignore[operator]
+    columns = (GROUP, VOLUME, Column("growth", "Growth", "growth"), USED, Column("since", "Since", "date"))
+    return short("growth", "Fastest growing groups", columns, [row for row in grown if row["growth"]],
+                 "Growth is known once a report is stored that is a week older than the newest.")  # fmt: skip
+
+
+PAGE = Page("/", "overview", Asked, make, menu="Overview")

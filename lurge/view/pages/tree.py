@@ -1,0 +1,357 @@
+"""Any directory of the tree indexes: a treemap and tables, with filters, and where it grew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from lurge.display import counted
+from lurge.errors import PageError, TreeError
+from lurge.model.paths import shown
+from lurge.model.sizes import human_size
+from lurge.store.tree.read import By, Directory, Index, open_index, open_newest
+from lurge.store.tree.sums import Measures
+from lurge.store.tree.usage import Filter
+from lurge.store.usage.read.pages import kept_below
+from lurge.view.columns import fraction, group_address, user_address
+from lurge.view.context import Context
+from lurge.view.table import ALL, Column, Order, Row, Table, table_of
+from lurge.view.view import Asked, Fact, Page, Plot, View, address
+
+Children = Sequence[tuple[Directory, Measures]]
+
+BOXES, BOXES_BELOW = 300, 40
+Ages = Literal["", "30", "60", "180", "365", "730", "1095", "1825", "2555"]
+Axis = Literal["mtime", "atime"]
+
+
+def or_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Day = Annotated[date | None, BeforeValidator(or_none)]
+
+
+class AskedTree(Asked):
+    """The choice of a directory, and of what counts in it."""
+
+    volume: str = Field("", description="Name of the volume.")
+    path: str = Field("", description="The directory. Bytes that are not UTF-8 as \\xHH.")
+    group: str = Field("", description="Only this group.")
+    user: str = Field("", description="Only this user.")
+    filetype: str = Field("", description="Only this filetype.")
+    older: Ages = Field("", description="Only what is older than so many days.")
+    age: Axis = Field("mtime", description="Age since the last change (mtime), or the last access (atime).")
+    area: Literal["bytes", "records"] = Field("bytes", description="Area of the boxes: size, or number.")
+    at: Day = Field(None, description="Date of the index.")
+    since: Day = Field(None, description="Show growth since this date.")
+
+
+def candidates(path: str) -> list[bytes]:
+    """The bytes that a path in an address may mean: as it is, else with its escapes as bytes."""
+    plain = path.encode("utf-8", "surrogateescape")
+    raw = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), plain)
+    return [one.rstrip(b"/") or b"/" for one in dict.fromkeys((plain, raw))]
+
+
+def place_of(context: Context, volume: str, path: str, day: date | None) -> tuple[Index, Directory, Filter]:
+    """The index and the directory that are asked for, and the filter of what may be seen. Raises PageError, TreeError.
+
+    A directory in which nothing may be seen is as good as none.
+    """
+    directory = context.config.tree.directory
+    if volume:
+        indexes = [open_index(directory, volume, day)]
+    else:
+        indexes, errors = open_newest(directory)
+        if not indexes and errors:
+            raise errors[0]
+    paths = candidates(path) if path else [index.top.path for index in indexes]
+    for index in sorted(indexes, key=lambda index: -len(index.top.path)):
+        for one in paths:
+            try:
+                place = index.find(one)
+            except TreeError:
+                continue
+            wanted = Filter(gids=context.gids(index))
+            if wanted.gids is None or index.total(place, wanted).records:
+                return index, place, wanted
+    raise PageError(
+        f"{path or volume or 'the tree'} is not a directory of an index, or nothing of your groups is in it",
+        "Begin at the list of volumes. `lurge report` builds the indexes.",
+    )
+
+
+def make(context: Context, asked: AskedTree) -> View:
+    """A directory, the top of a volume, or the list of volumes. Raises PageError, TreeError."""
+    if not asked.volume and not asked.path:
+        return volumes(context)
+    index, place, allowed = place_of(context, asked.volume, asked.path, asked.at)
+    wanted = narrowed(index, allowed, asked)
+    total, here = index.total(place, wanted), index.total(place, wanted, own=True)
+    path = shown(place.path)
+    view = View(
+        path,
+        sentences=[words(index, total, asked)],
+        facts=measures(total),
+        crumbs=crumbs(index, place),
+        choices={
+            "filetype": index.manifest["filetypes"],
+            "group": names(index, allowed),
+        },
+    )
+    children = index.child_sums(place, wanted)
+    view.plots = [treemap(index, place, children, here, wanted, asked)] if children else []
+    view.tables = [child_table(index, children, total, asked)]
+    for by, title in (("group", "Groups"), ("user", "People"), ("filetype", "Filetypes"), ("age", "Ages")):
+        view.tables.append(by_table(index, place, wanted, by, title, total))  # type: ignore[arg-type]
+    view.tables.append(kept_table(context, index, path))
+    if asked.since:
+        view.tables.insert(0, growth_table(context, index, place, wanted, asked))
+    return view
+
+
+def volumes(context: Context) -> View:
+    """The volumes that have an index in which something may be seen."""
+    indexes, errors = open_newest(context.config.tree.directory)
+    rows = []
+    for index in indexes:
+        total = index.total(index.top, Filter(gids=context.gids(index)))
+        if total.records:
+            to = address("/tree", volume=index.volume)
+            rows.append({"volume": index.volume, "path": shown(index.top.path), "date": index.date, "address": to,
+                         "bytes": total.bytes, "records": total.records})  # fmt: skip
+    columns = (Column("volume", "Volume", link=lambda row: str(row["address"])), Column("path", "Path"),
+               Column("date", "Date", "date"), Column("bytes", "Size", "bytes"),
+               Column("records", "Records", "count"))  # fmt: skip
+    empty = "No tree index yet. `lurge report` builds one of each volume."
+    return View(
+        "Tree",
+        sentences=[error.message for error in errors] if context.person.sees_all else [],
+        tables=[table_of("volumes", "Volumes", columns, rows, Order(size=1000), empty)],
+    )
+
+
+def narrowed(index: Index, allowed: Filter, asked: AskedTree) -> Filter:
+    """The filter that is asked for, within the one that is allowed."""
+    gids = allowed.gids
+    if asked.group:
+        chosen = numbers(index.manifest["groups"], asked.group)
+        gids = chosen if gids is None else gids & chosen
+    return Filter(
+        gids=gids,
+        uids=numbers(index.manifest["users"], asked.user) if asked.user else None,
+        filetypes=frozenset([asked.filetype]) if asked.filetype else None,
+        older_than=int(asked.older) if asked.older else None,
+        by=asked.age,
+    )
+
+
+def numbers(known: dict[str, str], name: str) -> frozenset[int]:
+    """The numbers of a name."""
+    return frozenset(int(number) for number, one in known.items() if name in (one, number))
+
+
+def names(index: Index, allowed: Filter) -> list[str]:
+    """The names of the groups that may be seen."""
+    groups = index.manifest["groups"]
+    return sorted({name for gid, name in groups.items() if allowed.gids is None or int(gid) in allowed.gids})
+
+
+def words(index: Index, total: Measures, asked: AskedTree) -> str:
+    """What is shown, in words."""
+    size = "an unknown size" if total.bytes is None else human_size(total.bytes)
+    filters = [f"{name} {value}" for name, value in (("group", asked.group), ("user", asked.user),
+               ("filetype", asked.filetype)) if value]  # fmt: skip
+    if asked.older:
+        filters.append(f"not {'read' if asked.age == 'atime' else 'changed'} for {asked.older} days")
+    of = f" of {', '.join(filters)}" if filters else ""
+    return f"{size} in {counted(total.records, 'record')}{of}, as of {index.date}."
+
+
+def measures(total: Measures) -> list[Fact]:
+    """The figures of a directory."""
+    return [
+        Fact("size", total.bytes, "bytes"),
+        Fact("files", total.files, "count"),
+        Fact("directories", total.directories, "count"),
+        Fact("newest change", day_of(total.newest_mtime), "date"),
+        Fact("oldest access", day_of(total.oldest_atime), "date"),
+    ]
+
+
+def day_of(seconds: int | None) -> date | None:
+    """The date of a time; None if it is not known, or outside the calendar."""
+    if seconds is None:
+        return None
+    try:
+        return date.fromtimestamp(seconds)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def crumbs(index: Index, place: Directory) -> list[tuple[str, str]]:
+    """The directories above, from the volumes on."""
+    top, path = index.top.path.rstrip(b"/"), place.path
+    links = [("Tree", "/tree")]
+    if path == index.top.path:
+        return links
+    links.append((shown(index.top.path), address("/tree", volume=index.volume)))
+    above = top
+    for component in path[len(top) + 1 :].split(b"/")[:-1]:
+        above = above + b"/" + component
+        links.append((shown(component), address("/tree", volume=index.volume, path=shown(above))))
+    return links
+
+
+def to_child(index: Index, asked: AskedTree, path: bytes) -> str:
+    """The address of a directory with the same filters."""
+    given = asked.model_dump(exclude_defaults=True, exclude={"path", "page", "sort", "volume"})
+    return address("/tree", volume=index.volume, path=shown(path), **given)
+
+
+def child_table(
+    index: Index, children: Sequence[tuple[Directory, Measures]], total: Measures, asked: AskedTree
+) -> Table:
+    """The directories in a directory."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": shown(child.path.rpartition(b"/")[2]) + "/",
+            "address": to_child(index, asked, child.path),
+            "bytes": sums.bytes,
+            "share": fraction(sums.bytes or 0, total.bytes),
+            "records": sums.records,
+            "files": sums.files,
+            "newest_change": day_of(sums.newest_mtime),
+            "newest_access": day_of(sums.newest_atime),
+        }
+        for child, sums in children
+    ]
+    rows.sort(key=lambda row: -(row[asked.area] or 0))
+    columns = (
+        Column("name", "Directory", link=lambda row: str(row["address"])), Column("bytes", "Size", "bytes"),
+        Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
+        Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
+    )  # fmt: skip
+    return table_of("children", "Directories", columns, rows, asked.order, "No directory in it matches.")
+
+
+def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str, total: Measures) -> Table:
+    """The sums of a directory by one dimension."""
+    known = index.manifest["groups" if by == "group" else "users"] if by in ("group", "user") else {}
+    link = {"group": group_address, "user": user_address}.get(by)
+    rows: list[Row] = [
+        {
+            "value": known.get(str(value), str(value)),
+            "bytes": sums.bytes,
+            "share": fraction(sums.bytes or 0, total.bytes),
+            "records": sums.records,
+        }
+        for value, sums in index.by(place, wanted, by)
+    ]
+    columns = (
+        Column("value", title, link=(lambda row: link(str(row["value"]))) if link else None),
+        Column("bytes", "Size", "bytes"), Column("share", "Share", "share"), Column("records", "Records", "count"),
+    )  # fmt: skip
+    table = table_of(by, title, columns, rows, ALL)
+    table.order, table.shown = None, 10
+    return table
+
+
+def kept_table(context: Context, index: Index, path: str) -> Table:
+    """What vaults hold of a directory."""
+    dates = {name: day for name, days in context.newest.items() if name == index.volume and (day := days.vault)}
+    kept = kept_below(context.connection, dates, context.scope, path)
+    columns = (
+        Column("state", "State", link=lambda row: address("/vault", state=row["state"], path=path + "/")),
+        Column("files", "Files", "count"), Column("size", "Size", "bytes"),
+    )  # fmt: skip
+    rows = [{"state": state, "files": files, "size": size} for state, files, size in kept]
+    return table_of("kept", "Kept by vaults", columns, rows, ALL, "No vault holds anything of this directory.")
+
+
+def growth_table(context: Context, index: Index, place: Directory, wanted: Filter, asked: AskedTree) -> Table:
+    """The growth of each child since a date."""
+    before = open_index(context.config.tree.directory, index.volume, asked.since)
+    try:
+        old = {child.path: sums for child, sums in before.child_sums(before.find(place.path), wanted)}
+    except TreeError:
+        old = {}
+    now = {child.path: sums for child, sums in index.child_sums(place, wanted)}
+    rows = [
+        {
+            "name": shown(path.rpartition(b"/")[2]) + "/",
+            "address": to_child(index, asked, path),
+            "growth": (now.get(path, Measures()).bytes or 0) - (old.get(path, Measures()).bytes or 0),
+            "bytes": now.get(path, Measures()).bytes,
+            "records": now.get(path, Measures()).records - old.get(path, Measures()).records,
+        }
+        for path in sorted(now.keys() | old.keys())
+    ]
+    rows.sort(key=lambda row: -int(str(row["growth"])))
+    columns = (
+        Column("name", "Directory", link=lambda row: str(row["address"])), Column("growth", "Growth", "growth"),
+        Column("bytes", "Size now", "bytes"), Column("records", "More records", "count"),
+    )  # fmt: skip
+    empty = "Nothing is there, and nothing was."
+    table = table_of("growth", f"Growth since {before.date}", columns, rows, ALL, empty)
+    table.order, table.shown = None, 20
+    return table
+
+
+def treemap(
+    index: Index, place: Directory, children: Children, here: Measures, wanted: Filter, asked: AskedTree
+) -> Plot:
+    """Two levels of directories as boxes; the colour is the age in days of the newest change or access."""
+    ids, labels, parents, values, colours, links = [""], [shown(place.path)], [""], [0], [0.0], [""]
+
+    def add(one: Directory, sums: Measures, parent: str, value: int) -> str:
+        identity = str(len(ids))
+        ids.append(identity)
+        labels.append(shown(one.path.rpartition(b"/")[2]))
+        parents.append(parent)
+        values.append(value)
+        newest = sums.newest_atime if asked.age == "atime" else sums.newest_mtime
+        colours.append(max((index.manifest["dump_time"] - newest) / 86400, 0) if newest is not None else 0)
+        links.append(to_child(index, asked, one.path))
+        return identity
+
+    def amount(sums: Measures) -> int:
+        return (sums.bytes or 0) if asked.area == "bytes" else sums.records
+
+    largest = sorted(children, key=lambda row: -amount(row[1]))[:BOXES]
+    ids[0] = "0"
+    for number, (child, sums) in enumerate(largest):
+        identity = add(child, sums, "0", amount(sums))
+        if number < BOXES_BELOW and child.row["children"]:
+            below = sorted(index.child_sums(child, wanted), key=lambda row: -amount(row[1]))[:BOXES_BELOW]
+            for grandchild, part in below:
+                add(grandchild, part, identity, amount(part))
+    rest = amount(here) + sum(amount(sums) for _, sums in children) - sum(amount(sums) for _, sums in largest)
+    if rest:
+        ids.append("rest")
+        labels.append("files here" if len(largest) == len(children) else "all else")
+        parents.append("0")
+        values.append(rest)
+        colours.append(0)
+        links.append("")
+    values[0] = sum(value for value, parent in zip(values, parents, strict=True) if parent == "0")
+    event = "access" if asked.age == "atime" else "change"
+    trace = {
+        "type": "treemap", "ids": ids, "labels": labels, "parents": parents, "values": values, "customdata": links,
+        "branchvalues": "total", "maxdepth": 3, "textinfo": "label+percent root", "sort": False,
+        "marker": {"colors": colours, "colorscale": "Viridis", "reversescale": True, "cmin": 0, "cmax": 1095,
+                   "colorbar": {"title": {"text": f"days since the newest {event}"}}},
+    }  # fmt: skip
+    label = f"What {shown(place.path)} holds: each box a directory, its area the {asked.area}, its colour the age"
+    return Plot("treemap", label, {"data": [trace], "layout": {"margin": {"t": 8, "l": 8, "r": 8, "b": 8}}})
+
+
+PAGE = Page(
+    "/tree", "tree", AskedTree, make, menu="Tree",
+    form=("group", "user", "filetype", "older", "age", "area", "since", "at"),
+)  # fmt: skip

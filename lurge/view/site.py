@@ -1,0 +1,40 @@
+"""The site behind the pages: its configuration, database and access, and views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lurge.config import Config
+from lurge.store.database import Database
+from lurge.store.database.limits import limited
+from lurge.view.access import Access
+from lurge.view.context import Context
+from lurge.view.pages import directories, group, groups, jobs, overview, search, tree, users, vault
+from lurge.view.person import Person
+from lurge.view.view import Page
+
+QUERY_SECONDS = 20
+"""Time that the queries of one page may take."""
+
+PAGES: tuple[Page[Any], ...] = (
+    overview.PAGE, groups.PAGE, group.PAGE, directories.PAGE, users.PAGE, users.ONE, vault.PAGE, tree.PAGE, jobs.PAGE,
+    jobs.ONE, search.PAGE,
+)  # fmt: skip
+"""Every page, in the order of the menu."""
+
+
+class Site:
+    """What all requests share."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.database = Database(config.database)
+        self.access = Access(config)
+
+    @contextmanager
+    def context(self, person: Person) -> Iterator[Context]:
+        """One state of the database, for one page. Raises StoreError."""
+        with self.database.reading() as connection, limited(connection, QUERY_SECONDS):
+            yield Context(self.config, person, connection)
