@@ -79,7 +79,7 @@ def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) 
         value = getattr(asked, name)
         options = [str(option) for option in literal_of(field)] or ["", *choices.get(name, ())]
         kind = "date" if name in ("since", "at") else "text"
-        label = name.replace("_", " ").capitalize()
+        label = field.title or name.capitalize()
         text = "" if value is None else str(value)
         if text and len(options) > 1 and text not in options:
             options.append(text)

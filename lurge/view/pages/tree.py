@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -44,11 +44,13 @@ class AskedTree(Asked):
     group: str = Field("", description="Only this group.")
     user: str = Field("", description="Only this user.")
     filetype: str = Field("", description="Only this filetype.")
-    older: Ages = Field("", description="Only what is older than so many days.")
-    age: Axis = Field("mtime", description="Age since the last change (mtime), or the last access (atime).")
-    area: Literal["bytes", "records"] = Field("bytes", description="Area of the boxes: size, or number.")
-    at: Day = Field(None, description="Date of the index.")
-    since: Day = Field(None, description="Show growth since this date.")
+    older: Ages = Field("", title="Older than, days", description="Only what is older than so many days.")
+    age: Axis = Field(
+        "mtime", title="Age since", description="Age since the last change (mtime), or the last access (atime)."
+    )
+    area: Literal["bytes", "records"] = Field("bytes", title="Area", description="Area of the boxes: size, or number.")
+    at: Day = Field(None, title="As of", description="Date of the index.")
+    since: Day = Field(None, title="Growth since", description="Show growth since this date.")
 
 
 def candidates(path: str) -> list[bytes]:
@@ -189,7 +191,7 @@ def day_of(seconds: int | None) -> date | None:
     if seconds is None:
         return None
     try:
-        return date.fromtimestamp(seconds)
+        return datetime.fromtimestamp(seconds, UTC).date()
     except (OverflowError, ValueError, OSError):
         return None
 

@@ -7,6 +7,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 /** @param {HTMLElement} figure */
 function draw(figure) {
   const canvas = /** @type {HTMLElement} */ (figure.querySelector(".canvas"));
+  figure.classList.add("drawn");
   const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
   const themed = {
