@@ -36,18 +36,12 @@ class AskedGroups(Asked):
     group: str = Field("", description="A part of the group's name.")
     pi: str = Field("", title="PI", description="Name of the PI.")
     volume: str = Field("", description="Name of the volume.")
-    per: Literal["volume", "directory"] = Field(
-        "volume", title="A row for each", description="A row for each volume, or base directory."
-    )
-    level: Literal["", "1", "2", "3"] = Field(
-        "", title="Status at least", description="At least this level of warning."
-    )
+    per: Literal["volume", "directory"] = Field("volume", title="A row for each", description="What a row is.")
+    level: Literal["", "1", "2", "3"] = Field("", title="Status at least", description="Level of warning.")
     larger: Size = Field("", title="Used at least", description="Used at least, such as 1 TiB.")
     smaller: Size = Field("", title="Used at most", description="Used at most.")
-    older: Days = Field(
-        None, ge=0, title="Days unchanged, at least", description="Days since the last change, at least."
-    )
-    newer: Days = Field(None, ge=0, title="Days unchanged, at most", description="Days since the last change, at most.")
+    older: Days = Field(None, ge=0, title="Unchanged for, at least", description="Days since the last change.")
+    newer: Days = Field(None, ge=0, title="Unchanged for, at most", description="Days since the last change.")
     archived: Literal["", "yes", "no"] = Field("", description="With or without files that are marked Archive.")
 
 

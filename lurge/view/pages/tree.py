@@ -45,9 +45,7 @@ class AskedTree(Asked):
     user: str = Field("", description="Only this user.")
     filetype: str = Field("", description="Only this filetype.")
     older: Ages = Field("", title="Older than, days", description="Only what is older than so many days.")
-    age: Axis = Field(
-        "mtime", title="Age since", description="Age since the last change (mtime), or the last access (atime)."
-    )
+    age: Axis = Field("mtime", title="Age since", description="The last change, or the last access.")
     area: Literal["bytes", "records"] = Field("bytes", title="Area", description="Area of the boxes: size, or number.")
     at: Day = Field(None, title="As of", description="Date of the index.")
     since: Day = Field(None, title="Growth since", description="Show growth since this date.")
