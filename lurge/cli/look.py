@@ -38,11 +38,11 @@ def look(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show any tree: its content, owners, types, ages, and largest and oldest files.
+    """Show any tree: its content, owners, types and ages.
 
-    This needs no configuration, database or special permission. The tree is walked, and an index of every directory
-    is built in a temporary directory. An interrupt (Ctrl-C) ends the walk: the answer is about what was found so far,
-    and says so. The next interrupt ends the command.
+    The largest, oldest and small files are shown, too. This needs no configuration, database or special permission. The
+    tree is walked, and an index of every directory is built in a temporary directory. An interrupt (Ctrl-C) ends the
+    walk: the answer is about what was found so far, and says so. The next interrupt ends the command.
 
     Example: lurge look /home --top 5
     """
