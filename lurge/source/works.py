@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import stat
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -86,7 +85,7 @@ class Gathered:
 def count_work(path: bytes, rules: CountRules) -> Count | str | None:
     """Count one work; None if it is not there any more, the problem if it cannot be read whole."""
     total = Count()
-    archive = os.path.join(path, rules.archive)
+    archive = path + b"/" + rules.archive
     waiting = [(path, False)]
     while waiting:
         directory, is_archived = waiting.pop()
@@ -117,11 +116,11 @@ def list_works(path: bytes, published: bool) -> Iterator[Work | str]:
     """The works of a tree, or the problem of a project that cannot be read. Raises WorksError for the tree itself."""
     for project, made in folders(path, is_tree=True):
         if published:
-            yield Work(project, shown(path), shown(os.path.basename(project)), made)
+            yield Work(project, shown(path), shown(base_name(project)), made)
             continue
         try:
             for work, _ in folders(project, is_tree=False):
-                yield Work(work, shown(os.path.basename(project)), shown(os.path.basename(work)), made)
+                yield Work(work, shown(base_name(project)), shown(base_name(work)), made)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -153,7 +152,7 @@ def gather(tree: TreeKey, day: date, rules: CountRules) -> Iterator[tuple[int, G
     Raises WorksError if the tree cannot be opened.
     """
     path, published = os.fsencode(tree.path), is_published(tree.state)
-    if not stat.S_ISDIR(os.stat(path).st_mode if os.path.exists(path) else 0):
+    if not Path(tree.path).is_dir():
         raise WorksError(f"{tree.path} is not a directory", "Correct the path, or mount the file system.")
     result = Gathered(tree, day)
     listed = list_works(path, published)
@@ -195,6 +194,5 @@ def note(result: Gathered, work: Work, count: Count | str | None, rules: CountRu
         )  # fmt: skip
 
 
-def absolute(path: Path) -> str:
-    """A path as trees are named."""
-    return os.path.abspath(path)
+def base_name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]

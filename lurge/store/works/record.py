@@ -40,11 +40,13 @@ incoming = sa.Table(
     mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin", mariadb_charset="utf8mb4", mariadb_collate="utf8mb4_bin",
 )  # fmt: skip
 
+KEYS = ("idtree", "host_id", "project_id", "work_id", "state_id", "publish_id")
+
 resolved = sa.Table(
     "works_resolved",
     sa.MetaData(),
     sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.BigInteger) for name in ("idtree", "host_id", "project_id", "work_id", "state_id", "publish_id")),
+    *(sa.Column(name, sa.BigInteger) for name in KEYS),
     sa.Column("obs_date", sa.Date, nullable=False),
     sa.Column("create_date", sa.Date),
     sa.Column("image_count", sa.BigInteger, nullable=False),
@@ -252,8 +254,8 @@ class Recorder:
         window: dict[str, Any] = {"partition_by": group}
         ranked = (
             sa.select(
-                *(column.label(name) for name, column in zip(keys, group, strict=True)), row.c.obs_date, row.c.create_date,
-                row.c.image_count, *(row.c[name] for name in OURS), row.c.idtree, newest.label("place"),
+                *(column.label(name) for name, column in zip(keys, group, strict=True)),
+                row.c.obs_date, row.c.create_date, row.c.image_count, *(row.c[name] for name in OURS), row.c.idtree, newest.label("place"),
                 sa.func.min(row.c.obs_date).over(**window).label("first"),
                 sa.func.sum(row.c.is_new).over(**window).label("new_dates"),
             )
@@ -298,8 +300,8 @@ class Recorder:
             return {name: new[name] for name in columns if name not in keys and name != "create_date"}
 
         # PostgreSQL and SQLite take the WHERE for a part of the conflict clause without it.
-        upsert_select(self._connection, schema.observations, list(columns), sa.select(*columns.values()).where(sa.true()),
-                      keys, changes)  # fmt: skip
+        chosen = sa.select(*columns.values()).where(sa.true())
+        upsert_select(self._connection, schema.observations, list(columns), chosen, keys, changes)
 
     def _store_dates(self, extra: Iterable[tuple[TreeKey, date]]) -> None:
         """Compute the sums of every tree and date, and the history, anew for the dates that changed."""
@@ -346,7 +348,8 @@ def hash_of(path: str) -> str:
 
 
 def upsert(
-    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], keys: tuple[str, ...], changes: Mapping[str, Any]
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], keys: tuple[str, ...],
+    changes: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Insert rows; of those whose keys exist, apply changes, or leave them as they are."""
     statement = insert_for(connection, table)
