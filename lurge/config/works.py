@@ -34,9 +34,6 @@ class WorksConfig(Section):
         "images", description="`images`: count files with the suffixes of images. `files`: count every regular file."
     )
     image_suffixes: Strings = Field(SUFFIXES, description="Suffixes of images, compared without case.")
-    from_dumps: bool = Field(
-        True, description="Count works in the nightly report, where a tree lies on a volume that it reads."
-    )
     states: dict[Name, str] = Field(
         default_factory=dict,
         description="More states: name = description.",

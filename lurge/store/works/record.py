@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -57,6 +57,23 @@ resolved = sa.Table(
 """The last line of each work, tree and date, with keys instead of names; whether the date is new for the work."""
 
 
+class SeenTree(NamedTuple):
+    """A tree that was seen whole at a date. unread: (project, work) of works that could not be read."""
+
+    tree: int
+    day: date
+    unread: frozenset[tuple[str, str]]
+
+
+class Counted(NamedTuple):
+    """The keys of a work in a state. publish: of a published work, else None."""
+
+    tree: int
+    project: int
+    work: int
+    publish: int | None
+
+
 class Recorder:
     """Records observations in one transaction, which the caller opens and ends.
 
@@ -67,6 +84,7 @@ class Recorder:
         self._connection = connection
         self._now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self._lines = 0
+        self._seen: list[SeenTree] = []
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
         for table in (incoming, resolved):
@@ -99,47 +117,115 @@ class Recorder:
             "path": path, "path_hash": hash_of(path),
         }  # fmt: skip
 
-    def see_tree(self, tree: TreeKey, day: date) -> None:
-        """Note that a whole tree was seen at a date: works of it that were not taken are not there."""
+    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str]] = ()) -> None:
+        """Note that a whole tree was seen at a date: works of it that are not taken are not there.
+
+        unread: (project, work) of works that could not be read whole: what was known of them stays.
+        """
         host = self._key(schema.hosts, "process_host", tree.host)
         self._add_trees([(host, tree.state, tree.path)])
         place = self._tree_key(host, tree)
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
         upsert(self._connection, schema.observed, [seen], ("idtree", "obs_date"), {})
+        self._seen.append(SeenTree(place, day, frozenset(unread)))
 
-    def forget(self, tree: TreeKey, day: date, kept: Iterable[tuple[str, str]] = ()) -> None:
-        """Remove the observations of a tree at a date, before it is recorded again.
-
-        kept: (project, work) of works that could not be read: what was known of them stays.
-        """
-        host = self._connection.execute(
-            sa.select(schema.hosts.c.idprocess_host).where(schema.hosts.c.process_host == tree.host)
-        ).scalar()
-        place = self._tree_key(host, tree) if host is not None else None
-        if place is None:
-            return
-        rows, projects, works = schema.observations, schema.projects, schema.works
-        spared = set(kept)
-        at = (rows.c.idtree == place) & (rows.c.obs_date == day)
-        names = sa.select(rows.c.process_project_id, rows.c.process_work_id, projects.c.process_project,
-                          works.c.process_work).join_from(rows, projects).join(works)  # fmt: skip
-        kept_keys = [
-            (project, work) for project, work, *pair in self._connection.execute(names.where(at))
-            if tuple(pair) in spared
-        ]  # fmt: skip
-        for key in kept_keys:
-            at &= ~((rows.c.process_project_id == key[0]) & (rows.c.process_work_id == key[1]))
-        self._connection.execute(sa.delete(rows).where(at))
-
-    def finish(self, extra: Iterable[tuple[TreeKey, date]] = ()) -> None:
-        """Store all that follows from the observations. extra: trees and dates that changed without any."""
+    def finish(self) -> None:
+        """Store all that follows from the observations."""
         self._add_names()
         self._resolve()
+        changed = [*self._with_other_state(), *(key for seen in self._seen for key in self._forget_others(seen))]
         self._store_states()
         self._store_observations()
-        self._store_dates(extra)
+        for key in changed:
+            self._count_again(key)
+        for seen in self._seen:
+            self._note_unread(seen)
+        self._store_dates()
         for table in (incoming, resolved):
             table.drop(self._connection)
+
+    def _with_other_state(self) -> list[Counted]:
+        """The works whose published state was another when they were taken at the same date: both states of each."""
+        row, new = schema.observations, resolved.c
+        pairs = self._connection.execute(
+            sa.select(new.idtree, new.project_id, new.work_id, row.c.publish_state_id, new.publish_id)
+            .join_from(
+                row, resolved,
+                (row.c.idtree == new.idtree) & (row.c.obs_date == new.obs_date)
+                & (row.c.process_project_id == new.project_id) & (row.c.process_work_id == new.work_id),
+            )
+            .where(row.c.publish_state_id != new.publish_id)
+        )  # fmt: skip
+        return [
+            Counted(tree, project, work, publish)
+            for tree, project, work, *both in map(tuple, pairs)
+            for publish in both
+        ]
+
+    def _forget_others(self, seen: SeenTree) -> list[Counted]:
+        """Remove the observations of a tree and date that an earlier run took and this one did not; returns these."""
+        row, new = schema.observations, resolved.c
+        at = (row.c.idtree == seen.tree) & (row.c.obs_date == seen.day)
+        again = (
+            sa.select(sa.literal(1))
+            .where(new.idtree == row.c.idtree, new.obs_date == row.c.obs_date)
+            .where(new.project_id == row.c.process_project_id, new.work_id == row.c.process_work_id)
+        ).exists()
+        query = (
+            sa.select(row.c.process_project_id, row.c.process_work_id, row.c.publish_state_id,
+                      schema.projects.c.process_project, schema.works.c.process_work)
+            .join_from(row, schema.projects)
+            .join(schema.works)
+            .where(at, ~again)
+        )  # fmt: skip
+        removed = []
+        for project, work, publish, *names in list(map(tuple, self._connection.execute(query))):
+            if tuple(names) not in seen.unread:
+                own = (row.c.process_project_id == project) & (row.c.process_work_id == work)
+                self._connection.execute(sa.delete(row).where(at, own))
+                removed.append(Counted(seen.tree, project, work, publish))
+        return removed
+
+    def _count_again(self, key: Counted) -> None:
+        """Compute a work's state from all its observations; remove it if there is none any more."""
+        row = schema.observations
+        of_work = (row.c.process_project_id == key.project) & (row.c.process_work_id == key.work)
+        of_work &= row.c.idtree == key.tree
+        of_work &= row.c.publish_state_id.is_(None) if key.publish is None else row.c.publish_state_id == key.publish
+        names = ("image_count", *OURS)
+        query = sa.select(row.c.obs_date, *(row.c[name] for name in names)).where(of_work).order_by(row.c.obs_date)
+        rows = self._connection.execute(query).mappings().all()
+        is_process = key.publish is None
+        table = schema.process_work_states if is_process else schema.publish_work_states
+        at = table.c["process_work_id" if is_process else "publish_work_id"] == key.work
+        at &= (table.c.idtree == key.tree) & (table.c.process_project_id == key.project)
+        if not is_process:
+            at &= table.c.publish_state_id == key.publish
+        if not rows:
+            self._connection.execute(sa.delete(table).where(at))
+            return
+        dates = {
+            "first_obs_date": rows[0]["obs_date"],
+            "last_obs_date" if is_process else "obs_date": rows[-1]["obs_date"],
+        }
+        counts = {name: rows[-1][name] for name in names}
+        self._connection.execute(sa.update(table).where(at).values(**dates, **counts, obs_count=len(rows)))
+
+    def _note_unread(self, seen: SeenTree) -> None:
+        """Replace the works that could not be read when the tree was last seen."""
+        newest = sa.select(sa.func.max(schema.observed.c.obs_date)).where(schema.observed.c.idtree == seen.tree)
+        if self._connection.execute(newest).scalar_one() != seen.day:
+            return
+        table = schema.unread
+        self._connection.execute(sa.delete(table).where(table.c.idtree == seen.tree))
+        rows = []
+        for project, work in sorted(seen.unread):
+            project_key = self._known_key(schema.projects, "process_project", project)
+            work_key = self._known_key(schema.works, "process_work", work)
+            if project_key and work_key:
+                rows.append({"idtree": seen.tree, "process_project_id": project_key, "process_work_id": work_key})
+        if rows:
+            self._connection.execute(sa.insert(table), rows)
 
     def _add_names(self) -> None:
         for table, name, column in (
@@ -155,13 +241,13 @@ class Recorder:
         places = sa.select(host.c.idprocess_host, incoming.c.state, incoming.c.path).join_from(
             incoming, host, host.c.process_host == incoming.c.host
         )
-        self._add_trees(self._connection.execute(places.distinct()).tuples().all())
+        self._add_trees(self._connection.execute(places.distinct()).all())
 
     def _add_trees(self, places: Iterable[Any]) -> None:
         table = schema.trees
         known = set(self._connection.execute(
             sa.select(table.c.process_host_id, table.c.state, table.c.path_hash)
-        ).tuples())  # fmt: skip
+        ))  # fmt: skip
         missing = [
             {"process_host_id": host, "state": state, "path": path, "path_hash": hash_of(path)}
             for host, state, path in places
@@ -170,21 +256,26 @@ class Recorder:
         if missing:
             self._connection.execute(sa.insert(table), missing)
 
-    def _key(self, table: sa.Table, name: str, value: str) -> int:
+    def _known_key(self, table: sa.Table, name: str, value: str) -> int | None:
+        """The key of a name; None if it is not stored."""
         key = next(iter(table.primary_key))
-        known = self._connection.execute(sa.select(key).where(table.c[name] == value)).scalar()
+        return self._connection.execute(sa.select(key).where(table.c[name] == value)).scalar()
+
+    def _key(self, table: sa.Table, name: str, value: str) -> int:
+        """The key of a name, which is stored if it is not yet."""
+        known = self._known_key(table, name, value)
         if known is None:
             row = {name: value, "create_time": self._now, "update_time": self._now}
             self._connection.execute(sa.insert(table), [row])
-            known = self._connection.execute(sa.select(key).where(table.c[name] == value)).scalar_one()
-        return int(known)
+            known = self._known_key(table, name, value)
+        assert known is not None
+        return known
 
-    def _tree_key(self, host: int, tree: TreeKey) -> int | None:
+    def _tree_key(self, host: int, tree: TreeKey) -> int:
         table = schema.trees
         of_tree = (table.c.process_host_id == host) & (table.c.state == tree.state)
-        return self._connection.execute(
-            sa.select(table.c.idtree).where(of_tree, table.c.path_hash == hash_of(tree.path))
-        ).scalar()
+        query = sa.select(table.c.idtree).where(of_tree, table.c.path_hash == hash_of(tree.path))
+        return int(self._connection.execute(query).scalar_one())
 
     def _resolve(self) -> None:
         """Turn names into keys, and keep the last line of each work, tree and date."""
@@ -255,7 +346,8 @@ class Recorder:
         ranked = (
             sa.select(
                 *(column.label(name) for name, column in zip(keys, group, strict=True)),
-                row.c.obs_date, row.c.create_date, row.c.image_count, *(row.c[name] for name in OURS), row.c.idtree, newest.label("place"),
+                row.c.obs_date, row.c.create_date, row.c.image_count, *(row.c[name] for name in OURS),
+                row.c.idtree, newest.label("place"),
                 sa.func.min(row.c.obs_date).over(**window).label("first"),
                 sa.func.sum(row.c.is_new).over(**window).label("new_dates"),
             )
@@ -303,12 +395,12 @@ class Recorder:
         chosen = sa.select(*columns.values()).where(sa.true())
         upsert_select(self._connection, schema.observations, list(columns), chosen, keys, changes)
 
-    def _store_dates(self, extra: Iterable[tuple[TreeKey, date]]) -> None:
+    def _store_dates(self) -> None:
         """Compute the sums of every tree and date, and the history, anew for the dates that changed."""
         row = schema.observations
         dates = set(self._connection.execute(sa.select(resolved.c.obs_date).distinct()).scalars())
-        dates |= {day for _, day in extra}
-        pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).tuples().all()
+        dates |= {seen.day for seen in self._seen}
+        pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).all()
         seen = [{"idtree": tree, "obs_date": day, "works": 0, "image_count": 0} for tree, day in pairs]
         if seen:
             upsert(self._connection, schema.observed, seen, ("idtree", "obs_date"), {})
@@ -320,6 +412,10 @@ class Recorder:
         )  # fmt: skip
         of_publish = sa.select(row.c.obs_date, row.c.publish_state_id, sa.func.count(), sa.func.sum(row.c.image_count))
         sums = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
+        for seen_tree in self._seen:
+            table = schema.observed
+            at = (table.c.idtree == seen_tree.tree) & (table.c.obs_date == seen_tree.day)
+            self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
         for day in sorted(dates):
             for tree, at, count, images in self._connection.execute(
                 sums.where(row.c.obs_date == day).group_by(row.c.idtree, row.c.obs_date)

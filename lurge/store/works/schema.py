@@ -102,6 +102,18 @@ observations = sa.Table(
     **OPTIONS,
 )
 
+unread = sa.Table(
+    "works_unread",
+    metadata,
+    sa.Column("idtree", BigId, sa.ForeignKey(trees.c.idtree), primary_key=True, autoincrement=False),
+    sa.Column(
+        "process_project_id", BigId, sa.ForeignKey(projects.c.idprocess_project), primary_key=True, autoincrement=False
+    ),
+    sa.Column("process_work_id", BigId, sa.ForeignKey(works.c.idprocess_work), primary_key=True, autoincrement=False),
+    **OPTIONS,
+)
+"""The works that were there when their tree was last seen, but could not be read whole: they are not gone."""
+
 OURS = ("file_count", "bytes", "newest_mtime")
 
 process_work_states = sa.Table(
