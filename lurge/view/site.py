@@ -8,7 +8,6 @@ from typing import Any
 
 from lurge.config import Config
 from lurge.store.database import Database
-from lurge.store.database.limits import limited
 from lurge.view.access import Access
 from lurge.view.context import Context
 from lurge.view.pages import directories, group, groups, jobs, overview, search, tree, users, vault, works
@@ -36,5 +35,8 @@ class Site:
     @contextmanager
     def context(self, person: Person) -> Iterator[Context]:
         """One state of the database, for one page. Raises StoreError."""
-        with self.database.reading() as connection, limited(connection, QUERY_SECONDS):
+        with (
+            self.database.reading() as connection,
+            self.database.dialect.limited(connection, QUERY_SECONDS),
+        ):
             yield Context(self.config, person, connection)

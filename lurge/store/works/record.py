@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from lurge.errors import WorksError
 from lurge.model.works import Observation, TreeKey
+from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
 from lurge.store.works.schema import OURS
 
@@ -126,7 +126,7 @@ class Recorder:
         self._add_trees([(host, tree.state, tree.path)])
         place = self._tree_key(host, tree)
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
-        upsert(self._connection, schema.observed, [seen], ("idtree", "obs_date"), {})
+        self._see([seen])
         self._seen.append(SeenTree(place, day, frozenset(unread)))
 
     def finish(self) -> None:
@@ -256,6 +256,11 @@ class Recorder:
         if missing:
             self._connection.execute(sa.insert(table), missing)
 
+    def _see(self, rows: list[dict[str, Any]]) -> None:
+        """Note that trees were seen at dates, unless it is noted."""
+        statement = dialect_of(self._connection).upsert(schema.observed, ("idtree", "obs_date"), lambda new: {})
+        self._connection.execute(statement, rows)
+
     def _known_key(self, table: sa.Table, name: str, value: str) -> int | None:
         """The key of a name; None if it is not stored."""
         key = next(iter(table.primary_key))
@@ -377,7 +382,8 @@ class Recorder:
                 last: sa.case((is_newer, new[last]), else_=old[last]),
             }  # fmt: skip
 
-        upsert_select(self._connection, table, list(columns), chosen, keys, changes)
+        statement = dialect_of(self._connection).upsert(table, keys, changes, (list(columns), chosen))
+        self._connection.execute(statement)
 
     def _store_observations(self) -> None:
         row = resolved
@@ -393,7 +399,8 @@ class Recorder:
 
         # PostgreSQL and SQLite take the WHERE for a part of the conflict clause without it.
         chosen = sa.select(*columns.values()).where(sa.true())
-        upsert_select(self._connection, schema.observations, list(columns), chosen, keys, changes)
+        query = list(columns), chosen
+        self._connection.execute(dialect_of(self._connection).upsert(schema.observations, keys, changes, query))
 
     def _store_dates(self) -> None:
         """Compute the sums of every tree and date, and the history, anew for the dates that changed."""
@@ -403,7 +410,7 @@ class Recorder:
         pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).all()
         seen = [{"idtree": tree, "obs_date": day, "works": 0, "image_count": 0} for tree, day in pairs]
         if seen:
-            upsert(self._connection, schema.observed, seen, ("idtree", "obs_date"), {})
+            self._see(seen)
         of_process = sa.select(
             row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id,
             sa.func.sum(row.c.image_count), sa.func.count(), sa.literal(self._now), sa.literal(self._now),
@@ -441,40 +448,3 @@ class Recorder:
 def hash_of(path: str) -> str:
     """The SHA-256 of a path."""
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def upsert(
-    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], keys: tuple[str, ...],
-    changes: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """Insert rows; of those whose keys exist, apply changes, or leave them as they are."""
-    statement = insert_for(connection, table)
-    connection.execute(on_conflict(connection, statement, keys, lambda new: dict(changes)), rows)
-
-
-def upsert_select(
-    connection: sa.Connection, table: sa.Table, columns: list[str], query: sa.Select[Any], keys: tuple[str, ...],
-    changes: Any,
-) -> None:  # fmt: skip
-    """Insert the rows of a query; of those whose keys exist, apply changes, a function of the new row."""
-    statement = insert_for(connection, table).from_select(columns, query)
-    connection.execute(on_conflict(connection, statement, keys, changes))
-
-
-def insert_for(connection: sa.Connection, table: sa.Table) -> Any:
-    """An INSERT that has a clause for rows that exist."""
-    name = connection.dialect.name
-    if name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table) if name == "postgresql" else mysql.insert(table)
-
-
-def on_conflict(connection: sa.Connection, statement: Any, keys: tuple[str, ...], changes: Any) -> Any:
-    """The clause for rows that exist."""
-    if connection.dialect.name in ("sqlite", "postgresql"):
-        values = changes(statement.excluded)
-        if not values:
-            return statement.on_conflict_do_nothing(index_elements=list(keys))
-        return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
-    values = changes(statement.inserted) or {keys[0]: statement.table.c[keys[0]]}
-    return statement.on_duplicate_key_update(list(values.items()))
