@@ -59,9 +59,9 @@ def gather(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Count the works of trees by walking them, and store what was seen.
+    """Count the works of trees, and store what was seen.
 
-    A work that cannot be read whole is not stored, and named. The exit status is then 3.
+    The trees are walked. A work that cannot be read whole is not stored, and named. The exit status is then 3.
 
     Example: lurge works gather -s scanned /lustre/scratch119/scans
     """
@@ -81,9 +81,9 @@ def load(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Load backlogs: observations of works in CSV files, or in objects below a prefix of an S3 bucket.
+    """Load observations of works from CSV files or S3.
 
-    Each is loaded once, by its content, and whole or not at all. Lines that are malformed are counted, named, and kept
+    Of a bucket, all objects below the prefix are loaded. Each file is loaded once, by its content, and whole or not at all. Lines that are malformed are counted, named, and kept
     in a file of rejects.
 
     Example: lurge works load backlog.csv
@@ -102,7 +102,7 @@ def load(
 
 
 def list_works(
-    by: Annotated[By, typer.Option("--by", help="A row for each state, project or work.")] = By.STATE,
+    by: Annotated[By, typer.Option("--by", metavar="ROWS", help="A row for each state, project or work.")] = By.STATE,
     state: StateOption = None,
     project: Annotated[str | None, typer.Option("--project", metavar="P", help="Only this project.")] = None,
     gone: Annotated[bool, typer.Option("--gone", help="Only works that their tree does not have any more.")] = False,
@@ -111,7 +111,9 @@ def list_works(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the works and images in each state, as they were last seen.
+    """List the works and images in each state.
+
+    They are listed as their trees were last seen.
 
     Example: lurge works list --by project --state scanned
     """
@@ -143,7 +145,7 @@ def show_work(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show a work's way through the states, with dates and days in each.
+    """Show a work's way through the states.
 
     Example: lurge works show W12345
     """
@@ -189,7 +191,7 @@ def ageing(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show the works that are still in a state by the days since they were made, oldest first.
+    """Show the works still in a state, the oldest first.
 
     Example: lurge works ageing --state ReadyToProcess
     """
@@ -221,7 +223,9 @@ def moved(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show what appeared, went, moved on, grew or shrank between two dates.
+    """Show the works that changed between two dates.
+
+    They appeared, went, moved on, grew or shrank.
 
     Example: lurge works moved --since 2024-01-01
     """
@@ -241,7 +245,9 @@ def lost(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show the works that lost images from one state to the next. The exit status is 3 if there are any.
+    """Show the works that lost images on their way.
+
+    They have fewer images in a state than in the one before. The exit status is 3 if there are any.
 
     Example: lurge works lost
     """

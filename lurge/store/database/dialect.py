@@ -87,7 +87,7 @@ class Dialect(ABC):
         table: sa.Table,
         keys: Sequence[str],
         changes: Changes,
-        query: tuple[list[str], sa.Select[Any]] | None = None,
+        query: Query | None = None,
     ) -> Any:
         """Return an INSERT that changes rows whose keys exist; without changes, it leaves them.
 

@@ -135,7 +135,7 @@ class MySQL(Dialect):
         table: sa.Table,
         keys: Sequence[str],
         changes: Changes,
-        query: tuple[list[str], sa.Select[Any]] | None = None,
+        query: Query | None = None,
     ) -> Any:
         statement = self.upserting(table)
         if query:
