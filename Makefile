@@ -9,7 +9,7 @@ MINUTES ?= 3
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
-.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale clean
+.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,16 @@ bench: $(VENV)/.bench  ## time a report of 20 million records beside igzip, rapi
 bench-store: services  ## time the swap beside bulk loaders, and a volume of five million directories
 	$(BIN)/python -m benchmarks.swap
 	$(BIN)/python -m benchmarks.wide
+
+# What cannot be installed is left out of the comparison.
+$(VENV)/.bench-tree: $(VENV)/.done
+	@if [ "$$(id -u)" = 0 ] && ! sh -c 'for one in duc ncdu gdu; do command -v $$one || exit 1; done' >/dev/null; then \
+	apt-get update -q; for one in duc-nox ncdu gdu; do DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$one || true; done; fi >&2
+	@$(PIP_INSTALL) '.[bench]'
+	@touch $@
+
+bench-tree: $(VENV)/.bench-tree  ## time the tree index: building it, and questions beside DuckDB, duc, ncdu and gdu
+	$(BIN)/python -m benchmarks.tree
 
 bench-scale: $(VENV)/.run  ## simulate jobs of many ranks, checked against runs with up to 8
 	$(BIN)/python -m benchmarks.scale
