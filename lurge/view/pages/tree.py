@@ -221,7 +221,7 @@ def child_table(
     rows: list[dict[str, Any]] = [
         {
             "name": shown(child.path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, child.path),
+            "path": child.path,
             "bytes": sums.bytes,
             "share": fraction(sums.bytes or 0, total.bytes),
             "records": sums.records,
@@ -233,7 +233,8 @@ def child_table(
     ]
     rows.sort(key=lambda row: -(row[asked.area] or 0))
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"])), Column("bytes", "Size", "bytes"),
+        Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
+        Column("bytes", "Size", "bytes"),
         Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
     )  # fmt: skip
@@ -285,7 +286,7 @@ def growth_table(context: Context, index: Index, place: Directory, wanted: Filte
     rows = [
         {
             "name": shown(path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, path),
+            "path": path,
             "growth": (now.get(path, Measures()).bytes or 0) - (old.get(path, Measures()).bytes or 0),
             "bytes": now.get(path, Measures()).bytes,
             "records": now.get(path, Measures()).records - old.get(path, Measures()).records,
@@ -294,7 +295,8 @@ def growth_table(context: Context, index: Index, place: Directory, wanted: Filte
     ]
     rows.sort(key=lambda row: -int(str(row["growth"])))
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"])), Column("growth", "Growth", "growth"),
+        Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
+        Column("growth", "Growth", "growth"),
         Column("bytes", "Size now", "bytes"), Column("records", "More records", "count"),
     )  # fmt: skip
     empty = "Nothing is there, and nothing was."

@@ -177,7 +177,7 @@ def by_volume(
     found: dict[str, list[Sequence[Any]]] = {volume: [] for volume in dates}
     for day in dict.fromkeys(dates.values()):
         volumes = [volume for volume in dates if dates[volume] == day]
-        for row in connection.execute(named.where(name.in_(volumes), table.c.record_date == day)):
+        for row in connection.execute(named.where(name.in_(volumes), table.c.record_date == day)).all():
             found[row[-1]].append(row[:-1])
     for volume, day in dates.items():
         yield volume, day, found[volume]
