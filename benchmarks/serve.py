@@ -56,7 +56,7 @@ def free_port() -> int:
 
 def make_tree(folder: Path, directories: int) -> None:
     """Build the tree index of the first volume, unless it is there."""
-    if (folder / "out" / "tree").is_dir():
+    if any((folder / "out" / "tree").glob("*/*/manifest.json")):
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The addresses that `benchmarks.serve` asks for: every page, with different parameters."""
+"""Addresses that `benchmarks.serve` asks for: every page, with different parameters."""
 
 from __future__ import annotations
 

@@ -50,13 +50,14 @@ def past_error(history: Sequence[tuple[date, int]], days: int) -> int:
         if later == len(history):
             break
         first, before = history[max(number - DATES_OF_A_TREND, 0)]
-        errors.append(abs(history[later][1] - expected(used, used - before, (day - first).days, days)))
+        at, then = history[later]
+        errors.append(abs(then - expected(used, used - before, (day - first).days, (at - day).days)))
     if len(errors) < LEAST_TESTS:
         return 0
     return sorted(errors)[int(len(errors) * 0.9)] if len(errors) > 1 else errors[0]
 
 
 def expected(used: int, growth: int, since: int, days: int) -> int:
-    """What `Trend.expected` rounds to, without fractions. growth: in the last `since` days."""
+    """The rounded use of `Trend.expected`, without fractions. growth: in the last `since` days."""
     whole, rest = divmod(max(used * since + growth * days, 0), since)
     return whole + (2 * rest > since or (2 * rest == since and whole % 2 == 1))

@@ -72,4 +72,4 @@ class Footers:
 
 
 FOOTERS = Footers()
-"""Those of this process."""
+"""The footers of this process."""
