@@ -5,7 +5,8 @@
 
 Measures the time until the server accepts connections, the first page, each page with different parameters one request
 after the other, and all pages asked for by many clients at once. The time of a request is that of its client, on the
-same machine. Half of the directories of the tree lie side by side in their base directory, half in three more levels.
+same machine. CPU is the mean processor time of the server for a request, which other programs disturb less. Half of the
+directories of the tree lie side by side in their base directory, half in three more levels.
 """
 
 from __future__ import annotations
@@ -113,6 +114,11 @@ class Server:
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM"))
 
+    def cpu_seconds(self) -> float:
+        """The processor time that it used so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
@@ -137,6 +143,7 @@ class Times:
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {name: [] for name in PAGES}
         self.lengths: dict[str, int] = dict.fromkeys(PAGES, 0)
+        self.cpu: dict[str, float] = dict.fromkeys(PAGES, 0.0)
         self.errors: list[str] = []
 
     def add(self, name: str, address: str, answer: tuple[float, int, int]) -> None:
@@ -155,8 +162,10 @@ class Times:
 def one_after_the_other(server: Server, visits: Visits, requests: int) -> Times:
     times, connection = Times(), server.connect()
     for name in PAGES:
+        before = server.cpu_seconds()
         for address in itertools.islice(visits.of(name), requests):
             times.add(name, address, ask(connection, address))
+        times.cpu[name] = (server.cpu_seconds() - before) / requests
     return times
 
 
@@ -199,10 +208,11 @@ def measure(folder: Path, visits: Visits, requests: int, clients: int) -> None:
         print(f"{rate:.0f} requests/s with {clients} clients; errors: {len(alone.errors)}, {len(together.errors)}")
         for error in dict.fromkeys([*alone.errors[:5], *together.errors[:5]]):
             print(f"    {error}")
-        print(f"{GOALS}\n\n| page | KiB | median ms | 95 % ms | longest ms | {clients} clients: median ms | 95 % ms |")
-        print("|---|--:|--:|--:|--:|--:|--:|")
+        print(f"{GOALS}\n")
+        print(f"| page | KiB | CPU ms | median | 95 % | longest | {clients} clients: median | 95 % |")
+        print("|---|--:|--:|--:|--:|--:|--:|--:|")
         for name in PAGES:
-            row = [alone.percentile(name, part) for part in (0.5, 0.95, 1)]
+            row = [1000 * alone.cpu[name], *(alone.percentile(name, part) for part in (0.5, 0.95, 1))]
             row += [together.percentile(name, part) for part in (0.5, 0.95)]
             print(f"| {name} | {alone.lengths[name] >> 10} | {' | '.join(f'{value:,.0f}' for value in row)} |")
     finally:
