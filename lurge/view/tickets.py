@@ -57,7 +57,7 @@ def all_tickets(directory: Path) -> Iterator[Ticket]:
         return
     for name in names:
         try:
-            state = TicketFiles(directory, name).document.stat()
+            state = directory.joinpath(name, f"{name}.json").stat()
         except OSError:
             continue
         ticket = read_ticket(directory, name, (state.st_ino, state.st_ctime_ns, state.st_size))
