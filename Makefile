@@ -35,7 +35,7 @@ $(VENV)/.done: $(VENV)/.lint
 
 setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything else
 
-run: $(VENV)/.run  ## scan two trees of this machine and report on them with 4 ranks
+run: $(VENV)/.run  ## scan two trees of this machine, report on them with 4 ranks, and look at one
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
 
 $(VENV)/.services: $(VENV)/.done

@@ -34,6 +34,9 @@ from lurge.view.status import add_status
 from lurge.view.table import MOST_ROWS
 from lurge.view.view import Page, View
 
+FOR_ALL_SEEING = ("jobs", "works")
+"""Pages of the menu that are not divided by group."""
+
 THREADS = 8
 """Views that are made at a time; more requests wait."""
 
@@ -164,7 +167,7 @@ def add_page(app: FastAPI, site: Site, page: Page[Any]) -> None:
             first = error.errors()[0]
             raise HTTPException(400, f"{first['loc'][0] if first['loc'] else ''}: {first['msg']}") from error
         view = view_of(person, asked)
-        shown = [one for one in menu if person.sees_all or one.name != "jobs"]
+        shown = [one for one in menu if person.sees_all or one.name not in FOR_ALL_SEEING]
         frame = Frame(site.config.serve.title, root, person, shown, site.access.has_sessions)
         return HTMLResponse(render(frame, page, asked, view))
 

@@ -155,6 +155,20 @@ class Index:
         holding = sums.columns["records"] > 0
         return (table, sums) if holding.all() else (table.filter(holding), sums.where(holding))
 
+    def child_ages(self, directory: Directory, wanted: Filter) -> dict[bytes, int]:
+        """The age bin that holds most bytes of each child, by its path; without children that hold no byte."""
+        row, depth = directory.row, directory.depth + 1
+        names = ("path", "first_usage", "usage_rows")
+        table = self._files.rows(DIRECTORIES, depth, row["first_child"], row["children"], names)
+        if table is None:
+            return {}
+        counts = table["usage_rows"].to_numpy()
+        start, count = table["first_usage"][0].as_py(), counts.sum().item()
+        usage = Usage(self._files, (USAGE, depth, start, count), wanted)
+        sizes = usage.sizes_by_age(np.repeat(np.arange(len(counts)), counts)[usage.matching], len(counts))
+        most = zip(table["path"].to_pylist(), sizes.argmax(axis=0).tolist(), sizes.max(axis=0).tolist(), strict=True)
+        return {path: wanted.first_age + age for path, age, size in most if size}
+
     def usage(self, directory: Directory, wanted: Filter, own: bool = False) -> Usage:
         """The rows of usage that match a filter, of a directory with all below, or of its own records."""
         place = self._usage_place(directory, own)
