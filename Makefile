@@ -9,7 +9,7 @@ MINUTES ?= 3
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
 
-.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean
+.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,11 @@ bench-tree: $(VENV)/.bench-tree  ## time the tree index: building it, and questi
 
 bench-scale: $(VENV)/.run  ## simulate jobs of many ranks, checked against runs with up to 8
 	$(BIN)/python -m benchmarks.scale
+
+bench-serve: services  ## time the pages with 8 months of history and 5 million directories, for 50 clients
+	@$(PIP_INSTALL) '.[serve]'
+	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.serve --mariadb
 
 clean:  ## remove the virtual environment and what `make run` wrote
 	rm -rf $(VENV) $(DEMO)

@@ -223,7 +223,7 @@ def child_table(index: Index, children: Children, total: Measures, asked: AskedT
     rows: list[dict[str, Any]] = [
         {
             "name": shown(child.path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, child.path),
+            "path": child.path,
             "bytes": sums.bytes,
             "share": fraction(sums.bytes or 0, total.bytes),
             "records": sums.records,
@@ -235,7 +235,8 @@ def child_table(index: Index, children: Children, total: Measures, asked: AskedT
     ]
     rows.sort(key=lambda row: -(row[asked.area] or 0))
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"])), Column("bytes", "Size", "bytes"),
+        Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
+        Column("bytes", "Size", "bytes"),
         Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
     )  # fmt: skip
@@ -298,7 +299,7 @@ def growth_table(index: Index, children: Children, before: Mapping[bytes, int], 
     rows = [
         {
             "name": shown(path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, path) if path in now else "",
+            "path": path,
             "growth": now.get(path, 0) - before.get(path, 0),
             "bytes": now.get(path, 0),
         }
@@ -306,7 +307,8 @@ def growth_table(index: Index, children: Children, before: Mapping[bytes, int], 
     ]
     rows.sort(key=growth_of, reverse=True)
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"]) or None),
+        Column("name", "Directory",
+               link=lambda row: to_child(index, asked, row["path"]) if row["path"] in now else None),
         Column("growth", "Growth", "growth"), Column("bytes", "Size now", "bytes"),
     )  # fmt: skip
     empty = "Nothing is there, and nothing was."
