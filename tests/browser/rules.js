@@ -69,10 +69,14 @@
   }
   // Who cannot scroll with a mouse needs an element that takes the focus.
   for (const element of all("main *")) {
-    const style = getComputedStyle(element);
-    const scrolls = style.overflowX === "auto" && element.scrollWidth > element.clientWidth;
-    need(!scrolls || element.tabIndex === 0, "an element that scrolls takes the focus", element);
+    const { overflowX, overflowY } = getComputedStyle(element);
+    const scrolls =
+      (overflowX === "auto" && element.scrollWidth > element.clientWidth) ||
+      (overflowY === "auto" && element.scrollHeight > element.clientHeight);
+    need(!scrolls || element.tabIndex === 0 || element.querySelector("a[href]"), "an element that scrolls takes the focus", element);
   }
+  const regions = all("[role=region], section[aria-labelledby]").map(nameOf);
+  need(new Set(regions).size === regions.length, "each region has a name of its own");
 
   const numbers = (colour) => {
     const parts = colour.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0, 0];

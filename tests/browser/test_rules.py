@@ -10,7 +10,8 @@ BAD = """<!doctype html><html><head><title></title></head><body>
 <p style="background: #000"><span style="color: rgba(255, 255, 255, .3)">faint</span></p>
 <main><input placeholder="name" style="height: 20px"><label for="nothing">name</label><button></button>
 <a href="/"></a><div role="img"></div><table><tr><th></th></tr></table><p tabindex="1" aria-sort="up">first</p>
-<div style="overflow-x: auto; width: 50px">a_very_long_word_that_scrolls</div></main><main></main><nav></nav><nav></nav>
+<div style="overflow-x: auto; width: 50px">a_very_long_word_that_scrolls</div>
+<div role="region" aria-label="rows"></div><div role="region" aria-label="rows"></div></main><main></main><nav></nav><nav></nav>
 </body></html>"""
 RULES = (
     "the page has a language",
@@ -26,6 +27,7 @@ RULES = (
     "a link or button has a name: <a",
     "an image, region or navigation has a name",
     "each navigation has a name of its own",
+    "each region has a name of its own",
     "a table has headings",
     "a table has a name",
     "a heading of a table has a scope",
