@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 RANKS ?= 4
 MINUTES ?= 3
+PORT ?= 8080
 
-SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales
-PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck
+SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
+PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve
+.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +26,11 @@ $(VENV)/.run: setup.cfg pyproject.toml
 	@$(PIP_INSTALL) '.[mpi]'
 	@touch $@
 
-$(VENV)/.lint: $(VENV)/.run
+$(VENV)/.serve: $(VENV)/.run
+	@$(PIP_INSTALL) '.[serve]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.serve
 	@$(PIP_INSTALL) '.[lint]'
 	@touch $@
 
@@ -37,6 +42,10 @@ setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything e
 
 run: $(VENV)/.run  ## scan two trees of this machine, report on them with 4 ranks, and look at one
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
+
+serve: $(VENV)/.serve  ## show what `make run` reported as pages, at PORT
+	@[ -e $(DEMO)/lurge.toml ] || $(MAKE) --no-print-directory run
+	$(BIN)/lurge serve --config $(DEMO)/lurge.toml --port $(PORT)
 
 $(VENV)/.services: $(VENV)/.done
 	@if PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)" sh -c 'for one in $(PROGRAMS); do command -v $$one || exit 1; done' >/dev/null; then :; \
@@ -62,6 +71,9 @@ lint: $(VENV)/.lint  ## check style, types and the generated documents
 
 docs: $(VENV)/.run  ## write the generated documents
 	$(BIN)/python -m docs.generate
+
+screenshots: services  ## take the pictures of docs/pages.md, of synthetic data
+	$(BIN)/python -m docs.screenshots
 
 night: services  ## rehearse ten nights with real servers, some of which die
 	$(BIN)/python -m tests.night

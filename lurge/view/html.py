@@ -16,7 +16,7 @@ from lurge.display import display
 from lurge.model.sizes import human_size
 from lurge.view.columns import LEVELS
 from lurge.view.person import Person
-from lurge.view.table import Column, Table
+from lurge.view.table import Column, Row, Table
 from lurge.view.view import Asked, Page, View, address
 
 SIZES_OF_PAGE = (10, 25, 50, 100)
@@ -28,7 +28,7 @@ def environment() -> Environment:
     """The templates. Everything is escaped."""
     made = Environment(loader=PackageLoader("lurge.view"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     made.filters["text"] = display
-    made.globals.update(shown=shown, exact=exact, level_name=LEVELS.get, missing=MISSING)
+    made.globals.update(shown=shown, exact=exact, kind_class=kind_class, level_of=level_of, percent=percent)
     return made
 
 
@@ -59,6 +59,25 @@ def exact(value: Any, kind: str) -> str | None:
     return f"{value:,} bytes" if kind != "share" else f"{value:.6%}"
 
 
+def kind_class(column: Column) -> str:
+    """The class of the cells of a column."""
+    if column.kind == "text":
+        return "name"
+    return "number" if column.is_number and column.kind != "level" else "plain"
+
+
+def level_of(row: Row, column: Column) -> int | None:
+    """The level in whose colour a cell is shown; None for that of other text."""
+    if column.kind == "level":
+        return row.get(column.name)
+    return column.level(row) if column.level else None
+
+
+def percent(share: float) -> float:
+    """The length of a bar."""
+    return round(min(max(share, 0), 1) * 100, 2)
+
+
 @dataclass(frozen=True)
 class Input:
     """An element of a form. options: the values to choose from; empty for a free text."""
@@ -72,7 +91,7 @@ class Input:
 
 
 def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) -> list[Input]:
-    """The form of a page, with the values that were asked for."""
+    """The form of a page, with the values that were asked for. Its other parameters are `kept`."""
     made = []
     for name in page.form:
         field = page.asked.model_fields[name]
@@ -85,6 +104,17 @@ def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) 
             options.append(text)
         made.append(Input(name, label, field.description or "", text, kind, options if len(options) > 1 else ()))
     return made
+
+
+def kept(page: Page[Any], asked: Asked) -> dict[str, Any]:
+    """The parameters that a form does not change."""
+    return {name: value for name, value in asked.chosen().items() if name not in (*page.form, "page")}
+
+
+def filtered(form: Sequence[Input], asked: Asked) -> list[str]:
+    """The names of the filters that are set."""
+    chosen = asked.chosen()
+    return [one.label for one in form if chosen.get(one.name) not in (None, "")]
 
 
 def literal_of(field: FieldInfo) -> tuple[Any, ...]:
@@ -105,6 +135,10 @@ class Links:
     def same(self, **changes: Any) -> str:
         """This page with some parameters changed."""
         return self.to(address(self._page.path, **{**self._asked.chosen(), **changes}))
+
+    def cleared(self) -> str:
+        """This page without filters."""
+        return self.to(address(self._page.path, **kept(self._page, self._asked)))
 
     def sorted_by(self, column: Column) -> str:
         """This page sorted by a column; numbers begin with the largest, and a second time turns the order round."""
@@ -136,10 +170,11 @@ class Frame:
 
 def render(frame: Frame, page: Page[Any], asked: Asked, view: View) -> str:
     """A whole page."""
+    form = inputs(page, asked, view.choices) if view.has_form else []
     return environment().get_template(page.template).render(
         site_title=frame.title, page=page, asked=asked, view=view, person=frame.person, menu=frame.menu,
-        links=Links(frame.root, page, asked), inputs=inputs(page, asked, view.choices), sizes=SIZES_OF_PAGE,
-        can_sign_out=frame.can_sign_out,
+        links=Links(frame.root, page, asked), inputs=form, filtered=filtered(form, asked), kept=kept(page, asked),
+        sizes=SIZES_OF_PAGE, can_sign_out=frame.can_sign_out,
     )  # fmt: skip
 
 

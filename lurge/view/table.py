@@ -28,13 +28,14 @@ MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Column:
-    """A column. link: the address that a cell leads to, from its row."""
+    """A column. From a row: link, the address that its cell leads to; level, the colour of its cell, 1 to 3."""
 
     name: str
     title: str
     kind: Kind = "text"
     link: Callable[[Row], str | None] | None = field(default=None, compare=False)
     help: str = ""
+    level: Callable[[Row], int | None] | None = field(default=None, compare=False)
 
     @property
     def is_number(self) -> bool:

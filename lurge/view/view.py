@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lurge.view.figures import escaped
 from lurge.view.table import MOST_ROWS, Kind, Order, Table
 
 if TYPE_CHECKING:
@@ -52,10 +53,19 @@ class Plot:
     label: str
     figure: Mapping[str, Any]
 
+    @property
+    def escaped(self) -> Any:
+        """The figure whose names plotly shows as they are."""
+        return escaped(self.figure)
+
 
 @dataclass
 class View:
-    """What a page shows. sentences: what matters most, in words. crumbs: (name, address) of what is above."""
+    """What a page shows.
+
+    sentences: what matters most, in words. crumbs: (name, address) of what is above. choices: the values of filters
+    that people choose from. has_form: whether the filters of the page change anything here.
+    """
 
     title: str
     sentences: list[str] = field(default_factory=list)
@@ -64,6 +74,7 @@ class View:
     tables: list[Table] = field(default_factory=list)
     crumbs: list[tuple[str, str]] = field(default_factory=list)
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    has_form: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The view for programs."""
@@ -74,7 +85,7 @@ class View:
             "sentences": self.sentences,
             "facts": {fact.name: plain(fact.value) for fact in self.facts},
             "tables": {table.name: table.as_json() for table in self.tables},
-            "plots": {plot.name: plot.figure for plot in self.plots},
+            "plots": {plot.name: plot.escaped for plot in self.plots},
         }
 
 

@@ -26,7 +26,12 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("target", "extras"),
-    [("run", {"mpi"}), ("lint", {"mpi", "lint"}), ("setup", {"mpi", "lint", "ldap", "s3", "test"})],
+    [
+        ("run", {"mpi"}),
+        ("serve", {"mpi", "serve"}),
+        ("lint", {"mpi", "serve", "lint"}),
+        ("setup", {"mpi", "serve", "lint", "ldap", "s3", "test"}),
+    ],
 )
 def test_a_target_installs_what_it_needs(tmp_path: Path, target: str, extras: set[str]) -> None:
     done = make("--dry-run", target, f"VENV={tmp_path}/venv")
@@ -43,7 +48,7 @@ def test_what_cannot_be_installed_is_skipped_but_not_in_ci(tmp_path: Path) -> No
     for name, text in (("apt-get", "exit 100"), ("pip", 'case "$*" in *mysql*) exit 1 ;; esac')):
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
-    for stamp in (".run", ".lint", ".done"):
+    for stamp in (".run", ".serve", ".lint", ".done"):
         (tmp_path / "venv" / stamp).touch()
     words = ("services", f"VENV={tmp_path}/venv", "PROGRAMS=lurge-no-such-program")
     path = f"{programs}:{os.environ['PATH']}"

@@ -67,6 +67,7 @@ def inspect(context: Context, asked: AskedDirectories) -> View:
         sentences=["A file counts in every filetype that matches its name."],
         tables=[Table("directories", "Directories", columns, rows, total, order=order)],
         crumbs=[("Directories", "/directories"), (asked.volume, address("/directories", volume=asked.volume))],
+        has_form=False,
     )
 
 

@@ -146,14 +146,14 @@ def directory_table(total: GroupTotal, asked: AskedGroup) -> Table:
 
 
 def kind_tables(context: Context, volumes: list[str], key: int) -> Iterator[Table]:
-    columns = (
-        Column("name", "", "text"),
-        Column("size", "Size", "bytes"),
-        Column("directories", "Directories", "count"),
-    )
+    sums = (Column("size", "Size", "bytes"), Column("directories", "Directories", "count"))
     types = sorted(filetype_uses(context.connection, volumes, key), key=lambda kind: -kind.size)
     ages = age_uses(context.connection, volumes, key)
-    for name, title, kinds in (("filetypes", "Filetypes", types), ("ages", "Ages of directories", ages)):
+    for name, title, one, kinds in (
+        ("filetypes", "Filetypes", "Filetype", types),
+        ("ages", "Ages of directories", "Age", ages),
+    ):
+        columns = (Column("name", one), *sums)
         yield table_of(name, title, columns, [kind._asdict() for kind in kinds], Order(size=100))
 
 

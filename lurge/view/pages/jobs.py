@@ -47,7 +47,7 @@ def to_job(row: Row) -> str | None:
 COLUMNS = (
     Column("begun", "Begun (UTC)"),
     Column("job", "Job", link=to_job),
-    Column("status", "Status"),
+    Column("status", "Status", level=lambda row: {"success": 1, "failure": 3, "died": 3}.get(row["status"])),
     Column("seconds", "Seconds", "count"),
     Column("failed", "Failed volumes"),
     Column("error", "Last error"),

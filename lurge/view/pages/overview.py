@@ -38,7 +38,7 @@ def make(context: Context, asked: Asked) -> View:
     )
     used = sum(row["used"] + row["outside"] for row in rows)
     states = volume_rows(context, rows)
-    old = [row["volume"] for row in states if row["age"] is None or row["age"] > context.config.serve.expected_days]
+    old = [row["volume"] for row in states if row["is_old"]]
     view = View(
         context.config.serve.title,
         sentences=[
@@ -80,13 +80,13 @@ def short(name: str, title: str, columns: tuple[Column, ...], rows: Sequence[Row
 VOLUMES_OF_SOME = (
     VOLUME,
     Column("record_date", "Newest", "date"),
-    Column("freshness", "Freshness"),
+    Column("freshness", "Freshness", level=lambda row: 3 if row["is_old"] else 1),
     Column("used", "Used", "bytes"),
 )
 VOLUMES = (
     *VOLUMES_OF_SOME,
     Column("records", "Records", "count"),
-    Column("adds_up", "Adds up"),
+    Column("adds_up", "Adds up", level=lambda row: None if row.get("adds_up") in (None, "yes") else 3),
     Column("rejected", "Rejected lines", "count"),
     Column("unattributed", "Unattributed", "bytes", help="Outside base directories"),
 )
@@ -104,7 +104,7 @@ def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             "volume": name,
             "record_date": day,
-            "age": (context.today - day).days if day else None,
+            "is_old": day is None or (context.today - day).days > context.config.serve.expected_days,
             "freshness": age_in_words(day, context.today, context.config.serve.expected_days),
             "used": used[name],
         }

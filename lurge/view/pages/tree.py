@@ -132,6 +132,7 @@ def volumes(context: Context) -> View:
         "Tree",
         sentences=[error.message for error in errors] if context.person.sees_all else [],
         tables=[table_of("volumes", "Volumes", columns, rows, Order(size=1000), empty)],
+        has_form=False,
     )
 
 

@@ -1,8 +1,24 @@
 // Draws each figure of a page with plotly, in the colours of the page.
 "use strict";
 
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
 /** @param {string} name @returns {string} the value of a colour of the page */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/**
+ * Divide bytes on the vertical axis by the largest unit that they reach: plotly knows no binary units.
+ * @param {object[]} data @param {object} axis
+ */
+function inUnits(data, axis) {
+  const title = (axis && axis.title && axis.title.text) || "";
+  if (!/^bytes\b/.test(title)) return;
+  const largest = Math.max(1, ...data.flatMap((trace) => trace.y.map(Number)));
+  const unit = Math.min(Math.floor(Math.log2(largest) / 10), UNITS.length - 1);
+  for (const trace of data) trace.y = trace.y.map((bytes) => (bytes === null ? null : bytes / 1024 ** unit));
+  axis.title.text = title.replace("bytes", UNITS[unit]);
+  axis.hoverformat = ",.2f";
+}
 
 /** @param {HTMLElement} figure */
 function draw(figure) {
@@ -10,17 +26,22 @@ function draw(figure) {
   figure.classList.add("drawn");
   const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
+  inUnits(data, layout.yaxis);
   const themed = {
     ...layout,
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
+    colorway: ["--accent", "--warn", "--soft", "--ok", "--bad"].map(colour),
     font: { color: colour("--text"), family: "system-ui, sans-serif" },
-    margin: { t: 16, r: 16, b: 48, l: 64, ...layout.margin },
+    margin: { t: 16, r: 16, b: 40, l: 48, ...layout.margin },
     xaxis: { ...axis, ...layout.xaxis },
     yaxis: { ...axis, ...layout.yaxis },
     legend: { orientation: "h" },
+    // A finger moves the page, not the plot.
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
   };
-  Plotly.newPlot(canvas, data, themed, { responsive: true, displaylogo: false });
+  // The buttons of plotly take the focus while they are invisible. A double click shows the whole plot again.
+  Plotly.newPlot(canvas, data, themed, { responsive: true, displayModeBar: false });
   canvas.on("plotly_click", (event) => {
     const target = event.points[0] && event.points[0].customdata;
     if (typeof target === "string" && target.startsWith("/")) {
