@@ -41,7 +41,9 @@ class WorksConfig(Section):
     )
     published: PublishedConfig = Field(default_factory=dict, validate_default=True)
     rejects: RelativePath = in_reports("works-rejects", "Directory of lines of backlogs that could not be loaded.")
-    trees: Annotated[tuple[WorksTree, ...], BeforeValidator(lambda rows: tuple(rows))] = Field((), strict=False)
+    trees: Annotated[tuple[WorksTree, ...], BeforeValidator(tuple)] = Field(
+        (), strict=False, description="The trees that `lurge works gather` walks."
+    )
 
     @model_validator(mode="after")
     def _know_states(self) -> WorksConfig:

@@ -21,7 +21,9 @@ from lurge.errors import ConfigError
 from tests.site import run_lurge
 
 NEEDED = ("dumps", "quotas")
-NEEDED_FILES = ("some.basedirs", "my.cnf", "ca.pem", "jobs.json", "db.txt", "ldap.txt", "groups.tsv", "users.tsv")
+NEEDED_FILES = (
+    "some.basedirs", "my.cnf", "ca.pem", "jobs.json", "db.txt", "ldap.txt", "oidc.txt", "groups.tsv", "users.tsv",
+)  # fmt: skip
 
 
 @pytest.fixture
