@@ -157,7 +157,7 @@ def main() -> None:
     add("--eras", default="6.4,5.0", help="eras to compare, separated by commas; empty for none")
     add("--directories", type=int, default=wide.DIRECTORIES, help="directories of the wide world; 0 for none")
     add("--files", type=int, default=200_000, help="files of the live tree")
-    add("--questions", type=int, default=50, help="directories of each kind to ask about")
+    add("--questions", type=int, default=30, help="directories of each kind to ask about")
     add("--runs", type=int, default=3, help="runs of each report and program; of reports of the wide world 1")
     add("--rounds", type=int, default=2, help="times that each question is asked and timed")
     add("--folder", type=Path, help="folder of the worlds; missing worlds are created there")
