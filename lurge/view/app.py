@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,6 +41,9 @@ FOR_ALL_SEEING = ("jobs", "works")
 THREADS = 8
 """Views that are made at a time; more requests wait."""
 
+WARM_SECONDS = 1
+"""Time to prepare before the server listens. If the database is slow, it prepares the rest meanwhile."""
+
 log = logging.getLogger(__name__)
 
 KEPT = {"Cache-Control": "public, max-age=86400"}
@@ -54,7 +58,8 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        await anyio.to_thread.run_sync(warm, site)
+        with anyio.move_on_after(WARM_SECONDS):
+            await anyio.to_thread.run_sync(warm, site, abandon_on_cancel=True)
         yield
         site.database.close()
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lurge.display import display
 
@@ -18,6 +18,7 @@ Kind = Literal["text", "bytes", "count", "share", "days", "date", "level", "grow
 """Kinds of columns: `bytes` and `growth` are in bytes, `share` is a fraction, `days` a number, `level` 1 to 3."""
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 NUMBERS = frozenset({"bytes", "count", "days", "level", "growth"})
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a cell that a spreadsheet would take for a formula."""
@@ -132,16 +133,18 @@ def cell(value: Any) -> Any:
     return plain(value)
 
 
-def sorted_rows(rows: Iterable[Row], order: Order, columns: Sequence[Column]) -> list[Row]:
-    """Rows in the order that is asked for, if it is one of their columns; rows without a value come last."""
-    listed = list(rows)
+def in_order(things: Iterable[T], order: Order, columns: Sequence[Column], cell: Callable[[T, str], Any]) -> list[T]:
+    """Things in the order that is asked for, if it is one of the columns; those without a value come last.
+
+    cell: the value of a thing in a column.
+    """
+    listed = list(things)
     if order.column not in {column.name for column in columns}:
         return listed
-    name = order.column
-    known = [row for row in listed if row.get(name) is not None]
-    unknown = [row for row in listed if row.get(name) is None]
-    known.sort(key=lambda row: sort_key(row[name]), reverse=order.is_descending)
-    return known + unknown
+    valued = [(cell(thing, order.column), thing) for thing in listed]
+    known = [pair for pair in valued if pair[0] is not None]
+    known.sort(key=lambda pair: sort_key(pair[0]), reverse=order.is_descending)
+    return [thing for _, thing in known] + [thing for value, thing in valued if value is None]
 
 
 def sort_key(value: Any) -> Any:
@@ -152,6 +155,17 @@ def table_of(
     name: str, title: str, columns: Sequence[Column], rows: Iterable[Row], order: Order, empty: str = "Nothing to show."
 ) -> Table:
     """A table of rows that are all in memory: sorted, and the page that is asked for."""
-    listed = sorted_rows(rows, order, columns)
+    listed = in_order(rows, order, columns, lambda row, column: row.get(column))
     part = listed[order.start : order.start + order.size]
     return Table(name, title, columns, part, len(listed), empty, order)
+
+
+def table_of_things(
+    name: str, title: str, columns: Sequence[Column], things: Iterable[T], cells: Mapping[str, Callable[[T], Any]],
+    order: Order, empty: str,
+) -> Table:  # fmt: skip
+    """The same of things of which only those that are asked for become rows. cells: values of a row, by their names."""
+    listed = in_order(things, order, columns, lambda thing, column: cells[column](thing))
+    part = listed[order.start : order.start + order.size]
+    rows = [{key: cell(thing) for key, cell in cells.items()} for thing in part]
+    return Table(name, title, columns, rows, len(listed), empty, order)

@@ -96,6 +96,7 @@ lustre_usage = sa.Table(
     is_capped(),
     sa.Index(None, "base_directory_id", "record_date"),
     sa.Index(None, "unix_id", "base_directory_id", "record_date"),
+    sa.Index("ix_lustre_usage_history", "unix_id", "base_directory_id", "record_date", "used", "quota"),
     sa.Index(None, "record_date"),
     **OPTIONS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ from lurge.store.tree.usage import Filter
 from lurge.store.usage.read.pages import kept_below
 from lurge.view.columns import fraction, group_address, user_address
 from lurge.view.context import Context
-from lurge.view.table import ALL, Column, Order, Row, Table, table_of
+from lurge.view.table import ALL, Column, Order, Row, Table, table_of, table_of_things
 from lurge.view.treemap import Children, Drawing, Growth, treemap
 from lurge.view.view import Asked, Fact, Page, View, address
 
@@ -221,27 +221,25 @@ def drawing_of(index: Index, asked: AskedTree) -> Drawing:
 
 def child_table(index: Index, children: Children, total: Measures, asked: AskedTree) -> Table:
     """The directories in a directory."""
-    rows: list[dict[str, Any]] = [
-        {
-            "name": shown(child.path.rpartition(b"/")[2]) + "/",
-            "path": child.path,
-            "bytes": sums.bytes,
-            "share": fraction(sums.bytes or 0, total.bytes),
-            "records": sums.records,
-            "files": sums.files,
-            "newest_change": day_of(sums.newest_mtime),
-            "newest_access": day_of(sums.newest_atime),
-        }
-        for child, sums in children
-    ]
-    rows.sort(key=lambda row: -(row[asked.area] or 0))
+    cells: dict[str, Callable[[tuple[Directory, Measures]], Any]] = {
+        "name": lambda child: shown(child[0].path.rpartition(b"/")[2]) + "/",
+        "path": lambda child: child[0].path,
+        "bytes": lambda child: child[1].bytes,
+        "share": lambda child: fraction(child[1].bytes or 0, total.bytes),
+        "records": lambda child: child[1].records,
+        "files": lambda child: child[1].files,
+        "newest_change": lambda child: day_of(child[1].newest_mtime),
+        "newest_access": lambda child: day_of(child[1].newest_atime),
+    }
+    largest = sorted(children, key=lambda child: -(cells[asked.area](child) or 0))
     columns = (
         Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
         Column("bytes", "Size", "bytes"),
         Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
     )  # fmt: skip
-    return table_of("children", "Directories", columns, rows, asked.order, "No directory in it matches.")
+    empty = "No directory in it matches."
+    return table_of_things("children", "Directories", columns, largest, cells, asked.order, empty)
 
 
 def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str, total: Measures) -> Table:

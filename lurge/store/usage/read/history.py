@@ -52,10 +52,7 @@ def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int
     """Return the use of volumes by a group, with its quota. It is 0 at dates of lurge without a row of the group."""
     usage, outside, summary = schema.lustre_usage, schema.unattributed_usage, schema.volume_summary
     names = {key: name for name, key in keys.items()}
-    of_bases = usage.c.base_directory_id.in_(
-        sa.select(schema.base_directory.c.base_directory_id).where(schema.base_directory.c.volume_id.in_(names))
-    )
-    sums = dated_sums(connection, of_bases & (usage.c.unix_id == group))
+    sums = dated_sums(connection, schema.base_directory.c.volume_id.in_(names) & (usage.c.unix_id == group))
     rows = sa.select(outside.c.volume_id, outside.c.record_date, outside.c.used)
     others = connection.execute(rows.where(outside.c.volume_id.in_(names), outside.c.group_id == group)).all()
     used_volumes = {row[0] for row in (*sums, *others)}
@@ -79,8 +76,8 @@ def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> 
     """Return (key of the volume, date, use, largest quota) of some group usage. Equal rows count once."""
     usage, base = schema.lustre_usage, schema.base_directory
     columns = (usage.c.record_date, usage.c.base_directory_id, usage.c.unix_id, usage.c.used, usage.c.quota)
-    rows = sa.select(*columns).where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
-    query = sa.select(base.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
-    joined_rows = query.join_from(rows, base, base.c.base_directory_id == rows.c.base_directory_id)
-    grouped = connection.execute(joined_rows.group_by(base.c.volume_id, rows.c.record_date))
+    known = sa.select(base.c.volume_id, *columns).join_from(usage, base)
+    rows = known.where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
+    query = sa.select(rows.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
+    grouped = connection.execute(query.group_by(rows.c.volume_id, rows.c.record_date))
     return [(key, day, joined(high, low), quota) for key, day, high, low, quota in grouped]
