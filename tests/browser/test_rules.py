@@ -11,7 +11,8 @@ BAD = """<!doctype html><html><head><title></title></head><body>
 <main><input placeholder="name" style="height: 20px"><label for="nothing">name</label><button></button>
 <a href="/"></a><div role="img"></div><table><tr><th></th></tr></table><p tabindex="1" aria-sort="up">first</p>
 <div style="overflow-x: auto; width: 50px">a_very_long_word_that_scrolls</div>
-<div role="region" aria-label="rows"></div><div role="region" aria-label="rows"></div></main><main></main><nav></nav><nav></nav>
+<div role="region" aria-label="rows"></div><div role="region" aria-label="rows"></div></main>
+<main></main><nav></nav><nav></nav>
 </body></html>"""
 RULES = (
     "the page has a language",
