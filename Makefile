@@ -10,7 +10,7 @@ PORT ?= 8080
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run serve test constraints lint docs screenshots night soak attack bench bench-store bench-scale clean
+.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ $(VENV)/.done: $(VENV)/.lint
 
 setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything else
 
-run: $(VENV)/.run  ## scan two trees of this machine and report on them with 4 ranks
+run: $(VENV)/.run  ## scan two trees of this machine, report on them with 4 ranks, and look at one
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
 
 serve: $(VENV)/.serve  ## show what `make run` reported as pages, at PORT
@@ -98,8 +98,23 @@ bench-store: services  ## time the swap beside bulk loaders, and a volume of fiv
 	$(BIN)/python -m benchmarks.swap
 	$(BIN)/python -m benchmarks.wide
 
+# What cannot be installed is left out of the comparison.
+$(VENV)/.bench-tree: $(VENV)/.done
+	@if [ "$$(id -u)" = 0 ] && ! sh -c 'for one in duc ncdu gdu; do command -v $$one || exit 1; done' >/dev/null; then \
+	apt-get update -q; for one in duc-nox ncdu gdu; do DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$one || true; done; fi >&2
+	@$(PIP_INSTALL) '.[bench]'
+	@touch $@
+
+bench-tree: $(VENV)/.bench-tree  ## time the tree index: building it, and questions beside DuckDB, duc, ncdu and gdu
+	$(BIN)/python -m benchmarks.tree
+
 bench-scale: $(VENV)/.run  ## simulate jobs of many ranks, checked against runs with up to 8
 	$(BIN)/python -m benchmarks.scale
+
+bench-serve: services  ## time the pages with 8 months of history and 5 million directories, for 50 clients
+	@$(PIP_INSTALL) '.[serve]'
+	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.serve --mariadb
 
 clean:  ## remove the virtual environment and what `make run` wrote
 	rm -rf $(VENV) $(DEMO)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,20 +34,33 @@ provider = "nss"
 """
 
 
-def make_world(folder: Path, directories: int, files: int) -> int:
-    """Write a dump. files: number of files in each directory. Returns the number of records."""
+def team_path(volume: str, number: int) -> str:
+    """The path of a base directory."""
+    return f"/lustre/{volume}/teams/team{number:03d}"
+
+
+def flat(number: int) -> str:
+    """The path of a directory in its base directory, which holds all of them."""
+    return f"sample_{number:09d}"
+
+
+def make_world(folder: Path, directories: int, files: int, path: Callable[[int], str] = flat) -> int:
+    """Write a dump. files: number of files in each directory. Returns the number of records.
+
+    path: of a directory in its base directory, by its number.
+    """
     today = datetime.now(UTC)
     dumps = folder / "dumps"
     dumps.mkdir()
     (folder / "lurge.toml").write_text(CONFIGURATION)
-    bases = [f"/lustre/scratch101/teams/team{number:03d}" for number in range(BASES)]
+    bases = [team_path("scratch101", number) for number in range(BASES)]
     lines = (f"{20000 + number}\t{base}\n" for number, base in enumerate(bases))
     (dumps / f"{today:%Y%m%d}.basedirs").write_text("".join(lines))
     mtime = int(today.timestamp()) - 86400 * 90
     with gzip.open(dumps / f"{today:%Y%m%d}_scratch101.a.b.stats.gz", "wt", compresslevel=1) as dump:
         for number in range(directories):
             team = number % BASES
-            start = f'"{bases[team]}/sample_{number:09d}/lane'
+            start = f'"{bases[team]}/{path(number)}/lane'
             inode = 144_115_205_255_725_057 + number * files
             dump.writelines(
                 f'{start}_{i}{SUFFIXES[(number + i) % len(SUFFIXES)]}"\t{number % 9973 * 1000 + i}\t{1000 + team}'

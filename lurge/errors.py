@@ -20,6 +20,7 @@
     ├── TicketError               1   a ticket cannot be read or written
     ├── TreeError                 1   a tree index cannot be read, or has no such directory
     ├── PageError                 1   a page has nothing of that name, or nothing that the person may see
+    ├── WorksError                1   a tree of works cannot be read, or a backlog cannot be loaded
     ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
     └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
@@ -176,6 +177,12 @@ class PageError(LurgeError):
     """A page has nothing of that name, or nothing that the person may see."""
 
     advice = "Search for a part of the name."
+
+
+class WorksError(LurgeError):
+    """A tree of works cannot be read, or a backlog cannot be loaded."""
+
+    advice = "Nothing of it was stored. Correct it, and run the same command again."
 
 
 class SplitError(LurgeError):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Scan two trees of this machine, work out base directories, report on them, as a site would every night.
+# Scan two trees of this machine, work out base directories, report on them, as a site would every night. Look at one.
 # Usage: demo.sh BIN DIRECTORY RANKS
 set -eu
 bin=$1 demo=$2 ranks=$3
@@ -24,3 +24,4 @@ if ! ls -d "$demo"/dumps/2*/ >/dev/null 2>&1; then
     "$bin/lurge" basedirs "$demo"/dumps/2*/ --config "$demo/lurge.toml"
 fi
 "$bin/lurge" report --config "$demo/lurge.toml" --ranks "$ranks"
+"$bin/lurge" look "$environment" --top 5

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +13,19 @@ import typer
 from lurge.cli.options import JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.cli.scan import PROBLEMS_SHOWN, show_entries
 from lurge.cli.table import rows_aligned
-from lurge.cli.tree import Dimension, measures_json, named, row_of, tree_json, tree_lines
+from lurge.cli.tree import Dimension, named, row_of, time_text, tree_json, tree_lines
 from lurge.display import counted
-from lurge.model.tree import SIZE_NAMES
+from lurge.model.paths import shown
+from lurge.model.sizes import human_size
 
 if TYPE_CHECKING:
+    from lurge.model.files import File
     from lurge.pipeline.look import Look
 
 ROWS = 10
-SMALL = SIZE_NAMES[:3]
-"""The size classes of small files: at most 64 KiB."""
+INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
 
 
 def look(
@@ -35,32 +40,64 @@ def look(
 ) -> None:
     """Show any tree: its content, owners, types and ages.
 
-    This needs no configuration, database or special permission. The tree is scanned, and an index of every directory
-    is built in a temporary directory.
+    The largest, oldest and small files are shown, too. This needs no configuration, database or special permission. The
+    tree is walked, and an index of every directory is built in a temporary directory. An interrupt (Ctrl-C) ends the
+    walk: the answer is about what was found so far, and says so. The next interrupt ends the command.
 
     Example: lurge look /home --top 5
     """
     set_verbosity(quiet, False)
     from lurge.pipeline.look import look_at
+
+    with ExitStack() as until_shown:
+        with show_entries(path, quiet) as advanced:
+
+            def stopped() -> None:
+                advanced.clear()
+                log.warning("interrupted: the answer follows; interrupt again to end without one")
+
+            looking = look_at(path, save, cross=cross, top=top, advanced=advanced, stopped=stopped)
+            seen = until_shown.enter_context(looking)
+        if json:
+            say_json(look_json(seen))
+        else:
+            say(*look_lines(seen, top, save))
+    if not seen.is_complete:
+        raise typer.Exit(INTERRUPTED)
+
+
+def look_json(seen: Look) -> dict[str, Any]:
+    """The answer for programs: that of `lurge tree`, and more."""
     from lurge.store.tree.usage import Filter
 
-    with (
-        show_entries(path, quiet) as advanced,
-        look_at(path, save, cross=cross, advanced=advanced, compiled=lambda kernels, total: None) as seen,
-    ):
-        if json:
-            filters: dict[str, Any] = {"groups": [], "users": [], "filetypes": [], "older_than": None, "by": "mtime"}
-            say_json(tree_json(seen.index, seen.index.top, Filter(), filters, None, 1, None))
-        else:
-            say(*look_lines(seen, top))
+    filters: dict[str, Any] = {"groups": [], "users": [], "filetypes": [], "older_than": None, "by": "mtime"}
+    extremes, problems = seen.extremes, [problem.rpartition(": ") for problem in seen.walked.problems]
+    return {
+        "complete": seen.is_complete,
+        **tree_json(seen.index, seen.index.top, Filter(), filters, None, 1, None),
+        "largest": files_json(extremes.largest),
+        "oldest": files_json(extremes.oldest),
+        "small": {"files": extremes.small_files, "bytes": extremes.small_bytes},
+        "unreadable": [{"path": place, "error": error} for place, _, error in problems],
+        "unreadable_entries": seen.walked.unreadable,
+    }
 
 
-def look_lines(seen: Look, top: int) -> Iterator[str]:
+def files_json(files: list[File]) -> list[dict[str, Any]]:
+    return [{"path": shown(file.path), "bytes": file.bytes, "mtime": time_text(file.mtime)} for file in files]
+
+
+def look_lines(seen: Look, top: int, save: Path | None) -> Iterator[str]:
     """The answer for people."""
     from lurge.store.tree.usage import Filter
 
-    index, everything = seen.index, Filter()
+    index, everything, extremes = seen.index, Filter(), seen.extremes
     whole = index.top.measures
+    if not seen.is_complete:
+        found = counted(seen.walked.entries, "entry", "entries")
+        yield f"INCOMPLETE: interrupted after {found}; all figures lack the rest"
+        if save:
+            yield f"The index was not saved in {save}"
     yield from tree_lines(index, index.top, everything, None, 1, top)
     for by, head in (
         (Dimension.GROUP, "Groups"), (Dimension.USER, "People"), (Dimension.FILETYPE, "Types"), (Dimension.AGE, "Ages"),
@@ -71,10 +108,20 @@ def look_lines(seen: Look, top: int) -> Iterator[str]:
         names = [named(index, by, value).get("name", str(value)) for value, _ in rows]
         lines = [row_of(name, sums, whole.bytes or 0, 0) for name, (_, sums) in zip(names, rows, strict=True)]
         yield from rows_aligned(lines, 1)
-    small = sum(sums.files for name, sums in index.by(index.top, everything, "size") if name in SMALL)
-    yield f"{small:,} of {whole.files:,} files have at most 64 KiB"
-    if whole.oldest_mtime is not None:
-        yield f"oldest {measures_json(whole)['oldest_mtime']}, newest {measures_json(whole)['newest_mtime']}"
-    if seen.scan.unreadable:
-        yield f"{counted(seen.scan.unreadable, 'entry', 'entries')} could not be read"
-        yield from (f"  {problem}" for problem in seen.scan.problems[:PROBLEMS_SHOWN])
+    for head, files in (("Largest files", extremes.largest), ("Oldest files", extremes.oldest)):
+        if files:
+            yield head
+            yield from rows_aligned([file_row(file, index.top.path) for file in files], 1)
+    yield (
+        f"{extremes.small_files:,} of {counted(whole.files, 'file')} have at most 64 KiB:"
+        f" {human_size(extremes.small_bytes)}"
+    )
+    if seen.walked.unreadable:
+        yield f"{counted(seen.walked.unreadable, 'entry', 'entries')} could not be read"
+        yield from (f"  {problem}" for problem in seen.walked.problems[:PROBLEMS_SHOWN])
+
+
+def file_row(file: File, top: bytes) -> tuple[str, str, str]:
+    """A row for one file, with its path below the top."""
+    name = shown(file.path.removeprefix(top).lstrip(b"/"))
+    return human_size(file.bytes), (time_text(file.mtime) or "")[:10], name

@@ -28,6 +28,8 @@ from lurge.cli.show import groups, history, show_group, types, users
 from lurge.cli.synth import synth
 from lurge.cli.ticket import list_tickets, monitor, show, ticket
 from lurge.cli.tree import tree
+from lurge.cli.works import commands as works_commands
+from lurge.cli.works import works
 from lurge.display import display
 from lurge.errors import LurgeError
 from lurge.pipeline.frame.outcome import exit_status_of
@@ -78,6 +80,9 @@ add(ticket, show)
 add(ticket, monitor)
 for command in (groups, users, types, history):
     add(show_group, command)
+for command, name in works_commands():
+    add(works, command, name)
+app.add_typer(works, name="works")
 app.add_typer(show_group, name="show")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")

@@ -7,7 +7,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ from lurge.display import counted, display
 
 SECONDS_BETWEEN_LINES = 30
 PROBLEMS_SHOWN = 5
+CLEAR_LINE = "\r\x1b[K"
 
 log = logging.getLogger(__name__)
 
@@ -66,28 +67,41 @@ def scan(
         say_json([dataclasses.asdict(result) for result in results])
 
 
-@contextmanager
-def show_entries(path: Path, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show the number of entries so far: on a terminal in place, in a log every 30 seconds."""
-    on_terminal = sys.stderr.isatty() and not quiet
-    pause = 0.2 if on_terminal else SECONDS_BETWEEN_LINES
-    last = started = time.monotonic()
+class EntryCounter:
+    """The number of entries so far: on a terminal in place, in a log every 30 seconds."""
 
-    def advanced(entries: int) -> None:
-        nonlocal last
+    def __init__(self, path: Path, quiet: bool) -> None:
+        self._path = path
+        self._on_terminal = sys.stderr.isatty() and not quiet
+        self._pause = 0.2 if self._on_terminal else SECONDS_BETWEEN_LINES
+        self._last = self._started = time.monotonic()
+
+    def __call__(self, entries: int) -> None:
+        """Show a new number, unless the last one was shown just now."""
         now = time.monotonic()
-        if now - last < pause:
+        if now - self._last < self._pause:
             return
-        last = now
-        progress = f"{counted(entries, 'entry', 'entries')}, {entries / (now - started):,.0f}/s"
-        if on_terminal:
-            print(f"\r\x1b[K{on_one_line(path, progress)}", end="", file=sys.stderr, flush=True)
+        self._last = now
+        progress = f"{counted(entries, 'entry', 'entries')}, {entries / (now - self._started):,.0f}/s"
+        if self._on_terminal:
+            print(f"{CLEAR_LINE}{on_one_line(self._path, progress)}", end="", file=sys.stderr, flush=True)
         else:
-            log.info("%s: %s", path, progress)
+            log.info("%s: %s", self._path, progress)
 
-    yield advanced
-    if on_terminal:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    def clear(self) -> None:
+        """Leave the terminal's line to others."""
+        if self._on_terminal:
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def show_entries(path: Path, quiet: bool) -> Iterator[EntryCounter]:
+    """Show the number of entries until the end of the block."""
+    counter = EntryCounter(path, quiet)
+    try:
+        yield counter
+    finally:
+        counter.clear()
 
 
 def on_one_line(path: Path, progress: str) -> str:

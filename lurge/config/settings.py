@@ -24,6 +24,7 @@ from lurge.config.split import SplitConfig
 from lurge.config.tickets import TicketsConfig
 from lurge.config.tree import TreeConfig
 from lurge.config.warnings import WarningLevel, WarningsConfig
+from lurge.config.works import WorksConfig
 
 
 class Config(Section):
@@ -57,6 +58,7 @@ class Config(Section):
     split: SplitConfig = table()
     tree: TreeConfig = table()
     serve: ServeConfig = table()
+    works: WorksConfig = table()
     batch: BatchConfig = table()
 
     _file: Path = PrivateAttr(Path())

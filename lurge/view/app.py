@@ -25,13 +25,17 @@ from lurge.config import Config
 from lurge.errors import IdentityError, LurgeError, PageError, StoreError, TreeError
 from lurge.view.access import Refused
 from lurge.view.html import Frame, render, render_plain
-from lurge.view.person import Person
+from lurge.view.pages import tree
+from lurge.view.person import EVERYBODY, Person
 from lurge.view.serving import Requests, Surround
 from lurge.view.signin import add_sign_in
 from lurge.view.site import PAGES, Site
 from lurge.view.status import add_status
 from lurge.view.table import MOST_ROWS
 from lurge.view.view import Page, View
+
+FOR_ALL_SEEING = ("jobs", "works")
+"""Pages of the menu that are not divided by group."""
 
 THREADS = 8
 """Views that are made at a time; more requests wait."""
@@ -50,6 +54,7 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        await anyio.to_thread.run_sync(warm, site)
         yield
         site.database.close()
 
@@ -74,6 +79,20 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts(host, address.hostname), www_redirect=False)
     app.add_middleware(Surround, requests=requests)
     return app
+
+
+def warm(site: Site) -> None:
+    """Make each page that needs no choice once, so that nobody waits for imports, templates and connections."""
+    import pyarrow.compute  # noqa: F401
+
+    frame = Frame(site.config.serve.title, "", EVERYBODY, PAGES, can_sign_out=False)
+    for page in (PAGES[0], tree.PAGE):
+        # Whatever is wrong is told to those who ask for the page.
+        with contextlib.suppress(LurgeError):
+            asked = page.asked()
+            with site.context(EVERYBODY) as context:
+                view = page.make(context, asked)
+            render(frame, page, asked, view)
 
 
 def hosts(host: str, outside: str | None) -> list[str]:
@@ -148,7 +167,7 @@ def add_page(app: FastAPI, site: Site, page: Page[Any]) -> None:
             first = error.errors()[0]
             raise HTTPException(400, f"{first['loc'][0] if first['loc'] else ''}: {first['msg']}") from error
         view = view_of(person, asked)
-        shown = [one for one in menu if person.sees_all or one.name != "jobs"]
+        shown = [one for one in menu if person.sees_all or one.name not in FOR_ALL_SEEING]
         frame = Frame(site.config.serve.title, root, person, shown, site.access.has_sessions)
         return HTMLResponse(render(frame, page, asked, view))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from lurge.enrich.forecast import trend
+from lurge.model.forecast import DATES_OF_A_TREND
 
 HORIZONS = (0, 3, 7, 14, 21, 30)
 LEAST_TESTS = 5
@@ -40,12 +42,22 @@ def band(history: Sequence[tuple[date, int]]) -> list[Expected]:
 
 def past_error(history: Sequence[tuple[date, int]], days: int) -> int:
     """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested."""
+    dates = [day for day, _ in history]
     errors = []
     for number in range(2, len(history)):
-        known, (day, _) = history[:number], history[number - 1]
-        later = next(((at, used) for at, used in history[number:] if at >= day + timedelta(days=days)), None)
-        if later:
-            errors.append(abs(later[1] - round(trend(known[-3:]).expected((later[0] - day).days))))
+        day, used = history[number - 1]
+        later = bisect_left(dates, day + timedelta(days=days), number)
+        if later == len(history):
+            break
+        first, before = history[max(number - DATES_OF_A_TREND, 0)]
+        at, then = history[later]
+        errors.append(abs(then - expected(used, used - before, (day - first).days, (at - day).days)))
     if len(errors) < LEAST_TESTS:
         return 0
     return sorted(errors)[int(len(errors) * 0.9)] if len(errors) > 1 else errors[0]
+
+
+def expected(used: int, growth: int, since: int, days: int) -> int:
+    """The rounded use of `Trend.expected`, without fractions. growth: in the last `since` days."""
+    whole, rest = divmod(max(used * since + growth * days, 0), since)
+    return whole + (2 * rest > since or (2 * rest == since and whole % 2 == 1))

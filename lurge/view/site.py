@@ -8,10 +8,9 @@ from typing import Any
 
 from lurge.config import Config
 from lurge.store.database import Database
-from lurge.store.database.limits import limited
 from lurge.view.access import Access
 from lurge.view.context import Context
-from lurge.view.pages import directories, group, groups, jobs, overview, search, tree, users, vault
+from lurge.view.pages import directories, group, groups, jobs, overview, search, tree, users, vault, works
 from lurge.view.person import Person
 from lurge.view.view import Page
 
@@ -19,8 +18,8 @@ QUERY_SECONDS = 20
 """Time that the queries of one page may take."""
 
 PAGES: tuple[Page[Any], ...] = (
-    overview.PAGE, groups.PAGE, group.PAGE, directories.PAGE, users.PAGE, users.ONE, vault.PAGE, tree.PAGE, jobs.PAGE,
-    jobs.ONE, search.PAGE,
+    overview.PAGE, groups.PAGE, group.PAGE, directories.PAGE, users.PAGE, users.ONE, vault.PAGE, tree.PAGE,
+    works.PAGE, works.ONE, jobs.PAGE, jobs.ONE, search.PAGE,
 )  # fmt: skip
 """Every page, in the order of the menu."""
 
@@ -36,5 +35,8 @@ class Site:
     @contextmanager
     def context(self, person: Person) -> Iterator[Context]:
         """One state of the database, for one page. Raises StoreError."""
-        with self.database.reading() as connection, limited(connection, QUERY_SECONDS):
+        with (
+            self.database.reading() as connection,
+            self.database.dialect.limited(connection, QUERY_SECONDS),
+        ):
             yield Context(self.config, person, connection)

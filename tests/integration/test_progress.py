@@ -89,6 +89,7 @@ def test_a_counter_fits_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     text = scan.on_one_line(Path("/a/very/long/path/that/does/not/fit"), "12,345 entries, 5/s")
     assert text == "...at/does/not/fit: 12,345 entries, 5/s"
     assert len(text) == 39
+    assert scan.on_one_line(Path("/\x1b[31m"), "1 entry") == "/\\x1b[31m: 1 entry"
 
 
 def test_a_log_has_a_line_of_progress_now_and_then(

@@ -23,7 +23,8 @@ ALLOWED = {
     "store": {"kernels", "aggregate"},
     "export": {"aggregate"},
     "pipeline": {"kernels", "source", "parallel", "aggregate", "enrich", "store", "export", "tickets"},
-    "cli": {"pipeline", "store", "enrich", "export", "source", "parallel", "tickets"},
+    "view": {"store", "enrich", "tickets"},
+    "cli": {"view", "pipeline", "store", "enrich", "export", "source", "parallel", "tickets"},
 }
 
 

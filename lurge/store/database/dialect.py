@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import sqlalchemy as sa
 
@@ -26,6 +26,13 @@ WRITING = "lurge_writing"
 
 Row = tuple[object, ...]
 """Values in the order of given columns: integers, floats, text, dates or None."""
+
+
+Query = tuple[list[str], sa.Select[Any]]
+"""The names of columns, and a SELECT of their values."""
+
+Changes = Callable[[Any], Mapping[str, Any]]
+"""A function of a new row's columns that gives the values of the row that exists, in the order of computing."""
 
 
 class Dialect(ABC):
@@ -70,6 +77,43 @@ class Dialect(ABC):
     @abstractmethod
     def insert(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Insert many rows in the fastest way that this database has."""
+
+    @abstractmethod
+    def upserting(self, table: sa.Table) -> Any:
+        """Return an INSERT of SQLAlchemy that has a clause for rows that exist."""
+
+    def upsert(
+        self,
+        table: sa.Table,
+        keys: Sequence[str],
+        changes: Changes,
+        query: Query | None = None,
+    ) -> Any:
+        """Return an INSERT that changes rows whose keys exist; without changes, it leaves them.
+
+        changes: returns the new values from the columns of the row that is being inserted. query: the columns and the
+        SELECT that gives the rows; None for rows that are handed over.
+        """
+        statement = self.upserting(table)
+        if query:
+            statement = statement.from_select(*query)
+        values = changes(statement.excluded)
+        if not values:
+            return statement.on_conflict_do_nothing(index_elements=list(keys))
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+
+    @contextmanager
+    def limited(self, connection: sa.Connection, seconds: int) -> Iterator[None]:
+        """End any statement in the block that takes longer, with an error of the database."""
+        self.limit(connection, seconds)
+        try:
+            yield
+        finally:
+            self.limit(connection, None)
+
+    @abstractmethod
+    def limit(self, connection: sa.Connection, seconds: int | None) -> None:
+        """Limit the time of each statement from now on; None: no limit any more."""
 
     @contextmanager
     def unchecked_keys(self, connection: sa.Connection) -> Iterator[None]:

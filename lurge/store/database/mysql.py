@@ -9,10 +9,11 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import ArgumentError
 
 from lurge.errors import StoreError
-from lurge.store.database.dialect import ANSWER_SECONDS, CONNECT_SECONDS, Dialect, Row
+from lurge.store.database.dialect import ANSWER_SECONDS, CONNECT_SECONDS, Changes, Dialect, Row
 from lurge.store.database.grants import missing_grants
 from lurge.store.database.named_lock import NamedLock, ServerLock
 from lurge.store.database.row_text import RowText
@@ -125,6 +126,30 @@ class MySQL(Dialect):
             .order_by(known.c.TABLE_NAME)
         )
         return [f"{name} ({engine})" for name, engine in connection.execute(query)]
+
+    def upserting(self, table: sa.Table) -> Any:
+        return mysql.insert(table)
+
+    def upsert(
+        self,
+        table: sa.Table,
+        keys: Sequence[str],
+        changes: Changes,
+        query: Query | None = None,
+    ) -> Any:
+        statement = self.upserting(table)
+        if query:
+            statement = statement.from_select(*query)
+        values = changes(statement.inserted) or {keys[0]: table.c[keys[0]]}
+        # As a list: the order of changes is that of computing.
+        return statement.on_duplicate_key_update(list(values.items()))
+
+    def limit(self, connection: sa.Connection, seconds: int | None) -> None:
+        # MariaDB counts in seconds, MySQL in milliseconds.
+        is_mariadb = getattr(connection.dialect, "is_mariadb", False)
+        variable, factor = ("max_statement_time", 1) if is_mariadb else ("max_execution_time", 1000)
+        value = "DEFAULT" if seconds is None else str(seconds * factor)
+        connection.exec_driver_sql(f"SET SESSION {variable} = {value}")
 
     def server(self, connection: sa.Connection) -> str:
         return f"server {connection.exec_driver_sql('SELECT version()').scalar()}"

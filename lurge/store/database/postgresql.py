@@ -10,6 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import ArgumentError
 
 from lurge.errors import StoreError
@@ -164,6 +165,14 @@ class PostgreSQL(Dialect):
             for key in inspector.get_foreign_keys(name):
                 connection.exec_driver_sql(f"ALTER TABLE {quote(name)} DROP CONSTRAINT {quote(str(key['name']))}")
         super().set_aside(connection, names)
+
+    def upserting(self, table: sa.Table) -> Any:
+        return postgresql.insert(table)
+
+    def limit(self, connection: sa.Connection, seconds: int | None) -> None:
+        # Only until the end of the transaction, which an error has ended already.
+        if seconds is not None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {seconds * 1000}")
 
     def server(self, connection: sa.Connection) -> str:
         return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar()}"

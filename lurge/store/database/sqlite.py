@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from lurge.atomic import refuse_foreign_link
 from lurge.config.database import DatabaseConfig
@@ -22,6 +24,9 @@ PREFIX = "sqlite:///"
 BUSY_SECONDS = 5
 PARAMETERS_A_STATEMENT = 999
 """The number that every SQLite accepts. Many rows in one statement are twice as fast as one statement a row."""
+
+INSTRUCTIONS = 100_000
+"""SQLite looks at the clock each time after so many of its instructions, if statements are limited."""
 
 TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 """SQLite's numbers of transient errors: another connection reads or writes."""
@@ -66,6 +71,17 @@ class SQLite(Dialect):
         rows = iter(rows)
         while chunk := list(islice(rows, PARAMETERS_A_STATEMENT // len(columns))):
             connection.exec_driver_sql(insert + ", ".join([row] * len(chunk)), tuple(chain.from_iterable(chunk)))
+
+    def upserting(self, table: sa.Table) -> Any:
+        return sqlite.insert(table)
+
+    def limit(self, connection: sa.Connection, seconds: int | None) -> None:
+        driver: Any = connection.connection.driver_connection
+        if seconds is None:
+            driver.set_progress_handler(None, 0)
+            return
+        deadline = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
 
     def server(self, connection: sa.Connection) -> str:
         return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"

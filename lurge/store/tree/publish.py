@@ -61,13 +61,18 @@ def place_of(directory: Path, volume: str, day: date) -> Path:
     return folder_of(directory, volume) / f"{day:%Y%m%d}"
 
 
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a finished index. Raises OSError."""
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*.parquet"))}
+    whole = {**manifest, "files": sizes}
+    (folder / MANIFEST).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
 def publish(folder: Path, directory: Path, manifest: Mapping[str, Any]) -> Path:
     """Move a finished index to its place, instead of the one that is there; returns the place. Raises OutputError."""
     place = place_of(directory, str(manifest["volume"]), date.fromisoformat(str(manifest["date"])))
     try:
-        sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*.parquet"))}
-        whole = {**manifest, "files": sizes}
-        (folder / MANIFEST).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        write_manifest(folder, manifest)
         sync_all(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         replaced = place.with_name(unfinished_name(place.name))

@@ -19,10 +19,13 @@ from lurge.model.paths import shown
 from lurge.store.tree.files import REBUILD, Files, check_files
 from lurge.store.tree.layout import DIRECTORIES, MANIFEST, MEASURES, OWN, PLACES, ROWS, USAGE, VERSION
 from lurge.store.tree.sums import LARGEST, Measures, Sums
-from lurge.store.tree.usage import Filter, Usage
+from lurge.store.tree.usage import Filter, Place, Usage
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+USAGES_KEPT = 2
+"""Sums of a directory by several dimensions read the same rows, and so do those of its own records."""
 
 By = Literal["group", "user", "filetype", "age", "size"]
 
@@ -64,6 +67,7 @@ class Index:
             raise TreeError(f"{folder} is not a tree index: its manifest names no files", REBUILD)
         check_files(folder, sizes)
         self._files = Files(folder)
+        self._usages: dict[tuple[Place, Filter], Usage] = {}
 
     @property
     def volume(self) -> str:
@@ -151,18 +155,41 @@ class Index:
         holding = sums.columns["records"] > 0
         return (table, sums) if holding.all() else (table.filter(holding), sums.where(holding))
 
+    def child_ages(self, directory: Directory, wanted: Filter) -> dict[bytes, int]:
+        """The age bin that holds most bytes of each child, by its path; without children that hold no byte."""
+        row, depth = directory.row, directory.depth + 1
+        names = ("path", "first_usage", "usage_rows")
+        table = self._files.rows(DIRECTORIES, depth, row["first_child"], row["children"], names)
+        if table is None:
+            return {}
+        counts = table["usage_rows"].to_numpy()
+        start, count = table["first_usage"][0].as_py(), counts.sum().item()
+        usage = Usage(self._files, (USAGE, depth, start, count), wanted)
+        sizes = usage.sizes_by_age(np.repeat(np.arange(len(counts)), counts)[usage.matching], len(counts))
+        most = zip(table["path"].to_pylist(), sizes.argmax(axis=0).tolist(), sizes.max(axis=0).tolist(), strict=True)
+        return {path: wanted.first_age + age for path, age, size in most if size}
+
     def usage(self, directory: Directory, wanted: Filter, own: bool = False) -> Usage:
         """The rows of usage that match a filter, of a directory with all below, or of its own records."""
+        place = self._usage_place(directory, own)
+        if (place, wanted) not in self._usages:
+            while len(self._usages) >= USAGES_KEPT:
+                del self._usages[next(iter(self._usages))]
+            self._usages[place, wanted] = Usage(self._files, place, wanted)
+        return self._usages[place, wanted]
+
+    def _usage_place(self, directory: Directory, own: bool) -> Place:
+        """The place of the usage of a directory, or of its own records."""
         row, depth = directory.row, directory.depth
         if not own or not row["children"]:
-            return Usage(self._files, (USAGE, depth, row["first_usage"], row["usage_rows"]), wanted)
+            return USAGE, depth, row["first_usage"], row["usage_rows"]
         groups = self._files.groups(OWN, depth, "directory", row["id"])
         first = groups[0] * ROWS[OWN] if groups else 0
         table = self._files.rows(OWN, depth, first, len(groups) * ROWS[OWN], ["directory"])
         if table is None:
-            return Usage(self._files, (OWN, depth, 0, 0), wanted)
+            return OWN, depth, 0, 0
         start, end = np.searchsorted(table["directory"].to_numpy(), [row["id"], row["id"] + 1]).tolist()
-        return Usage(self._files, (OWN, depth, first + start, end - start), wanted)
+        return OWN, depth, first + start, end - start
 
     @property
     def ownerless(self) -> tuple[frozenset[int], frozenset[int]]:

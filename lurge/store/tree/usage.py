@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Axis = Literal["mtime", "atime"]
+Place = tuple[str, int, int, int]
+"""Rows of usage: the kind of file, its depth, the first row and the number of rows."""
+
 SIZE_COLUMNS = [f"files_size_{number}" for number in range(len(SIZE_NAMES))]
 
 
@@ -60,11 +63,10 @@ class Filter:
 class Usage:
     """Rows of usage that match a filter, and what of each row matches its ages. Columns are read when they are needed.
 
-    place: the kind of file, its depth, the first row and the number of rows. matching: bool, which of these rows match
-    gid, uid and filetype. rows: their number.
+    matching: bool, which of the rows of the place match gid, uid and filetype. rows: their number.
     """
 
-    def __init__(self, files: Files, place: tuple[str, int, int, int], wanted: Filter) -> None:
+    def __init__(self, files: Files, place: Place, wanted: Filter) -> None:
         self._files = files
         self._kind, self._depth, self._start, self._count = place
         self._wanted = wanted
@@ -147,6 +149,12 @@ class Usage:
             columns[name] = places.reduce(np.where(holding, self.column(name), worst), function)
             missing[name] = nothing if end == "oldest" and axis == self._wanted.by else unsure
         return Sums(columns, missing)
+
+    def sizes_by_age(self, place: Numbers, count: int) -> Numbers:
+        """The bytes of each age that matches, at each of `count` places: int64[ages, count]. place: of each row."""
+        names = [f"bytes_{self._wanted.by}_{age}" for age in range(self._wanted.first_age, BINS)]
+        places = Places(place, count)
+        return np.array([places.reduce(column, np.add) for column in self.columns(names)])
 
     def by_age(self) -> list[tuple[int | str, Measures]]:
         """The sums of each age bin. Raises TreeError with a filter of small files."""

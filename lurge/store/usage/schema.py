@@ -133,7 +133,7 @@ user_usage = sa.Table(
     metadata,
     sa.Column("record_id", BigId, primary_key=True),
     sa.Column("record_date", sa.Date),
-    reference("user_id", user.c.user_id),
+    reference("user_id", user.c.user_id, index=True),
     reference("group_id", unix_group.c.group_id),
     reference("volume_id", volume.c.volume_id),
     sa.Column("size", sa.BigInteger),
@@ -190,7 +190,9 @@ unattributed_usage = sa.Table(
     metadata,
     sa.Column("volume_id", BigId, sa.ForeignKey(volume.c.volume_id), primary_key=True, autoincrement=False),
     sa.Column("record_date", sa.Date, primary_key=True),
-    sa.Column("group_id", BigId, sa.ForeignKey(unix_group.c.group_id), primary_key=True, autoincrement=False),
+    sa.Column(
+        "group_id", BigId, sa.ForeignKey(unix_group.c.group_id), primary_key=True, autoincrement=False, index=True
+    ),
     sa.Column("used", sa.BigInteger, nullable=False),
     sa.Column("num_records", sa.BigInteger, nullable=False),
     is_capped(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from pydantic import Field
@@ -12,6 +11,7 @@ from lurge.errors import PageError
 from lurge.tickets import JobTracker, JobTrackerError
 from lurge.view.context import Context
 from lurge.view.table import ALL, Column, Order, Row, Table, table_of
+from lurge.view.tickets import newest_tickets
 from lurge.view.view import Asked, Fact, Page, View, address
 
 MOST = 500
@@ -56,10 +56,7 @@ COLUMNS = (
 
 def job_table(context: Context, order: Order, job: str = "", status: str = "") -> Table:
     """The newest jobs."""
-    try:
-        documents = list(islice(tracker(context).newest_jobs(status=status or None, job_name=job or None), MOST))
-    except JobTrackerError:
-        documents = []
+    documents = newest_tickets(tracker(context).base_directory, MOST, status, job)
     empty = "No job ran yet. `lurge report` leaves a ticket here."
     return table_of("jobs", "Last jobs", COLUMNS, [row_of(document) for document in documents], order, empty)
 

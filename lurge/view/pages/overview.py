@@ -96,7 +96,9 @@ def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """A row for each volume. A person who does not see all gets what their groups use."""
     dates = {name: day for name, days in context.newest.items() if (day := days.newest)}
     states = {state.volume: state for state in volume_states(context.connection, dates)}
-    listed = []
+    listed, used = [], dict.fromkeys(context.volumes, 0)
+    for of_group in rows:
+        used[of_group["volume"]] += of_group["used"] + of_group["outside"]
     for name in context.volumes:
         day = dates.get(name)
         row: dict[str, Any] = {
@@ -104,7 +106,7 @@ def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
             "record_date": day,
             "is_old": day is None or (context.today - day).days > context.config.serve.expected_days,
             "freshness": age_in_words(day, context.today, context.config.serve.expected_days),
-            "used": sum(row["used"] + row["outside"] for row in rows if row["volume"] == name),
+            "used": used[name],
         }
         state = states.get(name)
         if state and context.person.sees_all:

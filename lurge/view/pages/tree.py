@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -20,11 +20,9 @@ from lurge.store.usage.read.pages import kept_below
 from lurge.view.columns import fraction, group_address, user_address
 from lurge.view.context import Context
 from lurge.view.table import ALL, Column, Order, Row, Table, table_of
-from lurge.view.view import Asked, Fact, Page, Plot, View, address
+from lurge.view.treemap import Children, Drawing, Growth, treemap
+from lurge.view.view import Asked, Fact, Page, View, address
 
-Children = Sequence[tuple[Directory, Measures]]
-
-BOXES, BOXES_BELOW = 300, 40
 Ages = Literal["", "30", "60", "180", "365", "730", "1095", "1825", "2555"]
 Axis = Literal["mtime", "atime"]
 
@@ -105,13 +103,14 @@ def make(context: Context, asked: AskedTree) -> View:
         },
     )
     children = index.child_sums(place, wanted)
-    view.plots = [treemap(index, place, children, here, wanted, asked)] if children else []
+    before = sizes_before(context, index, place, wanted, asked.since)
+    view.plots = [treemap(index, place, children, here, wanted, before, drawing_of(index, asked))] if children else []
     view.tables = [child_table(index, children, total, asked)]
     for by, title in (("group", "Groups"), ("user", "People"), ("filetype", "Filetypes"), ("age", "Ages")):
         view.tables.append(by_table(index, place, wanted, by, title, total))  # type: ignore[arg-type]
     view.tables.append(kept_table(context, index, path))
-    if asked.since:
-        view.tables.insert(0, growth_table(context, index, place, wanted, asked))
+    if before is not None:
+        view.tables.insert(0, growth_table(index, children, before, asked))
     return view
 
 
@@ -215,14 +214,17 @@ def to_child(index: Index, asked: AskedTree, path: bytes) -> str:
     return address("/tree", volume=index.volume, path=shown(path), **given)
 
 
-def child_table(
-    index: Index, children: Sequence[tuple[Directory, Measures]], total: Measures, asked: AskedTree
-) -> Table:
+def drawing_of(index: Index, asked: AskedTree) -> Drawing:
+    """The drawing of the treemap that is asked for."""
+    return Drawing(asked.area, asked.age, asked.since, lambda path: to_child(index, asked, path))
+
+
+def child_table(index: Index, children: Children, total: Measures, asked: AskedTree) -> Table:
     """The directories in a directory."""
     rows: list[dict[str, Any]] = [
         {
             "name": shown(child.path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, child.path),
+            "path": child.path,
             "bytes": sums.bytes,
             "share": fraction(sums.bytes or 0, total.bytes),
             "records": sums.records,
@@ -234,7 +236,8 @@ def child_table(
     ]
     rows.sort(key=lambda row: -(row[asked.area] or 0))
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"])), Column("bytes", "Size", "bytes"),
+        Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
+        Column("bytes", "Size", "bytes"),
         Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
     )  # fmt: skip
@@ -275,81 +278,44 @@ def kept_table(context: Context, index: Index, path: str) -> Table:
     return table_of("kept", "Kept by vaults", columns, rows, ALL, "No vault holds anything of this directory.")
 
 
-def growth_table(context: Context, index: Index, place: Directory, wanted: Filter, asked: AskedTree) -> Table:
-    """The growth of each child since a date."""
-    before = open_index(context.config.tree.directory, index.volume, asked.since)
+def sizes_before(context: Context, index: Index, place: Directory, wanted: Filter, since: date | None) -> Growth:
+    """The bytes of each child at an earlier date; None without a date. Raises TreeError if there is no such index."""
+    if since is None:
+        return None
+    before = open_index(context.config.tree.directory, index.volume, since)
     try:
-        old = {child.path: sums for child, sums in before.child_sums(before.find(place.path), wanted)}
+        old = before.child_sums(before.find(place.path), wanted)
     except TreeError:
-        old = {}
-    now = {child.path: sums for child, sums in index.child_sums(place, wanted)}
+        return {}
+    return {child.path: sums.bytes or 0 for child, sums in old}
+
+
+def growth_of(row: Row) -> int:
+    return int(row["growth"])
+
+
+def growth_table(index: Index, children: Children, before: Mapping[bytes, int], asked: AskedTree) -> Table:
+    """The growth of each child since a date."""
+    now = {child.path: sums.bytes or 0 for child, sums in children}
     rows = [
         {
             "name": shown(path.rpartition(b"/")[2]) + "/",
-            "address": to_child(index, asked, path),
-            "growth": (now.get(path, Measures()).bytes or 0) - (old.get(path, Measures()).bytes or 0),
-            "bytes": now.get(path, Measures()).bytes,
-            "records": now.get(path, Measures()).records - old.get(path, Measures()).records,
+            "path": path,
+            "growth": now.get(path, 0) - before.get(path, 0),
+            "bytes": now.get(path, 0),
         }
-        for path in sorted(now.keys() | old.keys())
+        for path in sorted(now.keys() | before.keys())
     ]
-    rows.sort(key=lambda row: -int(str(row["growth"])))
+    rows.sort(key=growth_of, reverse=True)
     columns = (
-        Column("name", "Directory", link=lambda row: str(row["address"])), Column("growth", "Growth", "growth"),
-        Column("bytes", "Size now", "bytes"), Column("records", "More records", "count"),
+        Column("name", "Directory",
+               link=lambda row: to_child(index, asked, row["path"]) if row["path"] in now else None),
+        Column("growth", "Growth", "growth"), Column("bytes", "Size now", "bytes"),
     )  # fmt: skip
     empty = "Nothing is there, and nothing was."
-    table = table_of("growth", f"Growth since {before.date}", columns, rows, ALL, empty)
+    table = table_of("growth", f"Growth since {asked.since}", columns, rows, ALL, empty)
     table.order, table.shown = None, 20
     return table
-
-
-def treemap(
-    index: Index, place: Directory, children: Children, here: Measures, wanted: Filter, asked: AskedTree
-) -> Plot:
-    """Two levels of directories as boxes; the colour is the age in days of the newest change or access."""
-    ids, labels, parents, values, colours, links = [""], [shown(place.path)], [""], [0], [0.0], [""]
-
-    def add(one: Directory, sums: Measures, parent: str, value: int) -> str:
-        identity = str(len(ids))
-        ids.append(identity)
-        labels.append(shown(one.path.rpartition(b"/")[2]))
-        parents.append(parent)
-        values.append(value)
-        newest = sums.newest_atime if asked.age == "atime" else sums.newest_mtime
-        colours.append(max((index.manifest["dump_time"] - newest) / 86400, 0) if newest is not None else 0)
-        links.append(to_child(index, asked, one.path))
-        return identity
-
-    def amount(sums: Measures) -> int:
-        return (sums.bytes or 0) if asked.area == "bytes" else sums.records
-
-    largest = sorted(children, key=lambda row: -amount(row[1]))[:BOXES]
-    ids[0] = "0"
-    for number, (child, sums) in enumerate(largest):
-        identity = add(child, sums, "0", amount(sums))
-        if number < BOXES_BELOW and child.row["children"]:
-            below = sorted(index.child_sums(child, wanted), key=lambda row: -amount(row[1]))[:BOXES_BELOW]
-            for grandchild, part in below:
-                add(grandchild, part, identity, amount(part))
-    rest = amount(here) + sum(amount(sums) for _, sums in children) - sum(amount(sums) for _, sums in largest)
-    if rest:
-        ids.append("rest")
-        labels.append("files here" if len(largest) == len(children) else "all else")
-        parents.append("0")
-        values.append(rest)
-        colours.append(0)
-        links.append("")
-    values[0] = sum(value for value, parent in zip(values, parents, strict=True) if parent == "0")
-    event = "access" if asked.age == "atime" else "change"
-    trace = {
-        "type": "treemap", "ids": ids, "labels": labels, "parents": parents, "values": values, "customdata": links,
-        "branchvalues": "total", "maxdepth": 3, "textinfo": "label+percent root", "sort": False,
-        "marker": {"colors": colours, "colorscale": "Viridis", "reversescale": True, "cmin": 0, "cmax": 1095,
-                   "colorbar": {"title": {"text": f"days since the newest {event}"}}},
-    }  # fmt: skip
-    label = f"What {shown(place.path)} holds: each box a directory, its area the {asked.area}, its colour the age"
-    return Plot("treemap", label, {"data": [trace], "layout": {"margin": {"t": 8, "l": 8, "r": 8, "b": 8}}})
 
 
 PAGE = Page(

@@ -58,16 +58,7 @@ class NewestDates:
 
 def newest_dates(connection: sa.Connection, volume_name: str) -> NewestDates:
     """Return the newest dates: one date for all if lurge stored the newest dump, else the newest of each table."""
-    volume_id = key_of(connection, volume_name)
-    if volume_id is None:
-        return NewestDates(None, None, None)
-    summary, users, vault = schema.volume_summary, schema.user_usage, schema.vault
-    ours = last_date(connection, summary, summary.c.volume_id == volume_id)
-    of_users = last_date(connection, users, users.c.volume_id == volume_id)
-    of_vault = last_date(connection, vault, vault.c.volume_id == volume_id)
-    if ours and ours >= max(filter(None, (ours, of_users, of_vault))):
-        return NewestDates(ours, ours, ours)
-    return NewestDates(last_date(connection, schema.lustre_usage, usage_of(volume_id)), of_users, of_vault)
+    return newest_of_all(connection, [volume_name]).get(volume_name, NewestDates(None, None, None))
 
 
 def last_date(connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> date | None:
@@ -76,9 +67,25 @@ def last_date(connection: sa.Connection, table: sa.Table, condition: sa.ColumnEl
 
 
 def newest_of_all(connection: sa.Connection, volumes: Sequence[str]) -> dict[str, NewestDates]:
-    """Return the newest dates by volume, without volumes that are not stored."""
-    by_volume = {name: newest_dates(connection, name) for name in volumes}
-    return {name: dates for name, dates in by_volume.items() if dates.newest}
+    """Return the `newest_dates` by volume, without volumes that are not stored."""
+    volume = schema.volume
+    columns = map(newest_in, (schema.volume_summary, schema.user_usage, schema.vault))
+    query = sa.select(volume.c.scratch_disk, volume.c.volume_id, *columns)
+    by_volume: dict[str, NewestDates] = {}
+    for name, key, ours, of_users, of_vault in connection.execute(query.where(volume.c.scratch_disk.in_(volumes))):
+        if ours and ours >= max(filter(None, (ours, of_users, of_vault))):
+            by_volume[name] = NewestDates(ours, ours, ours)
+        else:
+            of_groups = last_date(connection, schema.lustre_usage, usage_of(key))
+            by_volume[name] = NewestDates(of_groups, of_users, of_vault)
+    return {name: by_volume[name] for name in volumes if name in by_volume and by_volume[name].newest}
+
+
+def newest_in(table: sa.Table) -> sa.ScalarSelect[date]:
+    """Return the newest date of each volume in a table, as a column of a query of volumes. The index has it at once."""
+    day = table.c.record_date
+    dates = sa.select(day).where(table.c.volume_id == schema.volume.c.volume_id, day.is_not(None))
+    return dates.order_by(day.desc()).limit(1).scalar_subquery()
 
 
 def is_outdated(connection: sa.Connection, dump: Dump) -> bool:

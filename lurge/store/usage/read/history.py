@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from lurge.store.usage import schema
-from lurge.store.usage.read.dates import dates_of, key_of
+from lurge.store.usage.read.dates import key_of
 from lurge.store.usage.read.volumes import usage_of
 from lurge.store.usage.sums import halves, joined
 
@@ -26,13 +26,11 @@ class DatedUse(NamedTuple):
 
 def history(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> list[DatedUse]:
     """Return the use of each volume at each of its dates, oldest first. group: the key of a group, or None for all."""
-    uses = []
-    for name in volumes:
-        volume_id = key_of(connection, name)
-        if volume_id is not None:
-            uses += (
-                group_history(connection, name, volume_id, group) if group else history_of(connection, name, volume_id)
-            )
+    keys = {name: key for name in volumes if (key := key_of(connection, name)) is not None}
+    if group:
+        uses = group_history(connection, keys, group)
+    else:
+        uses = [use for name, key in keys.items() for use in history_of(connection, name, key)]
     return sorted(uses, key=lambda use: (use.record_date, use.volume))
 
 
@@ -45,33 +43,44 @@ def history_of(connection: sa.Connection, name: str, volume_id: int) -> list[Dat
     older = usage_of(volume_id) & usage.c.record_date.not_in(
         sa.select(summary.c.record_date).where(summary.c.volume_id == volume_id)
     )
-    for day, used, _ in dated_sums(connection, older):
+    for _, day, used, _ in dated_sums(connection, older):
         by_date[day] = DatedUse(name, day, used, None, None)
     return list(by_date.values())
 
 
-def group_history(connection: sa.Connection, name: str, volume_id: int, group: int) -> list[DatedUse]:
-    """Return the use of a volume by a group, with its quota. It is 0 at dates of lurge without a row of the group."""
+def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int) -> list[DatedUse]:
+    """Return the use of volumes by a group, with its quota. It is 0 at dates of lurge without a row of the group."""
     usage, outside, summary = schema.lustre_usage, schema.unattributed_usage, schema.volume_summary
-    reported = dates_of(connection, summary, summary.c.volume_id == volume_id)
-    rows = sa.select(outside.c.record_date, outside.c.used).where(
-        outside.c.volume_id == volume_id, outside.c.group_id == group
+    names = {key: name for name, key in keys.items()}
+    of_bases = usage.c.base_directory_id.in_(
+        sa.select(schema.base_directory.c.base_directory_id).where(schema.base_directory.c.volume_id.in_(names))
     )
-    unattributed = dict.fromkeys(reported, 0)
-    for day, used in connection.execute(rows):
-        unattributed[day] = used
-    by_date = {day: DatedUse(name, day, 0, used, None) for day, used in unattributed.items()}
-    for day, used, quota in dated_sums(connection, usage_of(volume_id) & (usage.c.unix_id == group)):
-        by_date[day] = DatedUse(name, day, used, unattributed.get(day), quota)
-    first = min((day for day, use in by_date.items() if use.used or use.unattributed), default=date.max)
-    return [use for day, use in by_date.items() if day >= first]
+    sums = dated_sums(connection, of_bases & (usage.c.unix_id == group))
+    rows = sa.select(outside.c.volume_id, outside.c.record_date, outside.c.used)
+    others = connection.execute(rows.where(outside.c.volume_id.in_(names), outside.c.group_id == group)).all()
+    used_volumes = {row[0] for row in (*sums, *others)}
+    reported = sa.select(summary.c.volume_id, summary.c.record_date).where(summary.c.volume_id.in_(used_volumes))
+    by_date: dict[int, dict[date, DatedUse]] = {key: {} for key in names if key in used_volumes}
+    for key, day in connection.execute(reported):
+        by_date[key][day] = DatedUse(names[key], day, 0, 0, None)
+    for key, day, used in others:
+        by_date[key][day] = DatedUse(names[key], day, 0, used, None)
+    for key, day, used, quota in sums:
+        known = by_date[key].get(day)
+        by_date[key][day] = DatedUse(names[key], day, used, known.unattributed if known else None, quota)
+    uses = []
+    for dated in by_date.values():
+        first = min((day for day, use in dated.items() if use.used or use.unattributed), default=date.max)
+        uses += [use for day, use in dated.items() if day >= first]
+    return uses
 
 
-def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[date, int, int | None]]:
-    """Return (date, use, largest quota) of the group usage for which `condition` holds. Equal rows count once."""
-    usage = schema.lustre_usage
+def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, date, int, int | None]]:
+    """Return (key of the volume, date, use, largest quota) of some group usage. Equal rows count once."""
+    usage, base = schema.lustre_usage, schema.base_directory
     columns = (usage.c.record_date, usage.c.base_directory_id, usage.c.unix_id, usage.c.used, usage.c.quota)
     rows = sa.select(*columns).where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
-    query = sa.select(rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
-    grouped = connection.execute(query.group_by(rows.c.record_date))
-    return [(day, joined(high, low), quota) for day, high, low, quota in grouped]
+    query = sa.select(base.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
+    joined_rows = query.join_from(rows, base, base.c.base_directory_id == rows.c.base_directory_id)
+    grouped = connection.execute(joined_rows.group_by(base.c.volume_id, rows.c.record_date))
+    return [(key, day, joined(high, low), quota) for key, day, high, low, quota in grouped]

@@ -167,11 +167,20 @@ def person_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Itera
 
 def by_volume(
     connection: sa.Connection, dates: Dates, query: sa.Select[Any], table: sa.Table
-) -> Iterator[tuple[str, date, sa.CursorResult[Any]]]:
-    """Yield (volume, date, rows) of each volume at its date."""
+) -> Iterator[tuple[str, date, list[Sequence[Any]]]]:
+    """Yield (volume, date, rows) of each volume at its date. Volumes of one date share a query.
+
+    query: joins `volume` and `table`. One with sums is grouped by the volume, too.
+    """
+    name = schema.volume.c.scratch_disk
+    named = query.add_columns(name)
+    found: dict[str, list[Sequence[Any]]] = {volume: [] for volume in dates}
+    for day in dict.fromkeys(dates.values()):
+        volumes = [volume for volume in dates if dates[volume] == day]
+        for row in connection.execute(named.where(name.in_(volumes), table.c.record_date == day)).all():
+            found[row[-1]].append(row[:-1])
     for volume, day in dates.items():
-        of_volume = query.where(schema.volume.c.scratch_disk == volume, table.c.record_date == day)
-        yield volume, day, connection.execute(of_volume)
+        yield volume, day, found[volume]
 
 
 def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: Groups) -> list[KindUse]:

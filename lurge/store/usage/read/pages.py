@@ -65,13 +65,8 @@ class SubDirectory(NamedTuple):
 def volume_states(connection: sa.Connection, dates: Dates) -> list[VolumeState]:
     """Return the counters of volumes at their newest dates, of those that lurge stored."""
     summary, volume = schema.volume_summary, schema.volume
-    names = VolumeState._fields[1:]
-    query = sa.select(volume.c.scratch_disk, *(summary.c[name] for name in names)).join_from(summary, volume)
-    return [
-        VolumeState(*row)
-        for name, day in dates.items()
-        for row in connection.execute(query.where(volume.c.scratch_disk == name, summary.c.record_date == day))
-    ]
+    query = sa.select(*(summary.c[name] for name in VolumeState._fields[1:])).join_from(summary, volume)
+    return [VolumeState(name, *row) for name, _, rows in by_volume(connection, dates, query, summary) for row in rows]
 
 
 def growths(connection: sa.Connection, dates: Dates, days: int, scope: Groups) -> list[Growth]:
@@ -79,27 +74,46 @@ def growths(connection: sa.Connection, dates: Dates, days: int, scope: Groups) -
 
     Volumes without such a date are left out.
     """
-    usage, volume, group = schema.lustre_usage, schema.volume, schema.unix_group
+    usage, group = schema.lustre_usage, schema.unix_group
+    earlier = {}
+    for day in dict.fromkeys(dates.values()):
+        volumes = [name for name in dates if dates[name] == day]
+        earlier.update(dates_until(connection, volumes, day - timedelta(days=days)))
+    query = (
+        sa.select(group.c.group_name, *halves(usage.c.used))
+        .join_from(usage, group)
+        .join(schema.base_directory, schema.base_directory.c.base_directory_id == usage.c.base_directory_id)
+        .join(schema.volume)
+        .where(of_group(usage.c.unix_id, scope))
+        .group_by(schema.volume.c.scratch_disk, group.c.group_name)
+    )
     rows: list[Growth] = []
-    for name, day in dates.items():
-        bases = sa.select(schema.base_directory.c.base_directory_id).join(volume).where(volume.c.scratch_disk == name)
-        of_volume = usage.c.base_directory_id.in_(bases)
-        earlier = sa.select(sa.func.max(usage.c.record_date))
-        since = connection.execute(earlier.where(of_volume, usage.c.record_date <= day - timedelta(days=days))).scalar()
-        if since is None:
-            continue
-        sums: dict[date, dict[str, int]] = {since: {}, day: {}}
-        query = (
-            sa.select(usage.c.record_date, group.c.group_name, *halves(usage.c.used))
-            .join_from(usage, group)
-            .where(of_volume, usage.c.record_date.in_([since, day]), of_group(usage.c.unix_id, scope))
-            .group_by(usage.c.record_date, group.c.group_name)
-        )
-        for at, name_of_group, high, low in connection.execute(query):
-            sums[at][name_of_group] = joined(high, low)
-        before, now = sums[since], sums[day]
+    newest = {name: dates[name] for name in dates if name in earlier}
+    for (name, _, uses), (_, since, old) in zip(
+        by_volume(connection, newest, query, usage),
+        by_volume(connection, {name: earlier[name] for name in newest}, query, usage),
+        strict=True,
+    ):
+        now, before = ({one: joined(high, low) for one, high, low in rows_of} for rows_of in (uses, old))
         rows += [Growth(name, one, since, before.get(one, 0), now.get(one, 0)) for one in sorted(before | now)]
     return rows
+
+
+def dates_until(connection: sa.Connection, volumes: Sequence[str], day: date) -> dict[str, date]:
+    """Return the newest date of the group usage of each volume that is not after a day."""
+    usage, base, volume = schema.lustre_usage, schema.base_directory, schema.volume
+    # Of each base directory, the index has this date at one place.
+    newest = (
+        sa.select(usage.c.record_date)
+        .where(usage.c.base_directory_id == base.c.base_directory_id, usage.c.record_date <= day)
+        .order_by(usage.c.record_date.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    of_bases = sa.select(volume.c.scratch_disk, newest.label("day")).join_from(base, volume)
+    found = of_bases.where(volume.c.scratch_disk.in_(volumes)).subquery()
+    query = sa.select(found.c.scratch_disk, sa.func.max(found.c.day)).group_by(found.c.scratch_disk)
+    return {name: newest_day for name, newest_day in connection.execute(query) if newest_day}
 
 
 def base_key(connection: sa.Connection, volume: str, path: str) -> int | None:
@@ -172,10 +186,6 @@ def vault_rows(
 ) -> tuple[int, list[dict[str, Any]]]:  # fmt: skip
     """Return the number of vault rows at the newest date of each volume, and some of them. by: of VAULT_ORDERS."""
     vault, volume, action = schema.vault, schema.volume, schema.vault_actions
-    of_dates = sa.or_(
-        sa.false(),
-        *((volume.c.scratch_disk == name) & (vault.c.record_date == day) for name, day in dates.items()),
-    )
     columns = {
         "path": vault.c.filepath,
         "state": action.c.action_name,
@@ -185,7 +195,7 @@ def vault_rows(
         "last_modified": vault.c.last_modified,
         "volume": volume.c.scratch_disk,
     }
-    conditions = [of_dates, of_group(vault.c.group_id, scope)]
+    conditions = [at_dates(vault, dates), of_group(vault.c.group_id, scope)]
     if wanted.path:
         conditions.append(sa.func.lower(vault.c.filepath).contains(wanted.path.lower(), autoescape=True))
     for name in ("state", "user", "group"):
@@ -205,6 +215,15 @@ def vault_rows(
     return total, [dict(row) for row in connection.execute(ordered).mappings()]
 
 
+def at_dates(table: sa.Table, dates: Dates) -> sa.ColumnElement[bool]:
+    """Return a condition for the rows of each volume at its date. The query joins `volume`."""
+    name, day = schema.volume.c.scratch_disk, table.c.record_date
+    days = set(dates.values())
+    each = (name.in_([one for one in dates if dates[one] == at]) & (day == at) for at in days)
+    # With the first two conditions, databases can use an index.
+    return name.in_(list(dates)) & day.in_(days) & sa.or_(sa.false(), *each)
+
+
 def vault_sums(connection: sa.Connection, dates: Dates, scope: Groups) -> list[tuple[str, str, str | None, int, int]]:
     """Return (volume, state, group, files, bytes) of vaults at the newest dates."""
     vault, action = schema.vault, schema.vault_actions
@@ -214,7 +233,7 @@ def vault_sums(connection: sa.Connection, dates: Dates, scope: Groups) -> list[t
         .join(action)
         .join(schema.unix_group, isouter=True)
         .where(of_group(vault.c.group_id, scope))
-        .group_by(action.c.action_name, schema.unix_group.c.group_name)
+        .group_by(schema.volume.c.scratch_disk, action.c.action_name, schema.unix_group.c.group_name)
     )
     return [
         (volume, *key, joined(high, low))
@@ -232,7 +251,7 @@ def kept_below(connection: sa.Connection, dates: Dates, scope: Groups, path: str
         .join_from(vault, schema.volume)
         .join(action)
         .where(of_group(vault.c.group_id, scope), vault.c.filepath.startswith(path.rstrip("/") + "/", autoescape=True))
-        .group_by(action.c.action_name)
+        .group_by(schema.volume.c.scratch_disk, action.c.action_name)
     )
     for _, _, rows in by_volume(connection, dates, query, vault):
         for state, files, high, low in map(tuple, rows):

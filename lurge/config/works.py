@@ -1,0 +1,63 @@
+"""[works]: trees of works in states, and how their images are counted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lurge.config.fields import AbsolutePath, Name, RelativePath, Share, Strings, in_reports
+from lurge.config.section import Section, problem
+from lurge.model.works import FULL, PUBLISH_STATES, STATES, SUFFIXES, WEB, is_published
+
+
+class WorksTree(Section):
+    """A tree of works in one state."""
+
+    state: Name = Field(description="The state of its works.", examples=["scanned"])
+    path: AbsolutePath = Field(description="The tree.", examples=["/lustre/scratch119/scans"])
+
+
+class PublishedConfig(Section):
+    """How the state of published works is told."""
+
+    directory: Name = Field("archive", description="The directory of a work that holds its archive images.")
+    share: Share = Field(0.3, description="Share of the work's files that must be in directories in it.")
+    full: Name = Field(FULL, description="The state of works with that share.")
+    web: Name = Field(WEB, description="The state of all others.")
+
+
+class WorksConfig(Section):
+    """Works in states: how many images of which work are where."""
+
+    count: Literal["images", "files"] = Field(
+        "images", description="`images`: count files with the suffixes of images. `files`: count every regular file."
+    )
+    image_suffixes: Strings = Field(SUFFIXES, description="Suffixes of images, compared without case.")
+    states: dict[Name, str] = Field(
+        default_factory=dict,
+        description="More states: name = description.",
+        examples=[{"proofread": "Proofread by the department"}],
+    )
+    published: PublishedConfig = Field(default_factory=dict, validate_default=True)
+    rejects: RelativePath = in_reports("works-rejects", "Directory of lines of backlogs that could not be loaded.")
+    trees: Annotated[tuple[WorksTree, ...], BeforeValidator(lambda rows: tuple(rows))] = Field((), strict=False)
+
+    @model_validator(mode="after")
+    def _know_states(self) -> WorksConfig:
+        for number, tree in enumerate(self.trees):
+            if tree.state not in self.all_states and not is_published(tree.state):
+                known = ", ".join(self.all_states)
+                raise problem(f"{tree.state!r} is not a state; known are {known}", "trees", number, "state")
+        return self
+
+    @property
+    def all_states(self) -> dict[str, str]:
+        """Every state with its description."""
+        return STATES | self.states
+
+    @property
+    def publish_states(self) -> dict[str, str]:
+        """Every state of published works with its description."""
+        own: dict[str, Any] = {name: name for name in (self.published.full, self.published.web)}
+        return {**own, **PUBLISH_STATES}

@@ -1,0 +1,259 @@
+"""Works: gathering them from trees, and loading backlogs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.atomic import whole_file
+from lurge.config import Config
+from lurge.config.works import WorksConfig
+from lurge.display import counted, display
+from lurge.errors import LurgeError, WorksError
+from lurge.model.works import Observation, TreeKey, is_published
+from lurge.pipeline.frame.job import Job, open_job
+from lurge.pipeline.frame.outcome import Outcome
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.source.backlog import BacklogRules, RejectedLine, bounded_lines, read_backlog
+from lurge.source.works import CountRules, Gathered, gather
+from lurge.store.database import Database
+from lurge.store.works import schema
+from lurge.store.works.area import WORKS
+from lurge.store.works.record import Recorder
+
+GATHER = Recipe("works_gather", ("gather",), WORKS)
+LOAD = Recipe("works_load", ("load",), WORKS)
+
+KEPT = 100
+"""Problems and rejected lines that an outcome names."""
+
+Advanced = Callable[[str, int], None]
+"""Takes the path of a tree, and the works of it so far."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TreeOutcome:
+    """The outcome of one tree, or of one backlog."""
+
+    name: str
+    state: str | None = None
+    works: int = 0
+    images: int = 0
+    problems: list[str] = field(default_factory=list)
+    problem_count: int = 0
+    is_known: bool = False
+    failed: LurgeError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, for other programs."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "works": self.works,
+            "images": self.images,
+            "problems": self.problems,
+            "problem_count": self.problem_count,
+            "known": self.is_known,
+            "error": self.failed.message if self.failed else None,
+        }
+
+
+@dataclass
+class WorksOutcome(Outcome):
+    """The outcome of gathering or loading."""
+
+    trees: list[TreeOutcome] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0 if everything is stored; 3 if a part is not; 1 if nothing is."""
+        failed = [tree for tree in self.trees if tree.failed]
+        if self.trees and len(failed) == len(self.trees):
+            return 1
+        return 3 if failed or any(tree.problem_count for tree in self.trees) else 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {"trees": [tree.as_json() for tree in self.trees], "exit_status": self.exit_status}
+
+    def lines(self) -> Iterator[str]:
+        for tree in self.trees:
+            state = f" ({tree.state})" if tree.state else ""
+            if tree.failed:
+                yield f"{display(tree.name)}{state}: {display(tree.failed.message)}"
+                yield f"  -> {display(tree.failed.advice)}"
+                continue
+            known = ", loaded before" if tree.is_known else ""
+            yield f"{display(tree.name)}{state}: {counted(tree.works, 'work')}, {counted(tree.images, 'image')}{known}"
+            yield from (f"  {display(problem)}" for problem in tree.problems)
+            if tree.problem_count > len(tree.problems):
+                yield f"  and {tree.problem_count - len(tree.problems):,} more"
+
+
+def rules_of(config: WorksConfig) -> CountRules:
+    """The rules of counting that a site configured."""
+    return CountRules(
+        counts_images=config.count == "images",
+        suffixes=tuple(os.fsencode(suffix.lower()) for suffix in config.image_suffixes),
+        archive=os.fsencode(config.published.directory),
+        share=config.published.share,
+        full=config.published.full,
+        web=config.published.web,
+    )
+
+
+def trees_of(config: WorksConfig, state: str | None, paths: Iterable[Path]) -> list[TreeKey]:
+    """The trees to gather: those that are given, else the configured ones. Raises WorksError."""
+    host = socket.gethostname()
+    given = list(paths)
+    if not given:
+        chosen = [tree for tree in config.trees if state is None or tree.state == state]
+        if not chosen:
+            raise WorksError("no tree is configured", "Name one: lurge works gather -s STATE PATH, or [[works.trees]].")
+        return [TreeKey(host, known_state(config, tree.state), tree.path) for tree in chosen]
+    if state is None:
+        raise WorksError("no state is given", "Give it: lurge works gather -s STATE PATH.")
+    return [TreeKey(host, known_state(config, state), os.path.abspath(path)) for path in given]
+
+
+def known_state(config: WorksConfig, state: str) -> str:
+    """A state as it is stored. Raises WorksError, which names the known ones."""
+    names = {name.casefold(): name for name in config.all_states} if is_published(state) else dict.fromkeys(())
+    exact = names.get(state.casefold()) or (state if state in config.all_states else None)
+    if exact is None:
+        raise WorksError(f"{state!r} is not a state", f"Known are {', '.join(config.all_states)}.")
+    return exact
+
+
+def run_gather(
+    config: Config, database: Database, trees: Iterable[TreeKey], advanced: Advanced, day: date | None = None
+) -> WorksOutcome:
+    """Walk trees, one after another, and store each in one transaction. Raises LurgeError."""
+    outcome = WorksOutcome()
+    with open_job(GATHER, ticket_of(config, GATHER), database) as job:
+        job.state = lambda: f"Stored: {', '.join(tree.name for tree in outcome.trees) or 'nothing'}"
+        with job.step("gather") as facts:
+            for tree in trees:
+                outcome.trees.append(gather_tree(job, config.works, tree, advanced, day or datetime.now(UTC).date()))
+            facts["trees"] = [tree.as_json() for tree in outcome.trees]
+        job.outcome = outcome
+    return outcome
+
+
+def gather_tree(job: Job, config: WorksConfig, tree: TreeKey, advanced: Advanced, day: date) -> TreeOutcome:
+    """Walk and store one tree."""
+    outcome = TreeOutcome(tree.path, tree.state)
+    try:
+        result = Gathered(tree, day)
+        for done, gathered in gather(tree, day, rules_of(config)):
+            advanced(tree.path, done)
+            result = gathered
+        job.database.retrying(lambda: store_tree(job, config, result))
+    except LurgeError as error:
+        log.error("%s", error.message)
+        outcome.failed = error
+        return outcome
+    outcome.works, outcome.images = len(result.observations), sum(one.images for one in result.observations)
+    outcome.problems, outcome.problem_count = result.problems[:KEPT], len(result.problems)
+    for problem in outcome.problems:
+        log.warning("%s", problem)
+    return outcome
+
+
+def store_tree(job: Job, config: WorksConfig, result: Gathered) -> None:
+    """Store the observations of a tree, instead of those of the same date."""
+    with job.database.writing() as connection:
+        recorder = Recorder(connection, config.all_states, config.publish_states)
+        recorder.see_tree(result.tree, result.day, result.unread)
+        recorder.add((one, result.tree.path) for one in result.observations)
+        recorder.finish()
+        job.lock.confirm()
+
+
+def run_load(config: Config, database: Database, files: Iterable[Path]) -> WorksOutcome:
+    """Load backlogs, each in one transaction. Raises LurgeError."""
+    outcome = WorksOutcome()
+    with open_job(LOAD, ticket_of(config, LOAD), database) as job:
+        with job.step("load") as facts:
+            for file in files:
+                outcome.trees.append(load_file(job, config.works, file, str(file)))
+            facts["files"] = [tree.as_json() for tree in outcome.trees]
+        job.outcome = outcome
+    return outcome
+
+
+def load_file(job: Job, config: WorksConfig, file: Path, name: str) -> TreeOutcome:
+    """Load one backlog, unless one with the same content was loaded."""
+    outcome = TreeOutcome(name)
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        job.database.retrying(lambda: store_backlog(job, config, file, name, digest, outcome))
+    except OSError as error:
+        outcome.failed = WorksError(f"{file}: {error.strerror}", "Correct the path or its permissions.")
+    except LurgeError as error:
+        outcome.failed = error
+    if outcome.failed:
+        log.error("%s: %s", name, outcome.failed.message)
+    return outcome
+
+
+def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: str, outcome: TreeOutcome) -> None:
+    """Store the observations of a backlog, and keep its rejected lines."""
+    outcome.works = outcome.images = outcome.problem_count = 0
+    outcome.problems = []
+    web = config.published.web
+    rules = BacklogRules(
+        {state.casefold(): state for state in config.all_states},
+        {state.casefold(): state for state in config.publish_states},
+        web,
+    )
+    table = schema.loaded
+    with job.database.writing() as connection, ExitStack() as rejects:
+        if connection.execute(sa.select(table.c.name).where(table.c.content == digest)).scalar() is not None:
+            outcome.is_known = True
+            return
+        recorder = Recorder(connection, config.all_states, config.publish_states)
+        rejected: Any = None
+
+        def observations() -> Iterator[tuple[Observation, str]]:
+            nonlocal rejected
+            with file.open("rb") as lines:
+                for row in read_backlog(bounded_lines(lines), rules):
+                    if isinstance(row, RejectedLine):
+                        outcome.problem_count += 1
+                        if len(outcome.problems) < KEPT:
+                            outcome.problems.append(f"line {row.number}: {row.reason}")
+                        if rejected is None:
+                            target = config.rejects / f"{Path(name).name}.rejects.csv"
+                            target.parent.mkdir(parents=True, exist_ok=True)
+                            rejected = rejects.enter_context(whole_file(target))
+                        rejected.write(b"%d,%s,%s\n" % (row.number, quoted(row.reason.encode()), quoted(row.text)))
+                    else:
+                        outcome.images += row.images
+                        yield row, row.project
+
+        outcome.works = recorder.add(observations())
+        recorder.finish()
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        values = {"content": digest, "name": name, "loaded_time": now}
+        counts = {"observations": outcome.works, "rejected": outcome.problem_count}
+        connection.execute(sa.insert(table), [{**values, **counts}])
+        job.lock.confirm()
+
+
+def quoted(text: bytes) -> bytes:
+    """A field of CSV."""
+    return b'"' + text.replace(b'"', b'""') + b'"'

@@ -1,0 +1,156 @@
+"""Backlogs: observations of works in CSV files, line by line.
+
+Columns: obsdate, hostname, srcdir, workdir, workCreateDate, state, imagecount; in some files the publish state stands
+before the last. Dates are `YYYY-MM-DD` or `MM-DD-YYYY`. A field may be quoted; a line is one observation.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import BinaryIO
+
+from lurge.errors import WorksError
+from lurge.model.works import Observation, is_published
+
+COLUMNS = ("obsdate", "hostname", "srcdir", "workdir", "workcreatedate", "state", "imagecount")
+WITH_PUBLISH_STATE = (*COLUMNS[:-1], "publishstate", COLUMNS[-1])
+LONGEST_LINE, LONGEST_NAME = 1 << 16, 512
+LARGEST = 2**63 - 1
+
+ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d{2})-(\d{4})")
+
+
+@dataclass(frozen=True)
+class RejectedLine:
+    """A line that is no observation. text: as it was, without its end."""
+
+    number: int
+    reason: str
+    text: bytes
+
+
+@dataclass(frozen=True)
+class BacklogRules:
+    """The states that may occur: by their names in lower case. web: that of published works without another."""
+
+    states: dict[str, str]
+    publish_states: dict[str, str]
+    web: str
+
+
+def read_backlog(lines: Iterable[bytes], rules: BacklogRules) -> Iterator[Observation | RejectedLine]:
+    """The observations and rejected lines of a backlog. Raises WorksError if its first line names other columns."""
+    order: tuple[str, ...] = ()
+    for number, line in enumerate(lines, 1):
+        text = line.rstrip(b"\r\n")
+        if number == 1:
+            order = header(text)
+            continue
+        if not text.strip():
+            continue
+        try:
+            yield observation(text, order, rules)
+        except ValueError as error:
+            yield RejectedLine(number, str(error), text[:LONGEST_LINE])
+    if not order:
+        raise WorksError("the file is empty", "The first line must name the columns.")
+
+
+def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long, a part that is too long as well."""
+    while line := file.readline(LONGEST_LINE + 2):
+        yield line
+        while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE + 2)
+
+
+def header(line: bytes) -> tuple[str, ...]:
+    """The columns that the first line names. Raises WorksError."""
+    try:
+        names = tuple(re.sub(r"[ _]", "", name).lower() for name in fields(line.removeprefix(b"\xef\xbb\xbf")))
+    except ValueError as error:
+        raise WorksError(f"line 1: {error}") from error
+    if sorted(names) not in (sorted(COLUMNS), sorted(WITH_PUBLISH_STATE)):
+        raise WorksError(
+            f"line 1 does not name the columns of a backlog: {', '.join(names)[:200]}",
+            f"They are {', '.join(COLUMNS)}; publishstate may stand before the last.",
+        )
+    return names
+
+
+def fields(line: bytes) -> list[str]:
+    """The fields of a line. Raises ValueError."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"longer than {LONGEST_LINE} bytes")
+    if b"\0" in line:
+        raise ValueError("a NUL in it")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    if '"' not in text:
+        return [field.strip() for field in text.split(",")]
+    try:
+        (row,) = csv.reader([text], strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"malformed quotes: {error}") from None
+    return [field.strip() for field in row]
+
+
+def observation(line: bytes, order: tuple[str, ...], rules: BacklogRules) -> Observation:
+    """The observation of a line. Raises ValueError."""
+    values = fields(line)
+    if len(values) != len(order):
+        raise ValueError(f"{len(values)} columns instead of {len(order)}")
+    row = dict(zip(order, values, strict=True))
+    for column in ("hostname", "srcdir", "workdir"):
+        if not row[column] or len(row[column]) > LONGEST_NAME:
+            raise ValueError(f"{column} is empty, or longer than {LONGEST_NAME} characters")
+    state = known(row["state"], rules.states, "state")
+    publish_state = None
+    if is_published(state):
+        told = row.get("publishstate", "")
+        publish_state = known(told, rules.publish_states, "publish state") if told else rules.web
+    return Observation(
+        day=parse_date(row["obsdate"], "obsdate"),
+        host=row["hostname"],
+        project=row["srcdir"].rstrip("/") or "/",
+        work=row["workdir"],
+        create_date=parse_date(row["workcreatedate"], "workCreateDate") if row["workcreatedate"] else None,
+        state=state,
+        publish_state=publish_state,
+        images=parse_count(row["imagecount"]),
+    )
+
+
+def known(name: str, names: dict[str, str], noun: str) -> str:
+    """The name of a state as it is configured. Raises ValueError, which names the known ones."""
+    if name.casefold() not in names:
+        raise ValueError(f"{name!r} is not a {noun}; known are {', '.join(names.values())}")
+    return names[name.casefold()]
+
+
+def parse_date(text: str, column: str) -> date:
+    """A date in one of the two forms. Raises ValueError."""
+    orders: tuple[tuple[re.Pattern[str], Callable[[tuple[int, ...]], date]], ...] = (
+        (ISO, lambda parts: date(*parts)),
+        (AMERICAN, lambda parts: date(parts[2], parts[0], parts[1])),
+    )
+    for pattern, made in orders:
+        if text.isascii() and (match := pattern.fullmatch(text)):
+            try:
+                return made(tuple(map(int, match.groups())))
+            except ValueError:
+                break
+    raise ValueError(f"{column} {text[:40]!r} is not a date such as 2024-01-31 or 01-31-2024")
+
+
+def parse_count(text: str) -> int:
+    """A number of images. Raises ValueError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > LARGEST:
+        raise ValueError(f"imagecount {text[:40]!r} is not a whole number of at least 0")
+    return int(text)

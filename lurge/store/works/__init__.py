@@ -1,0 +1,1 @@
+"""The works area: observations of works, and what follows from them."""

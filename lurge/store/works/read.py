@@ -1,0 +1,226 @@
+"""Questions about works. A work is *present* if the last observation of its own tree has it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from lurge.store.works import schema
+
+
+class WorkState(NamedTuple):
+    """A work in a state: the newest count, and since when. create_date: of its project, or of a published work."""
+
+    work: str
+    project: str
+    host: str
+    state: str
+    publish_state: str | None
+    first_obs_date: date | None
+    last_obs_date: date | None
+    observations: int
+    create_date: date | None
+    images: int
+    files: int | None
+    bytes: int | None
+    is_present: bool
+
+    @property
+    def days(self) -> int:
+        """Days from the first observation in the state to the last."""
+        if self.first_obs_date is None or self.last_obs_date is None:
+            return 0
+        return (self.last_obs_date - self.first_obs_date).days
+
+
+class StateTotal(NamedTuple):
+    """The works and images in a state; of a project, or of all."""
+
+    state: str
+    project: str | None
+    works: int
+    images: int
+    last_obs_date: date | None
+
+
+class DatedTotal(NamedTuple):
+    """The works and images in a state at a date, each tree as it was last seen until then."""
+
+    record_date: date
+    state: str
+    works: int
+    images: int
+
+
+class Movement(NamedTuple):
+    """A work that changed between two dates. change: appeared, gone, moved, grew or shrank."""
+
+    work: str
+    project: str
+    change: str
+    state_before: str | None
+    state: str | None
+    images_before: int | None
+    images: int | None
+
+
+class Loss(NamedTuple):
+    """A work that has fewer images in a state than in the one before."""
+
+    work: str
+    project: str
+    state_before: str
+    state: str
+    images_before: int
+    images: int
+    lost: int
+    record_date: date | None
+
+
+def work_states(connection: sa.Connection, work: str | None = None) -> list[WorkState]:
+    """Every work in each of its states, or those of one work, the earliest first."""
+    seen_at = sa.select(schema.observed.c.idtree, sa.func.max(schema.observed.c.obs_date))
+    last_seen = dict(map(tuple, connection.execute(seen_at.group_by(schema.observed.c.idtree))))
+    unread = set(map(tuple, connection.execute(sa.select(schema.unread))))
+    rows: list[WorkState] = []
+    for table, state, publish, last, created, key in (
+        (schema.process_work_states, schema.process_states.c.state_name, sa.null(), "last_obs_date",
+         "process_create_date", "process_work_id"),
+        (schema.publish_work_states, sa.literal("published"), schema.publish_states.c.state_name, "obs_date",
+         "publish_create_date", "publish_work_id"),
+    ):  # fmt: skip
+        query = (
+            sa.select(
+                schema.works.c.process_work, schema.projects.c.process_project, schema.hosts.c.process_host, state,
+                publish, table.c.first_obs_date, table.c[last], table.c.obs_count, table.c[created],
+                table.c.image_count, table.c.file_count, table.c.bytes, table.c.idtree, table.c.process_project_id,
+                table.c[key],
+            )
+            .join_from(table, schema.works, schema.works.c.idprocess_work == table.c[key])
+            .join(schema.projects, schema.projects.c.idprocess_project == table.c.process_project_id)
+            .join(schema.hosts, schema.hosts.c.idprocess_host == table.c.process_host_id)
+        )  # fmt: skip
+        if table is schema.process_work_states:
+            query = query.join(schema.process_states)
+        else:
+            query = query.join(schema.publish_states)
+        if work is not None:
+            query = query.where(schema.works.c.process_work == work)
+        for *values, images, files, size, tree, project, key_of_work in map(tuple, connection.execute(query)):
+            seen = last_seen.get(tree)
+            present = seen is None or values[6] == seen or (tree, project, key_of_work) in unread
+            values[7] = values[7] or 0
+            rows.append(WorkState._make((*values, images or 0, files, size, present)))
+    # A server may compare names without case.
+    rows = [row for row in rows if work is None or row.work == work]
+    return sorted(rows, key=lambda row: (row.work, row.first_obs_date or date.min, row.last_obs_date or date.min))
+
+
+def totals(rows: list[WorkState], by_project: bool) -> list[StateTotal]:
+    """The present works and images by state, or by state and project."""
+    groups: defaultdict[tuple[str, str | None], list[WorkState]] = defaultdict(list)
+    for row in rows:
+        if row.is_present:
+            groups[row.publish_state or row.state, row.project if by_project else None].append(row)
+    return [
+        StateTotal(state, project, len(group), sum(row.images for row in group),
+                   max((row.last_obs_date for row in group if row.last_obs_date), default=None))
+        for (state, project), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+    ]  # fmt: skip
+
+
+def history(connection: sa.Connection) -> list[DatedTotal]:
+    """The totals of each state over time. A tree that was not seen at a date counts as it was last seen."""
+    table, trees = schema.observed, schema.trees
+    query = sa.select(trees.c.state, table.c.idtree, table.c.obs_date, table.c.works, table.c.image_count)
+    of_tree: defaultdict[tuple[str, int], list[tuple[date, int, int]]] = defaultdict(list)
+    rows = connection.execute(query.join_from(table, trees).order_by(table.c.obs_date))
+    for state, tree, day, works, images in map(tuple, rows):
+        of_tree[state, tree].append((day, works, images))
+    dates = sorted({day for seen in of_tree.values() for day, _, _ in seen})
+    sums: defaultdict[tuple[date, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for (state, _), seen in of_tree.items():
+        known = [day for day, _, _ in seen]
+        for day in dates:
+            place = bisect_right(known, day) - 1
+            if place >= 0:
+                works, images = sums[day, state]
+                sums[day, state] = works + seen[place][1], images + seen[place][2]
+    return [DatedTotal(day, state, *both) for (day, state), both in sorted(sums.items())]
+
+
+class Seen(NamedTuple):
+    """A work as it was at a date."""
+
+    state: str
+    images: int
+
+
+def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], list[Seen]]:
+    """Every work at a date, by (project, work), each tree as it was last seen until then."""
+    table, row = schema.observed, schema.observations
+    seen = (
+        sa.select(table.c.idtree, sa.func.max(table.c.obs_date).label("day"))
+        .where(table.c.obs_date <= day)
+        .group_by(table.c.idtree)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            schema.projects.c.process_project, schema.works.c.process_work, schema.trees.c.state,
+            schema.publish_states.c.state_name, row.c.image_count,
+        )
+        .join_from(row, seen, (row.c.idtree == seen.c.idtree) & (row.c.obs_date == seen.c.day))
+        .join(schema.projects)
+        .join(schema.works)
+        .join(schema.trees, schema.trees.c.idtree == row.c.idtree)
+        .join(schema.publish_states, schema.publish_states.c.idpublish_state == row.c.publish_state_id, isouter=True)
+    )  # fmt: skip
+    found: defaultdict[tuple[str, str], list[Seen]] = defaultdict(list)
+    for project, work, state, publish, images in map(tuple, connection.execute(query)):
+        found[project, work].append(Seen(publish or state, images))
+    return found
+
+
+def movements(connection: sa.Connection, since: date, until: date) -> Iterator[Movement]:
+    """What appeared, went, moved on, grew or shrank between two dates."""
+    before, after = works_at(connection, since), works_at(connection, until)
+    for project, work in sorted(before.keys() | after.keys()):
+        old = {seen.state: seen.images for seen in before.get((project, work), ())}
+        new = {seen.state: seen.images for seen in after.get((project, work), ())}
+        left, entered = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
+        for source, target in zip(left, entered, strict=False):
+            yield Movement(work, project, "moved", source, target, old[source], new[target])
+        for state in left[len(entered) :]:
+            yield Movement(work, project, "gone", state, None, old[state], None)
+        for state in entered[len(left) :]:
+            yield Movement(work, project, "appeared", None, state, None, new[state])
+        for state in sorted(old.keys() & new.keys()):
+            if old[state] != new[state]:
+                change = "grew" if new[state] > old[state] else "shrank"
+                yield Movement(work, project, change, state, state, old[state], new[state])
+
+
+def losses(rows: list[WorkState]) -> list[Loss]:
+    """The works that lost images on their way from one state to the next, the largest loss first.
+
+    rows: of `work_states`. States follow each other by their first dates, whatever the project: a work is published
+    from another tree than the one in which it was scanned.
+    """
+    of_work: defaultdict[str, list[WorkState]] = defaultdict(list)
+    for row in rows:
+        of_work[row.work].append(row)
+    found = []
+    for work, ways in of_work.items():
+        for old, new in pairwise(ways):
+            before, after = old.publish_state or old.state, new.publish_state or new.state
+            if before != after and new.images < old.images:
+                lost = old.images - new.images
+                found.append(Loss(work, new.project, before, after, old.images, new.images, lost, new.first_obs_date))
+    return sorted(found, key=lambda loss: (-loss.lost, loss.work))

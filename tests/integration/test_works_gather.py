@@ -1,0 +1,182 @@
+"""Walking trees of works, and loading backlogs, as commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.site import run_lurge
+
+moto_server = pytest.importorskip("moto.server", reason="moto is not installed (lurge[services])")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def make(path: Path, *names: str) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (path / name).write_bytes(b"12345")
+
+
+def lurge(*arguments: str, status: int = 0) -> Any:
+    done = run_lurge("works", *arguments, "--json")
+    assert done.returncode == status, (done.stdout, done.stderr)
+    return json.loads(done.stdout)
+
+
+def works_in(state: str) -> dict[tuple[str, str], int]:
+    rows = lurge("list", "--by", "work", "--state", state)["rows"]
+    return {(row["project"], row["work"]): row["images"] for row in rows}
+
+
+def test_images_are_counted_and_junk_links_and_other_files_are_not(folder: Path) -> None:
+    make(folder / "scans" / "P" / "W1" / "deep" / "er", "a.JPG", "b.tiff", "c.txt", "Thumbs.db", ".DS_Store", "._x.jpg")
+    make(folder / "scans" / "P" / "W, 2", "1.pdf")
+    make(folder / "scans" / "Q" / "W1")
+    make(folder / "scans" / "Q", "not-a-work.jpg")
+    make(folder / "scans", "not-a-project.jpg")
+    (folder / "scans" / "P" / "W1" / "link.jpg").symlink_to("deep/er/a.JPG")
+    (folder / "scans" / "P" / "W3").symlink_to("W1")
+    (folder / "scans" / "L").symlink_to("P")
+    lurge("gather", "-s", "scanned", "scans")
+    assert works_in("scanned") == {("P", "W1"): 2, ("P", "W, 2"): 1, ("Q", "W1"): 0}
+    (row,) = lurge("show", "W, 2")["rows"]
+    assert (row["files"], row["bytes"]) == (1, 5)
+
+
+def test_every_file_counts_if_the_site_says_so(folder: Path) -> None:
+    (folder / "lurge.toml").write_text('[works]\ncount = "files"\n')
+    make(folder / "scans" / "P" / "W1", "a.jpg", "c.txt", "Thumbs.db", "._x")
+    lurge("gather", "-s", "scanned", "scans")
+    assert works_in("scanned") == {("P", "W1"): 2}
+
+
+@pytest.mark.parametrize(
+    ("archived", "others", "state"), [(3, 7, "fullBDRC"), (2, 7, "webBDRC"), (0, 0, "webBDRC"), (1, 0, "fullBDRC")]
+)
+def test_a_published_work_is_full_from_three_tenths_of_its_files_on(
+    folder: Path, archived: int, others: int, state: str
+) -> None:
+    make(folder / "web" / "W1" / "archive" / "g", *(f"{number}.tif" for number in range(archived)))
+    make(folder / "web" / "W1" / "images" / "g", *(f"{number}.jpg" for number in range(others)))
+    if not archived:
+        (folder / "web" / "W1" / "archive" / "g").rmdir()
+        (folder / "web" / "W1" / "archive").rmdir()
+    lurge("gather", "-s", "Published", "web")
+    (row,) = lurge("list", "--by", "work")["rows"]
+    assert (row["project"], row["state"], row["publish_state"]) == (str(folder / "web"), "published", state)
+
+
+def test_a_work_that_cannot_be_read_is_named_and_what_was_known_of_it_stays(folder: Path) -> None:
+    make(folder / "scans" / "P" / "W1", "a.jpg")
+    make(folder / "scans" / "P" / "W2", "a.jpg")
+    lurge("gather", "-s", "scanned", "scans")
+    # Longer than any path may be: it cannot be listed, by root neither.
+    os.chdir(folder / "scans" / "P" / "W1")
+    for _ in range(20):
+        Path("x" * 250).mkdir()
+        os.chdir("x" * 250)
+    os.chdir(folder)
+    answer = lurge("gather", "-s", "scanned", "scans", status=3)
+    (tree,) = answer["trees"]
+    assert tree["works"] == 1
+    assert "W1" in tree["problems"][0]
+    assert works_in("scanned") == {("P", "W1"): 1, ("P", "W2"): 1}
+
+
+def test_a_tree_that_is_missing_fails_and_no_work_of_it_is_gone(folder: Path) -> None:
+    make(folder / "scans" / "P" / "W1", "a.jpg")
+    lurge("gather", "-s", "scanned", "scans")
+    (folder / "scans").rename(folder / "away")
+    lurge("gather", "-s", "scanned", "scans", status=1)
+    assert works_in("scanned") == {("P", "W1"): 1}
+
+
+def test_a_state_that_is_not_configured_names_the_known_ones(folder: Path) -> None:
+    done = run_lurge("works", "gather", "-s", "proofread", ".")
+    assert done.returncode == 1
+    assert "cataloged, scanned, ReadyToProcess, published" in done.stderr
+
+
+def test_configured_trees_are_gathered_and_one_that_fails_does_not_stop_the_others(folder: Path) -> None:
+    make(folder / "a" / "P" / "W1", "a.jpg")
+    (folder / "lurge.toml").write_text(
+        f'[works.states]\nproofread = "Proofread"\n[[works.trees]]\nstate = "scanned"\npath = "{folder}/none"\n'
+        f'[[works.trees]]\nstate = "proofread"\npath = "{folder}/a"\n'
+    )
+    lurge("gather", status=3)
+    assert works_in("proofread") == {("P", "W1"): 1}
+
+
+HEADER = "obsdate,hostname,srcdir,workdir,workCreateDate,state,imagecount\n"
+
+
+def test_a_backlog_is_loaded_once_and_its_bad_lines_are_kept(folder: Path) -> None:
+    (folder / "b.csv").write_bytes(
+        b"\xef\xbb\xbf" + HEADER.replace("\n", "\r\n").encode()
+        + b'2024-01-01,h,"P, Q",W1,01-31-2020,SCANNED,5\r\n2024-02-30,h,P,W1,,scanned,5\r\n'
+        b"2024-01-01,h,P,W1,,scanned,-1\r\n2024-01-01,h,P,W\0,,scanned,1\r\n\xff,h,P,W1,,scanned,1\r\n\r\n"
+    )  # fmt: skip
+    (tree,) = lurge("load", "b.csv", status=3)["trees"]
+    assert (tree["works"], tree["images"], tree["problem_count"]) == (1, 5, 4)
+    assert (folder / "out" / "works-rejects" / "b.csv.rejects.csv").read_bytes().count(b"\n") == 4
+    (folder / "again.csv").write_bytes((folder / "b.csv").read_bytes())
+    (tree,) = lurge("load", "again.csv")["trees"]
+    assert tree["known"]
+    (row,) = lurge("show", "W1")["rows"]
+    assert (row["project"], row["state"], row["create_date"], row["observations"]) == (
+        "P, Q",
+        "scanned",
+        "2020-01-31",
+        1,
+    )
+
+
+def test_a_backlog_with_other_columns_is_refused_whole(folder: Path) -> None:
+    (folder / "b.csv").write_text("a,b\n1,2\n")
+    lurge("load", "b.csv", status=1)
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_objects_move_to_done_or_failed_and_a_run_that_died_is_taken_up(folder: Path, endpoint: str) -> None:
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client("s3", endpoint_url=endpoint)
+    client.create_bucket(Bucket="works")
+    line = "2024-01-01,h,P,W1,,scanned,5\n"
+    client.put_object(Bucket="works", Key="in/good.csv", Body=(HEADER + line).encode())
+    client.put_object(Bucket="works", Key="in/bad.csv", Body=b"what,is,this\n")
+    # Left by a run that died after the copy, and by one that died after the load.
+    client.put_object(Bucket="works", Key="processing/inprocess/in/left.csv", Body=(HEADER + line * 2).encode())
+    (folder / "lurge.toml").write_text(f'[split.s3]\nbucket = "other"\nendpoint_url = "{endpoint}"\n')
+    lurge("load", "s3://works/in/", status=3)
+    client.put_object(Bucket="works", Key="processing/inprocess/in/good.csv", Body=(HEADER + line).encode())
+    (again,) = lurge("load", "s3://works/in/")["trees"]
+    assert again["known"]
+    stored = {item["Key"] for item in client.list_objects_v2(Bucket="works")["Contents"]}
+    assert stored == {
+        "processing/done/in/good.csv", "processing/done/in/left.csv", "processing/failed/in/bad.csv",
+        "processing/failed/in/bad.csv.reasons.txt",
+    }  # fmt: skip
+    assert works_in("scanned") == {("P", "W1"): 5}
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
