@@ -83,8 +83,8 @@ def load(
 ) -> None:
     """Load observations of works from CSV files or S3.
 
-    Of a bucket, all objects below the prefix are loaded. Each file is loaded once, by its content, and whole or not at all. Lines that are malformed are counted, named, and kept
-    in a file of rejects.
+    Of a bucket, all objects below the prefix are loaded. Each file is loaded once, by its content, and whole or not at
+    all. Lines that are malformed are counted, named, and kept in a file of rejects.
 
     Example: lurge works load backlog.csv
     """

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import ArgumentError
 
 from lurge.errors import StoreError
-from lurge.store.database.dialect import ANSWER_SECONDS, CONNECT_SECONDS, Changes, Dialect, Row
+from lurge.store.database.dialect import ANSWER_SECONDS, CONNECT_SECONDS, Changes, Dialect, Query, Row
 from lurge.store.database.grants import missing_grants
 from lurge.store.database.named_lock import NamedLock, ServerLock
 from lurge.store.database.row_text import RowText
