@@ -21,6 +21,12 @@ from lurge.view.view import Asked, Page, View, address
 
 SIZES_OF_PAGE = (10, 25, 50, 100)
 MISSING = "–"
+WORDS = {
+    "level": {str(level): name for level, name in LEVELS.items()},
+    "age": {"mtime": "last change", "atime": "last access"},
+    "area": {"bytes": "size", "records": "number"},
+}
+"""Values of fields that are not words themselves, by field."""
 
 
 @cache
@@ -80,14 +86,14 @@ def percent(share: float) -> float:
 
 @dataclass(frozen=True)
 class Input:
-    """An element of a form. options: the values to choose from; empty for a free text."""
+    """An element of a form. options: the values to choose from, and their words; empty for a free text."""
 
     name: str
     label: str
     help: str
     value: Any
     kind: str
-    options: Sequence[str]
+    options: Mapping[str, str]
 
 
 def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) -> list[Input]:
@@ -102,8 +108,14 @@ def inputs(page: Page[Any], asked: Asked, choices: Mapping[str, Sequence[str]]) 
         text = "" if value is None else str(value)
         if text and len(options) > 1 and text not in options:
             options.append(text)
-        made.append(Input(name, label, field.description or "", text, kind, options if len(options) > 1 else ()))
+        words = {option: word_of(name, option) for option in options} if len(options) > 1 else {}
+        made.append(Input(name, label, field.description or "", text, kind, words))
     return made
+
+
+def word_of(name: str, option: str) -> str:
+    """A value of a field for people."""
+    return WORDS.get(name, {}).get(option) or display(option or "all")
 
 
 def kept(page: Page[Any], asked: Asked) -> dict[str, Any]:

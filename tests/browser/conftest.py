@@ -51,6 +51,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert done.returncode == 0, done.stderr
     # The volume that has no dump: its job has an error to show.
     site.run(status=3)
+    works = str(site.folder / "works")
+    done = run_lurge("works", "gather", "--state", "scanned", works, "--config", str(site.config))
+    assert done.returncode == 0, done.stderr
     with serving(site.config, folder / "serve.log") as address:
         yield f"{address}/"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 from lurge.source.synth.world import vault_key
@@ -82,4 +83,9 @@ def build(folder: Path) -> Site:
     site.base_directories(*bases)
     for number, day in enumerate(DAYS):
         site.dump(*entries(number + 1), volume=VOLUME, day=day)
+    for name in ANY_NAME:
+        work = os.fsencode(folder / "works") + b"/" + name + b"/" + name
+        os.makedirs(work)
+        with open(work + b"/1.jpg", "wb"):
+            pass
     return site

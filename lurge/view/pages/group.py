@@ -106,7 +106,7 @@ def facts(total: GroupTotal) -> list[Fact]:
         Fact("quota", quota or None, "bytes"),
         Fact("share of the quota", fraction(total.used, quota), "share"),
         Fact("status", level, "level", level=level),
-        Fact("newest change, days before the report", total.last_modified, "days"),
+        Fact("days since the last change", total.last_modified, "days"),
     ]
 
 
@@ -117,14 +117,16 @@ def history_plot(volume: str, uses: list[DatedUse], use: VolumeUse) -> Plot | No
         return None
     days = [row.record_date.isoformat() for row in own]
     expected = band([(row.record_date, row.used) for row in own])
-    later = [row.day.isoformat() for row in expected]
+    # Beyond the last horizon that the past could test, nothing is known about the width.
+    tested = expected[: 1 + max((number for number, row in enumerate(expected) if row.high > row.low), default=-1)]
+    within = [row.day.isoformat() for row in tested]
     data = [
         {"name": "used", "x": days, "y": [row.used for row in own], "mode": "lines+markers"},
         {"name": "quota", "x": days, "y": [row.quota or None for row in own], "mode": "lines", "line": {"shape": "hv"}},
-        {"name": "nine of ten", "x": later + later[::-1], "mode": "none", "fill": "toself", "hoverinfo": "skip",
-         "y": [row.high for row in expected] + [row.low for row in expected[::-1]]},
-        {"name": "expected", "x": later, "y": [row.used for row in expected], "mode": "lines",
-         "line": {"dash": "dash"}},
+        {"name": "nine of ten", "x": within + within[::-1], "mode": "none", "fill": "toself", "hoverinfo": "skip",
+         "y": [row.high for row in tested] + [row.low for row in tested[::-1]]},
+        {"name": "expected", "x": [row.day.isoformat() for row in expected], "y": [row.used for row in expected],
+         "mode": "lines", "line": {"dash": "dash"}},
     ]  # fmt: skip
     label = f"Use of {volume}, the quota, and what is expected"
     layout = {"yaxis": {"title": {"text": "bytes"}, "rangemode": "tozero", "exponentformat": "SI"}}

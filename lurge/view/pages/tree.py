@@ -167,9 +167,9 @@ def words(index: Index, total: Measures, asked: AskedTree) -> str:
     size = "an unknown size" if total.bytes is None else human_size(total.bytes)
     filters = [f"{name} {value}" for name, value in (("group", asked.group), ("user", asked.user),
                ("filetype", asked.filetype)) if value]  # fmt: skip
-    if asked.older:
-        filters.append(f"not {'read' if asked.age == 'atime' else 'changed'} for {asked.older} days")
     of = f" of {', '.join(filters)}" if filters else ""
+    if asked.older:
+        of += f", not {'read' if asked.age == 'atime' else 'changed'} for {asked.older} days"
     return f"{size} in {counted(total.records, 'record')}{of}, as of {index.date}."
 
 

@@ -15,10 +15,13 @@ function inUnits(data, axis) {
   if (!/^bytes\b/.test(title)) return;
   const largest = Math.max(1, ...data.flatMap((trace) => trace.y.map(Number)));
   const unit = Math.min(Math.floor(Math.log2(largest) / 10), UNITS.length - 1);
-  for (const trace of data) trace.y = trace.y.map((bytes) => (bytes === null ? null : bytes / 1024 ** unit));
+  const rounded = (bytes) => (bytes === null ? null : Number((bytes / 1024 ** unit).toPrecision(4)));
+  for (const trace of data) trace.y = trace.y.map(rounded);
   axis.title.text = title.replace("bytes", UNITS[unit]);
-  axis.hoverformat = ",.2f";
 }
+
+/** @param {object} axis @returns {object} on a logarithmic axis only 1, 2 and 5 have a number */
+const ticks = (axis) => (axis && axis.type === "log" ? { dtick: "D2" } : {});
 
 /** @param {HTMLElement} figure */
 function draw(figure) {
@@ -34,8 +37,8 @@ function draw(figure) {
     colorway: ["--accent", "--warn", "--soft", "--ok", "--bad"].map(colour),
     font: { color: colour("--text"), family: "system-ui, sans-serif" },
     margin: { t: 16, r: 16, b: 40, l: 48, ...layout.margin },
-    xaxis: { ...axis, ...layout.xaxis },
-    yaxis: { ...axis, ...layout.yaxis },
+    xaxis: { ...axis, ...ticks(layout.xaxis), ...layout.xaxis },
+    yaxis: { ...axis, ...ticks(layout.yaxis), ...layout.yaxis },
     legend: { orientation: "h" },
     // A finger moves the page, not the plot.
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
