@@ -78,6 +78,12 @@ def test_a_page_follows_its_window(visit: Callable[..., Any]) -> None:
             one.page.wait_for_function(FOLLOWS)
 
 
+def test_a_treemap_has_the_width_of_a_phone(visit: Callable[..., Any]) -> None:
+    with visit(380) as one:
+        one.go(f"/tree?volume={world.VOLUME}")
+        assert one.page.evaluate("document.querySelector('.treemaplayer').getBoundingClientRect().width") > 280
+
+
 def test_every_link_leads_somewhere(links: dict[str, list[str]]) -> None:
     """Also to JSON, CSV and Parquet: one of each shape that no crawl followed."""
     left = {shape(target): target for targets in links.values() for target in targets if target not in links}

@@ -2,6 +2,7 @@
 "use strict";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const NARROW = 600;
 
 /** @param {string} name @returns {string} the value of a colour of the page */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -20,6 +21,14 @@ function inUnits(data, axis) {
   axis.title.text = title.replace("bytes", UNITS[unit]);
 }
 
+/** On a phone the legend of colours would take more width than the boxes. @param {object[]} data */
+function legendBelow(data) {
+  const below = { orientation: "h", thickness: 12, tickangle: -90, y: 0, yanchor: "top", ypad: 4 };
+  for (const { marker } of data) {
+    if (marker && marker.colorbar) Object.assign(marker.colorbar, below);
+  }
+}
+
 /** @param {object} axis @returns {object} on a logarithmic axis only 1, 2 and 5 have a number */
 const ticks = (axis) => (axis && axis.type === "log" ? { dtick: "D2" } : {});
 
@@ -30,6 +39,7 @@ function draw(figure) {
   const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
   const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true };
   inUnits(data, layout.yaxis);
+  if (canvas.clientWidth < NARROW) legendBelow(data);
   const themed = {
     ...layout,
     paper_bgcolor: "transparent",
