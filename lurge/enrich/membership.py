@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from lurge.config.identity import IdentityConfig, LdapConfig
-from lurge.enrich.identity import read_tsv
+from lurge.enrich.identity import Names, NssIdentity, TableIdentity, read_tsv
 from lurge.errors import IdentityError
-from lurge.model.paths import shown
+
+if TYPE_CHECKING:
+    from lurge.enrich.ldap import Entry
 
 SECONDS_KNOWN = 300
 MOST_KNOWN = 10_000
@@ -52,13 +54,8 @@ def groups_of_machine(user: str) -> frozenset[str]:
         gids = os.getgrouplist(account.pw_name, account.pw_gid)
     except (KeyError, ValueError):
         return frozenset()
-    names = set()
-    for gid in gids:
-        try:
-            names.add(shown(os.fsencode(grp.getgrgid(gid).gr_name)))
-        except KeyError:
-            names.add(str(gid))
-    return frozenset(names)
+    names = Names(NssIdentity())
+    return frozenset(names.group(gid).name for gid in gids)
 
 
 def groups_in_file(config: IdentityConfig, user: str) -> frozenset[str]:
@@ -70,22 +67,44 @@ def groups_in_file(config: IdentityConfig, user: str) -> frozenset[str]:
 
 
 def groups_in_ldap(config: LdapConfig, user: str) -> frozenset[str]:
-    """The groups of a user in LDAP: those with a `memberUid`, and the one of their gidNumber. Raises IdentityError."""
+    """The groups of a user in LDAP: those with a `memberUid`, and the one of their gidNumber. Raises IdentityError.
+
+    They have the names under which reports store them: if several gids have a name, only one of them has it alone.
+    """
     try:
         from ldap3.core.exceptions import LDAPException
         from ldap3.utils.conv import escape_filter_chars
 
-        from lurge.enrich.ldap import connected, search
+        from lurge.enrich.ldap import connected, name_groups, search
     except ImportError as error:
         raise IdentityError(f"LDAP is configured: {error}", "Install lurge[ldap].") from error
     name = escape_filter_chars(user)
     try:
         with connected(config) as connection:
+
+            def find(*conditions: str) -> list[Entry]:
+                either = f"(|{''.join(conditions)})"
+                return list(search(connection, config, config.group_base, either, ("cn", "gidNumber")))
+
             people = list(search(connection, config, config.people_base, f"(uid={name})", ("uid", "gidNumber")))
-            gids = {gid for person in people if (gid := person.number("gidNumber")) is not None}
-            own = "".join(f"(gidNumber={gid})" for gid in sorted(gids))
-            condition = f"(|(memberUid={name}){own})"
-            groups = list(search(connection, config, config.group_base, condition, ("cn", "gidNumber")))
+            own = sorted(numbers_of(people))
+            entries = find(f"(memberUid={name})", *(f"(gidNumber={gid})" for gid in own))
+            gids = numbers_of(entries)
+            # What a group is called follows from those that share its name or its gid, and from what these share.
+            same: list[Entry] = []
+            while len(same) < len(entries):
+                same, names = entries, {cn for entry in entries for cn in entry.values("cn")}
+                entries = find(
+                    *(f"(cn={escape_filter_chars(cn)})" for cn in sorted(names)),
+                    *(f"(gidNumber={gid})" for gid in sorted(numbers_of(entries))),
+                )
     except (LDAPException, OSError) as error:
         raise IdentityError(f"{config.url}: {error}") from error
-    return frozenset(cn for group in groups if (cn := group.name("cn")))
+    known = name_groups(entries, config.pi_attribute, {})
+    stored = Names(TableIdentity(known, {}))
+    return frozenset(stored.group(gid).name for gid in sorted(known) if gid in gids)
+
+
+def numbers_of(entries: Iterable[Entry]) -> set[int]:
+    """The gids of entries of LDAP."""
+    return {gid for entry in entries if (gid := entry.number("gidNumber")) is not None}

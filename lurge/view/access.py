@@ -14,12 +14,15 @@ from starlette.requests import Request
 from lurge.config import Config
 from lurge.config.identity import LdapConfig
 from lurge.enrich.membership import Membership
-from lurge.errors import IdentityError, PageError
+from lurge.errors import IdentityError, UsageError
 from lurge.view.person import EVERYBODY, Person
 
 SESSION = "session"
 MOST_SESSIONS = 50_000
-FAILURES, FAILURE_SECONDS = 5, 900
+FAILURES = {"user": 5, "address": 50}
+"""Failed attempts to sign in, after which a name, and an address, are refused. Behind a proxy all share its address."""
+
+FAILURE_SECONDS = 900
 
 
 class Refused(Exception):  # noqa: N818  not an error, but an answer
@@ -31,9 +34,13 @@ class Refused(Exception):  # noqa: N818  not an error, but an answer
 
 
 class Access:
-    """The rule of a site. `person` is asked for each request."""
+    """The rule of a site. `person` is asked for each request.
+
+    Raises UsageError if the configuration is not complete.
+    """
 
     def __init__(self, config: Config) -> None:
+        check_complete(config)
         self._serve = config.serve
         self._admins = frozenset(config.serve.admins)
         self._membership = Membership(config.identity)
@@ -107,37 +114,54 @@ class Sessions:
 
 
 class Throttle:
-    """Failed attempts to sign in, by address and by name. Too many of either are refused for a while."""
+    """Failed attempts to sign in, by name and by address. Too many of either are refused for a while."""
 
     def __init__(self) -> None:
         self._failures: dict[tuple[str, str], list[float]] = {}
 
-    def check(self, *keys: tuple[str, str]) -> None:
-        """Raise Refused after too many failures."""
+    def begin(self, user: str, address: str) -> None:
+        """Note an attempt as failed until `forget` is called, so that many at once count. Raises Refused."""
         now = time.monotonic()
+        keys = keys_of(user, address)
         for key in keys:
             recent = [at for at in self._failures.get(key, ()) if now - at < FAILURE_SECONDS]
-            if len(recent) >= FAILURES:
+            if len(recent) >= FAILURES[key[0]]:
                 raise Refused(429, "Too many attempts. Try again in a quarter of an hour.")
-
-    def fail(self, *keys: tuple[str, str]) -> None:
-        """Note a failure."""
-        now = time.monotonic()
         if len(self._failures) > MOST_SESSIONS:
             self._failures = {key: times for key, times in self._failures.items() if now - times[-1] < FAILURE_SECONDS}
         for key in keys:
-            self._failures[key] = [*self._failures.get(key, ())[-FAILURES:], now]
+            self._failures[key] = [*self._failures.get(key, ())[-FAILURES[key[0]] :], now]
 
-    def forget(self, *keys: tuple[str, str]) -> None:
-        """Forget failures after a success."""
-        for key in keys:
-            self._failures.pop(key, None)
+    def forget(self, user: str, address: str, is_success: bool) -> None:
+        """Forget an attempt that did not fail; after a success, also what failed before under this name."""
+        for key in keys_of(user, address):
+            times = [] if is_success and key[0] == "user" else self._failures.get(key, [])[:-1]
+            self._failures[key] = times
+            if not times:
+                del self._failures[key]
 
 
-def bind_as(config: LdapConfig | None, pattern: str, user: str, password: str) -> bool:
-    """True if an LDAP server accepts a person's password. pattern: of the DN. Raises IdentityError, PageError."""
-    if config is None:
-        raise PageError("[identity.ldap] is not set", "Name the server there.")
+def keys_of(user: str, address: str) -> tuple[tuple[str, str], ...]:
+    """What attempts are counted by. LDAP does not tell names apart by case or outer spaces."""
+    return ("user", " ".join(user.casefold().split())), ("address", address)
+
+
+def check_complete(config: Config) -> None:
+    """Raise UsageError if it is not configured who people are, or which groups they are in."""
+    serve, identity = config.serve, config.identity
+    if serve.access == "ldap" and identity.ldap is None:
+        raise UsageError('serve.access is "ldap", but [identity.ldap] is not set', "Name the server there.")
+    tells_groups = serve.access == "oidc" and serve.oidc and serve.oidc.groups_claim
+    if serve.access == "open" or tells_groups:
+        return
+    if identity.provider == "files" and identity.files.members is None:
+        raise UsageError(
+            "identity.files.members is not set, so nobody would see anything", "Name a TSV of user name and group name."
+        )
+
+
+def bind_as(config: LdapConfig, pattern: str, user: str, password: str) -> bool:
+    """True if an LDAP server accepts a person's password. pattern: of the DN. Raises IdentityError."""
     # An empty password would bind as nobody, which servers allow.
     if not user or not password or "\0" in user + password:
         return False

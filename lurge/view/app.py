@@ -28,7 +28,7 @@ from lurge.view.access import Refused
 from lurge.view.html import Frame, render, render_plain
 from lurge.view.pages import tree
 from lurge.view.person import EVERYBODY, Person
-from lurge.view.serving import Requests, Surround
+from lurge.view.serving import HEADERS, Requests, Surround
 from lurge.view.signin import add_sign_in
 from lurge.view.site import PAGES, Site
 from lurge.view.status import add_status
@@ -65,7 +65,7 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
 
     app = FastAPI(
         title=config.serve.title, version=lurge.__version__, description="Every page as JSON, CSV and Parquet.",
-        openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan, root_path=address.path,
+        openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan,
     )  # fmt: skip
     app.state.site = site
     for page in PAGES:
@@ -82,7 +82,7 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
         )  # fmt: skip
     add_errors(app, config.serve.title, address.path)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts(host, address.hostname), www_redirect=False)
-    app.add_middleware(Surround, requests=requests)
+    app.add_middleware(Surround, requests=requests, root=address.path)
     return app
 
 
@@ -253,6 +253,13 @@ def add_errors(app: FastAPI, title: str, root: str) -> None:
         first = error.errors()[0]
         return answer(request, 422, f"{first['loc'][-1]}: {first['msg']}")
 
+    def unexpected(request: Request, error: Exception) -> Response:
+        # Starlette answers outside of every middleware, and then logs the error.
+        answered = answer(request, 500, "Something failed.", "The log of the server has the reason.")
+        answered.headers.update({**HEADERS, "Cache-Control": "no-store"})
+        return answered
+
+    app.add_exception_handler(Exception, unexpected)
     app.add_exception_handler(LurgeError, expected)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(HTTPException, http)

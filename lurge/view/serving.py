@@ -41,15 +41,20 @@ class Requests:
 
 
 class Surround:
-    """Adds headers to each answer, logs it and counts it."""
+    """Adds headers to each answer, logs it and counts it. root: the path below which a proxy shows the pages."""
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
-        self._app, self._requests = app, requests
+    def __init__(self, app: ASGIApp, requests: Requests, root: str) -> None:
+        self._app, self._requests, self._root = app, requests, root
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # A proxy may leave the root in the path, or not.
+        path = scope["path"]
+        if not f"{path}/".startswith(f"{self._root}/"):
+            path = self._root + path
+        scope["root_path"], scope["path"] = self._root, f"{path}/" if path == self._root else path
         started, status = time.perf_counter(), 500
 
         async def send_with_headers(message: Message) -> None:

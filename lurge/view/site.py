@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lurge.config import Config
+from lurge.errors import StoreError
 from lurge.store.database import Database
 from lurge.view.access import Access
 from lurge.view.context import Context
@@ -35,8 +36,13 @@ class Site:
     @contextmanager
     def context(self, person: Person) -> Iterator[Context]:
         """One state of the database, for one page. Raises StoreError."""
-        with (
-            self.database.reading() as connection,
-            self.database.dialect.limited(connection, QUERY_SECONDS),
-        ):
-            yield Context(self.config, person, connection)
+        try:
+            with (
+                self.database.reading() as connection,
+                self.database.dialect.limited(connection, QUERY_SECONDS),
+            ):
+                yield Context(self.config, person, connection)
+        except StoreError:
+            # Connections may be to a server, or a file, in whose place another one will be.
+            self.database.close()
+            raise

@@ -23,6 +23,9 @@ NUMBERS = frozenset({"bytes", "count", "days", "level", "growth"})
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a cell that a spreadsheet would take for a formula."""
 
+LARGEST = 2**63 - 1
+"""The largest number of a column of integers. Sums of absurd sizes are decimals."""
+
 MOST_ROWS = 1_000_000
 """Rows of a download, at most."""
 
@@ -110,6 +113,8 @@ class Table:
             values = [row.get(column.name) for row in self.rows]
             kind = pa.date32() if column.kind == "date" else pa.int64() if column.kind in NUMBERS else None
             kind = pa.float64() if column.kind == "share" else kind or pa.string()
+            if kind == pa.int64() and any(abs(value or 0) > LARGEST for value in values):
+                kind = pa.decimal128(38)
             arrays[column.name] = pa.array([as_kind(value, kind == pa.string()) for value in values], kind)
         return pa.table(arrays)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lurge.view.figures import escaped
 from lurge.view.table import MOST_ROWS, Kind, Order, Table
@@ -24,6 +24,14 @@ class Asked(BaseModel):
     sort: str = Field("", description="Name of the column to sort by; with a minus in front, the largest first.")
     page: int = Field(1, ge=1, le=10**9, description="Number of the page.")
     rows: int = Field(25, ge=1, le=MOST_ROWS, description="Rows of a page.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_nul(cls, given: Any) -> Any:
+        # PostgreSQL takes no text with it.
+        if isinstance(given, dict) and any(isinstance(value, str) and "\0" in value for value in given.values()):
+            raise ValueError("no parameter may hold the character NUL")
+        return given
 
     @property
     def order(self) -> Order:

@@ -105,6 +105,10 @@ class Slapd:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         self.port, self.tls_port = free_port(), free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, also after `kill`."""
         self._process = subprocess.Popen(
             [
                 "slapd", "-d", "0", "-f", str(self.folder / "slapd.conf"),

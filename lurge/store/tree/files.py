@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,10 +42,13 @@ def reading(path: Path) -> Iterator[None]:
 
 
 class Files:
-    """The Parquet files of an index, opened when they are needed. Only one thread may use them."""
+    """The Parquet files of an index, opened when they are needed. Only one thread may use them.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    names: of all files, below the folder.
+    """
+
+    def __init__(self, folder: Path, names: Collection[str]) -> None:
+        self._folder, self._names = folder, names
         self._open: dict[tuple[str, int], tuple[pq.ParquetFile, Footer]] = {}
 
     def open(self, kind: str, depth: int) -> tuple[pq.ParquetFile, Footer] | None:
@@ -53,7 +56,8 @@ class Files:
         key = kind, depth
         if key not in self._open:
             path = file_of(self._folder, kind, depth)
-            if not path.is_file():
+            # A file that the index should have and that is gone is an error, which ParquetFile raises.
+            if str(path.relative_to(self._folder)) not in self._names:
                 return None
             with reading(path):
                 self._open[key] = FOOTERS.open(path)

@@ -56,6 +56,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._identity = identity_of(folder)
         try:
             self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             version, sizes = self.manifest["schema_version"], self.manifest.get("files")
@@ -66,7 +67,7 @@ class Index:
         if not isinstance(sizes, dict):
             raise TreeError(f"{folder} is not a tree index: its manifest names no files", REBUILD)
         check_files(folder, sizes)
-        self._files = Files(folder)
+        self._files = Files(folder, sizes)
         self._usages: dict[tuple[Place, Filter], Usage] = {}
 
     @property
@@ -76,6 +77,11 @@ class Index:
     @property
     def date(self) -> date:
         return date.fromisoformat(self.manifest["date"])
+
+    @property
+    def is_current(self) -> bool:
+        """False if another index took the place of this one since it was opened, or none is there."""
+        return identity_of(self.folder) == self._identity
 
     @cached_property
     def top(self) -> Directory:
@@ -219,6 +225,15 @@ class Index:
         pairs = zip(values.tolist(), usage.sums(place, len(values)).measures(), strict=True)
         holding = [pair for pair in pairs if pair[1].records]
         return sorted(holding, key=lambda pair: (-(pair[1].bytes or 0), -pair[1].records))
+
+
+def identity_of(folder: Path) -> tuple[int, ...] | None:
+    """What tells a folder from another one of the same name; None if there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 DIRECTORY_COLUMNS = ("id", "path", *MEASURES, *PLACES)

@@ -56,11 +56,10 @@ def results(context: Context, text: str) -> list[Row]:
         rows.append({"name": row["path"], "kind": f"base directory of {row['volume']}", "address": to})
     if text.startswith("/"):
         try:
-            index, place, _ = place_of(context, "", text, None)
+            index = place_of(context, "", text, None, [])[0]
             rows.append({
                 "name": text, "kind": "directory", "address": address("/tree", volume=index.volume, path=text),
             })  # fmt: skip
-            del place
         except (PageError, TreeError):
             pass
     return rows

@@ -13,12 +13,13 @@ from lurge.display import counted
 from lurge.errors import PageError, TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
-from lurge.store.tree.read import By, Directory, Index, open_index, open_newest
+from lurge.store.tree.read import By, Directory, Index, open_newest
 from lurge.store.tree.sums import Measures
 from lurge.store.tree.usage import Filter
 from lurge.store.usage.read.pages import kept_below
 from lurge.view.columns import fraction, group_address, user_address
 from lurge.view.context import Context
+from lurge.view.indexes import from_one_state, index_of
 from lurge.view.table import ALL, Column, Order, Row, Table, table_of, table_of_things
 from lurge.view.treemap import Children, Drawing, Growth, treemap
 from lurge.view.view import Asked, Fact, Page, View, address
@@ -56,18 +57,21 @@ def candidates(path: str) -> list[bytes]:
     return [one.rstrip(b"/") or b"/" for one in dict.fromkeys((plain, raw))]
 
 
-def place_of(context: Context, volume: str, path: str, day: date | None) -> tuple[Index, Directory, Filter]:
+def place_of(
+    context: Context, volume: str, path: str, day: date | None, used: list[Index]
+) -> tuple[Index, Directory, Filter]:
     """The index and the directory that are asked for, and the filter of what may be seen. Raises PageError, TreeError.
 
-    A directory in which nothing may be seen is as good as none.
+    A directory in which nothing may be seen is as good as none. used: the opened indexes are added to it.
     """
     directory = context.config.tree.directory
     if volume:
-        indexes = [open_index(directory, volume, day)]
+        indexes = [index_of(directory, volume, day)]
     else:
         indexes, errors = open_newest(directory)
         if not indexes and errors:
             raise errors[0]
+    used += indexes
     paths = candidates(path) if path else [index.top.path for index in indexes]
     for index in sorted(indexes, key=lambda index: -len(index.top.path)):
         for one in paths:
@@ -87,8 +91,13 @@ def place_of(context: Context, volume: str, path: str, day: date | None) -> tupl
 def make(context: Context, asked: AskedTree) -> View:
     """A directory, the top of a volume, or the list of volumes. Raises PageError, TreeError."""
     if not asked.volume and not asked.path:
-        return volumes(context)
-    index, place, allowed = place_of(context, asked.volume, asked.path, asked.at)
+        return from_one_state(lambda used: volumes(context, used))
+    return from_one_state(lambda used: inspect(context, asked, used))
+
+
+def inspect(context: Context, asked: AskedTree, used: list[Index]) -> View:
+    """A directory. used: the opened indexes are added to it."""
+    index, place, allowed = place_of(context, asked.volume, asked.path, asked.at, used)
     wanted = narrowed(index, allowed, asked)
     total, here = index.total(place, wanted), index.total(place, wanted, own=True)
     path = shown(place.path)
@@ -103,7 +112,7 @@ def make(context: Context, asked: AskedTree) -> View:
         },
     )
     children = index.child_sums(place, wanted)
-    before = sizes_before(context, index, place, wanted, asked.since)
+    before = sizes_before(context, index, place, asked, used)
     view.plots = [treemap(index, place, children, here, wanted, before, drawing_of(index, asked))] if children else []
     view.tables = [child_table(index, children, total, asked)]
     for by, title in (("group", "Groups"), ("user", "People"), ("filetype", "Filetypes"), ("age", "Ages")):
@@ -114,9 +123,10 @@ def make(context: Context, asked: AskedTree) -> View:
     return view
 
 
-def volumes(context: Context) -> View:
-    """The volumes that have an index in which something may be seen."""
+def volumes(context: Context, used: list[Index]) -> View:
+    """The volumes that have an index in which something may be seen. used: the opened indexes are added to it."""
     indexes, errors = open_newest(context.config.tree.directory)
+    used += indexes
     rows = []
     for index in indexes:
         total = index.total(index.top, Filter(gids=context.gids(index)))
@@ -276,16 +286,19 @@ def kept_table(context: Context, index: Index, path: str) -> Table:
     return table_of("kept", "Kept by vaults", columns, rows, ALL, "No vault holds anything of this directory.")
 
 
-def sizes_before(context: Context, index: Index, place: Directory, wanted: Filter, since: date | None) -> Growth:
-    """The bytes of each child at an earlier date; None without a date. Raises TreeError if there is no such index."""
-    if since is None:
+def sizes_before(context: Context, index: Index, place: Directory, asked: AskedTree, used: list[Index]) -> Growth:
+    """The bytes of each child at an earlier date, if one is asked for. Raises PageError if there is no such index."""
+    if asked.since is None:
         return None
-    before = open_index(context.config.tree.directory, index.volume, since)
+    before = index_of(context.config.tree.directory, index.volume, asked.since)
+    used.append(before)
     try:
-        old = before.child_sums(before.find(place.path), wanted)
+        same = before.find(place.path)
     except TreeError:
         return {}
-    return {child.path: sums.bytes or 0 for child, sums in old}
+    # Numbers of groups and users may have had other names.
+    wanted = narrowed(before, Filter(gids=context.gids(before)), asked)
+    return {child.path: sums.bytes or 0 for child, sums in before.child_sums(same, wanted)}
 
 
 def growth_of(row: Row) -> int:
