@@ -58,7 +58,7 @@ $(VENV)/.services: $(VENV)/.done
 services: $(VENV)/.services  ## install what tests start: MariaDB, PostgreSQL, slapd, Slurm and more (as root)
 
 test: services  ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 constraints: services  ## pin what CI installs to the versions of this environment
 	$(BIN)/python -m tests.pins
