@@ -75,10 +75,10 @@ def growths(connection: sa.Connection, dates: Dates, days: int, scope: Groups) -
     Volumes without such a date are left out.
     """
     usage, group = schema.lustre_usage, schema.unix_group
-    earlier = {}
+    earlier: dict[str, date] = {}
     for day in dict.fromkeys(dates.values()):
         volumes = [name for name in dates if dates[name] == day]
-        earlier.update(dates_until(connection, volumes, day - timedelta(days=days)))
+        earlier |= dates_until(connection, volumes, day - timedelta(days=days))
     query = (
         sa.select(group.c.group_name, *halves(usage.c.used))
         .join_from(usage, group)
