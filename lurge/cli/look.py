@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lurge.cli.look_web import folder_of_indexes, show_pages
 from lurge.cli.options import JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.cli.scan import PROBLEMS_SHOWN, show_entries
 from lurge.cli.table import rows_aligned
@@ -33,6 +34,7 @@ def look(
     save: Annotated[
         Path | None, typer.Option("--save", metavar="DIR", help="Keep the index in this directory, for lurge.tree.")
     ] = None,
+    web: Annotated[bool, typer.Option("--web", help="Also open it in a browser, until Ctrl-C.")] = False,
     cross: Annotated[bool, typer.Option("--cross", help="Also walk file systems that are mounted below.")] = False,
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="At most N rows of each kind.")] = ROWS,
     json: JsonOption = False,
@@ -50,18 +52,21 @@ def look(
     from lurge.pipeline.look import look_at
 
     with ExitStack() as until_shown:
+        kept = until_shown.enter_context(folder_of_indexes(save)) if web else save
         with show_entries(path, quiet) as advanced:
 
             def stopped() -> None:
                 advanced.clear()
                 log.warning("interrupted: the answer follows; interrupt again to end without one")
 
-            looking = look_at(path, save, cross=cross, top=top, advanced=advanced, stopped=stopped)
+            looking = look_at(path, kept, cross=cross, top=top, advanced=advanced, stopped=stopped)
             seen = until_shown.enter_context(looking)
         if json:
             say_json(look_json(seen))
         else:
             say(*look_lines(seen, top, save))
+        if kept and web and seen.is_complete:
+            show_pages(kept, seen.index.volume)
     if not seen.is_complete:
         raise typer.Exit(INTERRUPTED)
 

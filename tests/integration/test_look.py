@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -270,3 +271,17 @@ def test_a_command_that_ignores_interrupts_goes_on(large: Path, tmp_path: Path) 
         stdout, _ = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0
     assert json.loads(stdout)["complete"] is True
+
+
+def test_the_pages_of_a_tree_are_served_until_an_interrupt(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed (lurge[serve])")
+    make_file(tmp_path / "tree" / "sub" / "one.bam", 5000, 0)
+    command = [sys.executable, "-m", "lurge", "look", str(tmp_path / "tree"), "--web", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "BROWSER": "true"}) as process:
+        assert process.stdout
+        target = next(line.split()[0] for line in process.stdout if line.startswith("http://"))
+        page = urllib.request.urlopen(target, timeout=30).read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (0, 130)
+    assert "sub/" in page
+    assert str(tmp_path / "tree") in page
