@@ -19,6 +19,10 @@ from tests.pages.walk import paths_of, seeds, walk
 from tests.pages.world import ADMIN, MEMBER, NOBODY, OURS, OWN, THEIRS, TOP, Team, app_of, client_of
 from tests.site import Site
 
+FORMS = ("", ".csv", ".parquet")
+ADMINISTRATION = ("job", "jobs", "work", "works")
+"""Views that only administrators may see."""
+
 Answers = dict[str, httpx.Response]
 
 OPEN = {"/api", "/api/openapi.json", "/healthz", "/metrics", "/plotly.js"}
@@ -63,12 +67,10 @@ def test_a_walk_asks_every_route_in_every_form(app: FastAPI, answers: Answers) -
     asked = {address.partition("?")[0] for address in answers}
     assert asked >= paths_of(app)
     good = {address.partition("?")[0] for address, answer in answers.items() if answer.status_code == 200}
-    assert paths_of(app) - good == {"/job", "/jobs", *(f"/api/job{s}{form}" for s in ("", "s") for form in FORMS)}
+    refused = {f"/api/{name}{form}" for name in ADMINISTRATION for form in FORMS}
+    assert paths_of(app) - good == refused | {f"/{name}" for name in ADMINISTRATION}
     tables = {address for address in good if address.endswith(".parquet")}
     assert len(tables) == 9
-
-
-FORMS = ("", ".csv", ".parquet")
 
 
 def test_no_answer_to_a_member_names_or_counts_another_group(answers: Answers) -> None:
