@@ -84,7 +84,11 @@ def treemap(
     if before is None:
         for identity, child in largest[:OPENED]:
             if child.row["children"]:
-                list(add_all(identity, child, index.child_sums(child, wanted), BOXES_BELOW))
+                list(
+                    add_all(
+                        identity, child, index.largest_children(child, wanted, drawing.area, BOXES_BELOW), BOXES_BELOW
+                    )
+                )
     event = "last access" if drawing.axis == "atime" else "last change"
     trace = {
         "type": "treemap", "ids": boxes.ids, "labels": boxes.labels, "parents": boxes.parents, "values": boxes.values,

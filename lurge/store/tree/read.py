@@ -141,6 +141,20 @@ class Index:
         table, sums = self.child_columns(directory, wanted, DIRECTORY_COLUMNS)
         return list(zip(directories_of(directory.depth + 1, table), sums.measures(), strict=True)) if table else []
 
+    def largest_children(
+        self, directory: Directory, wanted: Filter, measure: str, count: int
+    ) -> list[tuple[Directory, Measures]]:
+        """The children with most of a measure, of those that hold a record that matches; at most `count`."""
+        import pyarrow as pa
+
+        table, sums = self.child_columns(directory, wanted, DIRECTORY_COLUMNS)
+        if table is None:
+            return []
+        chosen = np.argsort(-sums.columns[measure], kind="stable")[:count]
+        places = pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen.astype(np.int64))])
+        directories = directories_of(directory.depth + 1, table.take(places))
+        return list(zip(directories, sums.where(chosen).measures(), strict=True))
+
     def child_columns(
         self, directory: Directory, wanted: Filter, columns: Sequence[str] = ("path",)
     ) -> tuple[pa.Table | None, Sums]:

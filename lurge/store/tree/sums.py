@@ -61,8 +61,8 @@ class Sums:
         missing = {name: table[name].is_null().to_numpy() for name in TIMES}
         return Sums({name: table[name].fill_null(0).to_numpy() for name in MEASURES}, missing)
 
-    def where(self, chosen: Booleans) -> Sums:
-        """The sums of the things that are chosen."""
+    def where(self, chosen: Booleans | Numbers) -> Sums:
+        """The sums of the things that are chosen: by a mask, or by their places."""
         return Sums(
             {name: column[chosen] for name, column in self.columns.items()},
             {name: column[chosen] for name, column in self.missing.items()},
