@@ -10,7 +10,7 @@ PORT ?= 8080
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve serve screenshots
+.PHONY: help setup services run works test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything e
 
 run: $(VENV)/.run  ## scan two trees of this machine, report on them with 4 ranks, and look at one
 	@scripts/demo.sh $(BIN) $(DEMO) $(RANKS)
+
+works: $(VENV)/.run  ## make up works in states, count them, and show where they are
+	@scripts/works.sh $(BIN) $(DEMO)-works
 
 serve: $(VENV)/.serve  ## show what `make run` reported as pages, at PORT
 	@[ -e $(DEMO)/lurge.toml ] || $(MAKE) --no-print-directory run
@@ -117,4 +120,4 @@ bench-serve: services  ## time the pages with 8 months of history and 5 million 
 	$(BIN)/python -m benchmarks.serve --mariadb
 
 clean:  ## remove the virtual environment and what `make run` wrote
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) $(DEMO)-works

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,9 @@ import typer
 from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
 from lurge.display import counted
 from lurge.errors import OutputError, UsageError
+
+DAYS_OF_WORKS = 90
+"""Days that a backlog of works goes back, at least."""
 
 
 def synth(
@@ -33,6 +36,9 @@ def synth(
         datetime | None,
         typer.Option("--newest", metavar="DATE", formats=["%Y-%m-%d"], help="The newest date; else today."),
     ] = None,
+    works: Annotated[
+        int | None, typer.Option("--works", metavar="N", min=1, help="Make N works in states instead of volumes.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Equal seeds make equal worlds.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
     quiet: QuietOption = False,
@@ -51,6 +57,9 @@ def synth(
             raise UsageError(f"--era {name}: unknown era", f"The eras are {', '.join(STYLES)}.")
     if not force and holds_files(output):
         raise UsageError(f"{output} is not empty", "Give a new directory, or --force to write into this one.")
+    if works:
+        make_site_of_works(output, works, dates, (newest or datetime.now(UTC)).date(), seed, quiet)
+        return
     world = World(
         seed=seed,
         volumes=tuple(f"scratch{101 + number}" for number in range(volumes)),
@@ -69,6 +78,20 @@ def synth(
         seconds = time.monotonic() - started
         say(f"{counted(total, 'record')} in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
         say(f"  lurge report --config {output / 'lurge.toml'}")
+
+
+def make_site_of_works(output: Path, count: int, dates: int, newest: date, seed: int, quiet: bool) -> None:
+    """Make works, and say how to go on. Raises OutputError."""
+    from lurge.source.synth.works import make_works
+
+    try:
+        for path in make_works(output, count, max(dates, DAYS_OF_WORKS), newest, seed):
+            if not quiet:
+                say(str(path))
+    except OSError as error:
+        raise OutputError.at(output, error) from error
+    if not quiet:
+        say("try:", f"  lurge works gather --config {output / 'lurge.toml'}")
 
 
 def holds_files(directory: Path) -> bool:
