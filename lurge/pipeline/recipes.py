@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from lurge.pipeline.backfill import BACKFILL
 from lurge.pipeline.basedirs import BASEDIRS
+from lurge.pipeline.rebuild import REBUILD
 from lurge.pipeline.report import REPORT, REPORT_AND_SPLIT
 from lurge.pipeline.scan import SCAN
 from lurge.pipeline.split import SPLIT
+from lurge.pipeline.works import GATHER, LOAD
 
-RECIPES = (REPORT, REPORT_AND_SPLIT, SPLIT, BACKFILL, SCAN, BASEDIRS)
+RECIPES = (REPORT, REPORT_AND_SPLIT, SPLIT, BACKFILL, REBUILD, SCAN, BASEDIRS, GATHER, LOAD)
