@@ -34,6 +34,10 @@ class WorksConfig(Section):
         "images", description="`images`: count files with the suffixes of images. `files`: count every regular file."
     )
     image_suffixes: Strings = Field(SUFFIXES, description="Suffixes of images, compared without case.")
+    from_dumps: bool = Field(
+        False,
+        description="Without effect until reports count works: `lurge report` says so, and `lurge works gather` counts.",
+    )
     states: dict[Name, str] = Field(
         default_factory=dict,
         description="More states: name = description.",

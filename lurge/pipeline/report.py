@@ -74,6 +74,8 @@ def run_report(
     set_role("rank 0", "coordinator")
     wanted.check(config)
     check_reports(config)
+    if config.works.from_dumps:
+        log.warning("works.from_dumps has no effect: reports do not count works yet, `lurge works gather` does")
     recipe = REPORT_AND_SPLIT if wanted.split else REPORT
     with open_site(recipe, config, database, watcher, comm) as site:
         parts, split_error = begin_split(site) if wanted.split else (None, None)
