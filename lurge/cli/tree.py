@@ -67,7 +67,7 @@ def tree(
     path: Annotated[
         str | None, typer.Argument(metavar="PATH", help="A directory (default: the volumes).", show_default=False)
     ] = None,
-    depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, help="Levels below PATH to show.")] = 1,
+    depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, max=100, help="Levels below PATH to show.")] = 1,
     by: Annotated[
         Dimension | None,
         typer.Option("--by", metavar="DIMENSION", help="Divide by group, user, filetype, age or size."),
@@ -306,9 +306,11 @@ def tree_lines(
         yield f"  and {hidden} more (--top)"
     if by:
         yield f"by {by.value}"
+        # Of sizes, files are known, and not their bytes.
+        of_all = whole if by is not Dimension.SIZE else total.records if wanted.small else total.files
         divided = []
         for value, sums in index.by(place, wanted, by.value)[:top]:
-            divided.append(row_of(named(index, by, value).get("name", str(value)), sums, whole, width))
+            divided.append(row_of(named(index, by, value).get("name", str(value)), sums, of_all, width))
         yield from rows_aligned([("size", "share", *bar, "records", "modified", by.value), *divided], 1)
 
 

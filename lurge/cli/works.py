@@ -127,7 +127,10 @@ def list_works(
             and (project is None or row.project == project)
         ]
         if gone or by is By.WORK:
+            here = {(row.work, row.project, row.host) for row in rows if row.is_present}
             chosen = [row for row in rows if row.is_present != gone]
+            if gone:
+                chosen = [row for row in chosen if (row.work, row.project, row.host) not in here]
             names = ("work", "project", "host", "state", "publish_state", "images", "first_obs_date", "last_obs_date",
                      "is_present")  # fmt: skip
             return Answer(names, [[getattr(row, name) for name in names] for row in chosen])
@@ -253,8 +256,10 @@ def lost(
     """
     from lurge.store.works.read import Loss, losses, work_states
 
+    states = list(database_of(config, None)[0].works.all_states)
+
     def ask(connection: sa.Connection) -> Answer:
-        return Answer(Loss._fields, [list(row) for row in losses(work_states(connection))])
+        return Answer(Loss._fields, [list(row) for row in losses(work_states(connection), states)])
 
     if show_answer(config, option_file, json, as_csv, ask):
         raise typer.Exit(3)

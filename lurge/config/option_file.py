@@ -23,10 +23,14 @@ def database_in(text: str, other: DatabaseConfig) -> DatabaseConfig:
         with Path(at_home(name)).open(encoding="utf-8") as file:
             parser.read_file(file)
         values = dict(parser[section])
-    except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise UsageError(f"-d {text}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise UsageError(f"-d {text}: {error.strerror}") from error
+    except (UnicodeDecodeError, configparser.Error):
+        # The error would quote lines of the file, which may hold a password.
+        raise UsageError(f"-d {text}: the file is not an option file") from None
     except KeyError:
         raise UsageError(f"-d {text}: the file has no section [{section}]") from None
+    values = {name: (value or "").strip("\"'") for name, value in values.items()}
     database = values.get("database") or values.get("db")
     if not database:
         raise UsageError(f"-d {text}: the section names no database")
@@ -39,7 +43,7 @@ def database_in(text: str, other: DatabaseConfig) -> DatabaseConfig:
         database=database,
         query={"unix_socket": socket} if (socket := values.get("socket")) else {},
     )
-    password = (values.get("password") or values.get("passwd") or "").strip("\"'")
+    password = values.get("password") or values.get("passwd")
     return other.model_copy(
         update={"url": url.render_as_string(hide_password=False), "password": Secret(password) if password else None}
     )

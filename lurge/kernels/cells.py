@@ -40,8 +40,8 @@ LONGEST_OF_ONE = 120
 @inline_kernel
 def capped_sum(left, right):
     """The sum of two int64 that are not negative, at most LARGEST."""
-    total = left + right
-    return total if total >= 0 else LARGEST
+    # Nothing may overflow: compiled code does not define what it is then.
+    return LARGEST if left > LARGEST - right else left + right
 
 
 @inline_kernel
@@ -144,7 +144,8 @@ def read_cell(buffer, at, mask, cell):
         return at
     span, at = get_number(buffer, at)
     span_a, at = get_number(buffer, at)
-    cell[FIRST_M], cell[FIRST_A] = cell[LAST_M] - np.int64(span), cell[LAST_A] - np.int64(span_a)
+    cell[FIRST_M] = np.int64(np.uint64(cell[LAST_M]) - span)
+    cell[FIRST_A] = np.int64(np.uint64(cell[LAST_A]) - span_a)
     for records, sizes, shift in ((BINS, BYTES_M, 0), (RECORDS_A, BYTES_A, AGES)):
         for i in range(AGES):
             if mask >> np.uint64(shift + i) & np.uint64(1):

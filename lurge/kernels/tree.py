@@ -47,7 +47,7 @@ OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number 
 SIZE_LIMITS = np.array([0, 1 << 12, 1 << 16, 1 << 20, 1 << 26, 1 << 30, 1 << 34], np.int64)
 """The largest size of each class of files but the last."""
 
-OPEN_CELLS = 1024
+OPEN_CELLS = 256
 """Cells in a fragment, at most."""
 
 HEADER = 8

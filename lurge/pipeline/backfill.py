@@ -83,7 +83,8 @@ def read_dates(
     tasks: dict[int, VolumeTask] = {}
     for number, dump in enumerate(dumps):
         recover(site.database, dump.volume.name)
-        is_kept = trees and would_be_kept(tree.directory, dump.volume.name, dump.record_date, tree.keep)
+        others = [other.record_date for other in dumps if other.volume.name == dump.volume.name]
+        is_kept = trees and would_be_kept(tree.directory, dump.volume.name, dump.record_date, tree.keep, others)
         into = trees / f"{dump.record_date}.{number}" if trees and is_kept else None
         result = attempt(dump.volume, partial(task_of, site.config, dump, tree_into=into))
         if isinstance(result, VolumeTask):

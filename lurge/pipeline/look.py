@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import pwd
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from lurge.aggregate.volume import Pass, make_results
 from lurge.aggregate.warm import TREE, compile_kernels
 from lurge.atomic import writing_volume
 from lurge.config.filetypes import BUILT_IN_FILETYPES
+from lurge.display import display
 from lurge.errors import OutputError, VolumeError
 from lurge.model.dump import Dump, Volume
 from lurge.model.era import QUOTED_12
@@ -30,7 +32,8 @@ from lurge.model.tree import GENERAL_FILETYPES, TreeTotals
 from lurge.pipeline.stopping import stop_on_interrupt
 from lurge.source.tree_walk import TreeWalk, Walked
 from lurge.store.tree.build import TreeIndex
-from lurge.store.tree.publish import Names, manifest_of, publish, write_manifest
+from lurge.store.tree.layout import MANIFEST
+from lurge.store.tree.publish import Names, manifest_of, place_of, publish, write_manifest
 from lurge.store.tree.read import Index
 
 TEXT_BYTES = 1 << 19
@@ -69,6 +72,8 @@ def look_at(
     an interrupt from the keyboard has ended the walk early; the next interrupt ends everything.
     Raises ScanError, OutputError, VolumeError, TreeError.
     """
+    if save:
+        refuse_another(save, os.fsdecode(os.path.abspath(path)))
     compile_kernels(("parsing", "attribution", TREE), lambda kernels, total: None)
     with temporary_folder(save) as temporary:
         folder = temporary / "index"
@@ -86,6 +91,18 @@ def look_at(
             with writing_volume(folder):
                 write_manifest(folder, manifest)
         yield Look(walk.walked, walk.is_complete, Index(folder), extremes)
+
+
+def refuse_another(save: Path, mount: str) -> None:
+    """Raise OutputError if the place of an index in a directory holds that of another tree."""
+    name = shown(os.fsencode(mount)).rpartition("/")[2] or "root"
+    place = place_of(save, name, datetime.now(UTC).date())
+    try:
+        path = json.loads((place / MANIFEST).read_text(encoding="utf-8")).get("path")
+    except (OSError, ValueError, AttributeError):
+        return
+    if path != mount:
+        raise OutputError(f"{place} is the index of {display(path)}", "Give another directory to --save.")
 
 
 @contextmanager

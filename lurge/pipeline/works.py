@@ -19,7 +19,7 @@ from lurge.atomic import whole_file
 from lurge.config import Config
 from lurge.config.works import WorksConfig
 from lurge.display import counted, display
-from lurge.errors import LurgeError, WorksError
+from lurge.errors import LurgeError, OutputError, WorksError
 from lurge.model.works import Observation, TreeKey, is_published
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.outcome import Outcome
@@ -202,7 +202,7 @@ def load_file(job: Job, config: WorksConfig, file: Path, name: str) -> TreeOutco
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         job.database.retrying(lambda: store_backlog(job, config, file, name, digest, outcome))
     except OSError as error:
-        outcome.failed = WorksError(f"{file}: {error.strerror}", "Correct the path or its permissions.")
+        outcome.failed = OutputError.at(Path(error.filename or file), error)
     except LurgeError as error:
         outcome.failed = error
     if outcome.failed:
@@ -237,7 +237,7 @@ def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: 
                         if len(outcome.problems) < KEPT:
                             outcome.problems.append(f"line {row.number}: {row.reason}")
                         if rejected is None:
-                            target = config.rejects / f"{Path(name).name}.rejects.csv"
+                            target = config.rejects / f"{Path(name).name}.{digest[:8]}.rejects.csv"
                             target.parent.mkdir(parents=True, exist_ok=True)
                             rejected = rejects.enter_context(whole_file(target))
                         rejected.write(b"%d,%s,%s\n" % (row.number, quoted(row.reason.encode()), quoted(row.text)))

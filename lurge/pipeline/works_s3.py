@@ -12,10 +12,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lurge.config import Config
-from lurge.errors import LurgeError, WorksError
+from lurge.errors import LockHeld, LurgeError, OutputError, StoreUnavailable, WorksError
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.works import LOAD, TreeOutcome, WorksOutcome, load_file
@@ -49,20 +48,23 @@ def load_prefix(job: Job, config: Config, address: str) -> Iterator[TreeOutcome]
     """Load the objects below a prefix: first those that a run before left in process. Raises WorksError."""
     try:
         import boto3
+        from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
         raise WorksError(f"{address}: {error}", "Install lurge[s3].") from error
-    parts = urlsplit(address)
-    bucket, prefix = parts.netloc, parts.path.lstrip("/")
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
     endpoint = config.split.s3.endpoint_url if config.split.s3 else None
     try:
         client = boto3.client("s3", endpoint_url=endpoint)
-        for key in keys(client, bucket, prefix):
-            if not key.startswith("processing/") and not key.endswith("/"):
-                move(client, bucket, key, IN_PROCESS + key)
         for key in keys(client, bucket, IN_PROCESS + prefix):
             yield load_object(job, config, client, bucket, key)
-    except (BotoCoreError, ClientError) as error:
+        left = set(keys(client, bucket, IN_PROCESS + prefix))
+        for key in keys(client, bucket, prefix):
+            # An object of this name that could not be loaded yet must not be replaced.
+            if not key.startswith("processing/") and not key.endswith("/") and IN_PROCESS + key not in left:
+                move(client, bucket, key, IN_PROCESS + key)
+                yield load_object(job, config, client, bucket, IN_PROCESS + key)
+    except (BotoCoreError, ClientError, Boto3Error, OSError) as error:
         raise WorksError(f"{address}: {error}", "Check the bucket and the credentials, and run it again.") from error
 
 
@@ -87,8 +89,8 @@ def load_object(job: Job, config: Config, client: Any, bucket: str, key: str) ->
         outcome = load_file(job, config.works, file, f"s3://{bucket}/{own}")
     if isinstance(outcome.failed, LurgeError):
         reasons = f"{outcome.failed.message}\n{outcome.failed.advice}\n"
-        if not isinstance(outcome.failed, WorksError):
-            # The database is away: the object stays where the next run takes it up.
+        if isinstance(outcome.failed, StoreUnavailable | LockHeld | OutputError):
+            # It is not the object's fault: it stays where the next run takes it up.
             return outcome
         client.put_object(Bucket=bucket, Key=FAILED + own + REASONS, Body=reasons.encode())
         move(client, bucket, key, FAILED + own)

@@ -175,6 +175,53 @@ def test_movements_and_losses_are_named(works: Database) -> None:
         assert (loss.work, loss.lost, loss.record_date) == ("W1", 2, later)
 
 
+def test_a_backlog_does_not_count_beside_a_walk_of_the_same_state(works: Database) -> None:
+    backlog = TreeKey("h1", "scanned", "P")
+    record(works, backlog, FIRST, {("P", "W1"): Taken(None, 10), ("P", "old"): Taken(None, 1)}, whole=False)
+    later = FIRST + timedelta(days=2)
+    record(works, TREES[0], later, {("P", "W1"): Taken(None, 12)})
+    with works.reading() as connection:
+        assert [(row.record_date, row.works, row.images) for row in history(connection)] == [
+            (FIRST, 2, 11), (later, 1, 12),
+        ]  # fmt: skip
+        assert [row.work for row in work_states(connection) if row.is_present] == ["W1"]
+        changes = [(row.work, row.change) for row in movements(connection, FIRST, later)]
+        assert changes == [("W1", "grew"), ("old", "gone")]
+
+
+def test_works_of_a_project_that_could_not_be_read_are_not_gone(works: Database) -> None:
+    first = {("P", "W1"): Taken(None, 4), ("P", "W2"): Taken(None, 5), ("Q", "W3"): Taken(None, 6)}
+    record(works, TREES[0], FIRST, first)
+    record(works, TREES[0], FIRST, {("Q", "W3"): Taken(None, 6)}, unread=[("P", None)])
+    for days in (1, 2):
+        record(works, TREES[0], FIRST + timedelta(days=days), {("Q", "W3"): Taken(None, 6)}, unread=[("P", None)])
+        with works.reading() as connection:
+            assert all(row.is_present for row in work_states(connection))
+    record(works, TREES[0], FIRST + timedelta(days=3), {("Q", "W3"): Taken(None, 6)})
+    with works.reading() as connection:
+        assert [row.work for row in work_states(connection) if not row.is_present] == ["W1", "W2"]
+
+
+def test_a_published_work_has_moved_and_its_losses_count_from_the_most_that_was_seen(works: Database) -> None:
+    record(works, TREES[0], FIRST, {("P", "W1"): Taken(None, 10), ("Q", "W1"): Taken(None, 1)})
+    record(works, TREES[0], FIRST + timedelta(days=1), {("P", "W1"): Taken(None, 0), ("Q", "W1"): Taken(None, 1)})
+    later = FIRST + timedelta(days=2)
+    record(works, TREES[0], later, {("Q", "W1"): Taken(None, 1)})
+    record(works, TREES[3], later, {("/web", "W1"): Taken(WEB, 8)})
+    with works.reading() as connection:
+        (moved,) = movements(connection, FIRST, later)
+        assert (moved.change, moved.state_before, moved.state, moved.project) == ("moved", "scanned", WEB, "/web")
+        assert [(loss.images_before, loss.lost) for loss in losses(work_states(connection))] == [(10, 2)]
+
+
+def test_states_that_were_first_seen_together_are_in_the_order_of_the_process(works: Database) -> None:
+    record(works, TREES[2], FIRST, {("P", "W1"): Taken(None, 8), ("P", "W2"): Taken(None, 9)})
+    record(works, TREES[0], FIRST, {("P", "W1"): Taken(None, 10), ("P", "W2"): Taken(None, 9)})
+    with works.reading() as connection:
+        (loss,) = losses(work_states(connection), list(STATES))
+    assert (loss.work, loss.state_before, loss.state, loss.lost) == ("W1", "scanned", "ReadyToProcess", 2)
+
+
 VIEWS = {
     "process_view": ["process_project", "process_work", "image_count", "first_obs_date", "last_obs_date",
                      "process_state", "create_time", "update_time"],

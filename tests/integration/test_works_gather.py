@@ -129,7 +129,8 @@ def test_a_backlog_is_loaded_once_and_its_bad_lines_are_kept(folder: Path) -> No
     )  # fmt: skip
     (tree,) = lurge("load", "b.csv", status=3)["trees"]
     assert (tree["works"], tree["images"], tree["problem_count"]) == (1, 5, 4)
-    assert (folder / "out" / "works-rejects" / "b.csv.rejects.csv").read_bytes().count(b"\n") == 4
+    (rejects,) = (folder / "out" / "works-rejects").glob("b.csv.*.rejects.csv")
+    assert rejects.read_bytes().count(b"\n") == 4
     (folder / "again.csv").write_bytes((folder / "b.csv").read_bytes())
     (tree,) = lurge("load", "again.csv")["trees"]
     assert tree["known"]
@@ -180,3 +181,10 @@ def test_objects_move_to_done_or_failed_and_a_run_that_died_is_taken_up(folder: 
     }  # fmt: skip
     assert works_in("scanned") == {("P", "W1"): 5}
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+
+
+def test_an_option_file_names_the_database_and_its_password_stays_in_it(folder: Path) -> None:
+    (folder / "my.cnf").write_text("password=hunter2\n[client]\n")
+    done = run_lurge("works", "list", "-d", "client:my.cnf")
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr

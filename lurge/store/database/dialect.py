@@ -102,6 +102,10 @@ class Dialect(ABC):
             return statement.on_conflict_do_nothing(index_elements=list(keys))
         return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
 
+    def drop_temporary(self, connection: sa.Connection, name: str) -> None:
+        """Drop a temporary table, if there is one, within the transaction."""
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+
     @contextmanager
     def limited(self, connection: sa.Connection, seconds: int) -> Iterator[None]:
         """End any statement in the block that takes longer, with an error of the database."""

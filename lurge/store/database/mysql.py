@@ -144,6 +144,10 @@ class MySQL(Dialect):
         # As a list: the order of changes is that of computing.
         return statement.on_duplicate_key_update(list(values.items()))
 
+    def drop_temporary(self, connection: sa.Connection, name: str) -> None:
+        # Without the word, a statement on tables commits.
+        connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {name}")
+
     def limit(self, connection: sa.Connection, seconds: int | None) -> None:
         # MariaDB counts in seconds, MySQL in milliseconds.
         is_mariadb = getattr(connection.dialect, "is_mariadb", False)

@@ -101,8 +101,8 @@ class RollUp(Sink[Any]):
                     records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
                     gids.update(part.cells[:, GID].tolist())
                     uids.update((part.cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF).tolist())
+            rows = writer.close()
         except BaseException:
             writer.abandon()
             raise
-        rows = writer.close()
         return TreeTotals(records, bytes_, writer.directories, rows, sorted(gids), sorted(uids))

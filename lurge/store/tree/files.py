@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,18 +37,18 @@ def reading(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, IndexError) as error:
+    except (pa.ArrowException, OSError, IndexError, OverflowError, ValueError) as error:
         raise TreeError(f"{path} cannot be read: {error}", REBUILD) from error
 
 
 class Files:
     """The Parquet files of an index, opened when they are needed. Only one thread may use them.
 
-    names: of all files, below the folder.
+    names: of all files, below the folder. is_current: tells whether they are still those of the same index.
     """
 
-    def __init__(self, folder: Path, names: Collection[str]) -> None:
-        self._folder, self._names = folder, names
+    def __init__(self, folder: Path, names: Collection[str], is_current: Callable[[], bool]) -> None:
+        self._folder, self._names, self._is_current = folder, names, is_current
         self._open: dict[tuple[str, int], tuple[pq.ParquetFile, Footer]] = {}
 
     def open(self, kind: str, depth: int) -> tuple[pq.ParquetFile, Footer] | None:
@@ -60,7 +60,10 @@ class Files:
             if str(path.relative_to(self._folder)) not in self._names:
                 return None
             with reading(path):
-                self._open[key] = FOOTERS.open(path)
+                opened = FOOTERS.open(path)
+            if not self._is_current():
+                raise TreeError(f"{self._folder} was replaced while it was read", "Ask again.")
+            self._open[key] = opened
         return self._open[key]
 
     def rows(self, kind: str, depth: int, start: int, count: int, columns: Sequence[str]) -> pa.Table | None:
@@ -70,6 +73,8 @@ class Files:
             return None
         first, last = start // ROWS[kind], (start + count - 1) // ROWS[kind]
         with reading(file_of(self._folder, kind, depth)):
+            if not 0 <= start <= start + count <= opened[0].metadata.num_row_groups * ROWS[kind]:
+                raise IndexError(f"no rows {start} to {start + count}")
             table = opened[0].read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
         return table.slice(start - first * ROWS[kind], count)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +110,13 @@ def indexed_days(folder: Path) -> list[date]:
 def kept_days(days: Sequence[date], keep: int) -> list[date]:
     """The dates, of some in order, whose indexes are kept: of the last `keep` days, and the last of each month."""
     newest_of_month = {(day.year, day.month): day for day in days}.values()
-    return [day for day in days if day > days[-1] - timedelta(days=keep) or day in newest_of_month]
+    return [day for day in days if (days[-1] - day).days < keep or day in newest_of_month]
 
 
-def would_be_kept(directory: Path, volume: str, day: date, keep: int) -> bool:
-    """True if `prune` would keep an index of a date."""
+def would_be_kept(directory: Path, volume: str, day: date, keep: int, others: Iterable[date] = ()) -> bool:
+    """True if `prune` would keep an index of a date. others: dates of which there will be an index, too."""
     days = indexed_days(folder_of(directory, volume))
-    return day in kept_days(sorted({*days, day}), keep)
+    return day in kept_days(sorted({*days, day, *others}), keep)
 
 
 def prune(directory: Path, volume: str, keep: int) -> list[date]:

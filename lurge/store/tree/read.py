@@ -48,6 +48,9 @@ class Directory:
         return Measures(**{name: self.row[name] for name in MEASURES})
 
 
+MANIFEST_KEYS = ("volume", "path", "date", "dump_time", "filetypes", "groups", "users", "files")
+
+
 class Index:
     """The index of one volume and date.
 
@@ -60,14 +63,17 @@ class Index:
         try:
             self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             version, sizes = self.manifest["schema_version"], self.manifest.get("files")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise TreeError(f"{folder} is not a tree index: {error}", REBUILD) from error
         if version != VERSION:
             raise TreeError(f"{folder} has schema version {version}, this lurge reads {VERSION}", REBUILD)
-        if not isinstance(sizes, dict):
-            raise TreeError(f"{folder} is not a tree index: its manifest names no files", REBUILD)
+        missing = [key for key in MANIFEST_KEYS if key not in self.manifest]
+        if missing or not isinstance(sizes, dict):
+            raise TreeError(
+                f"{folder} is not a tree index: its manifest lacks {', '.join(missing) or 'files'}", REBUILD
+            )
         check_files(folder, sizes)
-        self._files = Files(folder, sizes)
+        self._files = Files(folder, sizes, lambda: self.is_current)
         self._usages: dict[tuple[Place, Filter], Usage] = {}
 
     @property

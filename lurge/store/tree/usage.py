@@ -147,14 +147,15 @@ class Usage:
             end, axis = name.split("_")
             function, worst = (np.minimum, LATEST) if end == "oldest" else (np.maximum, EARLIEST)
             columns[name] = places.reduce(np.where(holding, self.column(name), worst), function)
-            missing[name] = nothing if end == "oldest" and axis == self._wanted.by else unsure
+            is_sure = end == "oldest" and axis == self._wanted.by and not self._wanted.small
+            missing[name] = nothing if is_sure else unsure
         return Sums(columns, missing)
 
     def sizes_by_age(self, place: Numbers, count: int) -> Numbers:
         """The bytes of each age that matches, at each of `count` places: int64[ages, count]. place: of each row."""
         names = [f"bytes_{self._wanted.by}_{age}" for age in range(self._wanted.first_age, BINS)]
         places = Places(place, count)
-        return np.array([places.reduce(column, np.add) for column in self.columns(names)])
+        return np.array([places.total(column) for column in self.columns(names)])
 
     def by_age(self) -> list[tuple[int | str, Measures]]:
         """The sums of each age bin. Raises TreeError with a filter of small files."""

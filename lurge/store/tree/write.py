@@ -59,7 +59,7 @@ class RowWriter:
         self._path, self._kind, self._schema = path, kind, schema_of(kind)
         self._room, self._make, self._pool = ROWS[kind], make, pool
         self._writer: Any = None
-        self._columns = new_columns(columns, FEW_ROWS)
+        self._columns = new_columns(columns, 0)
         self._names: list[bytes] = []
         self._used = self.rows = 0
 
@@ -93,7 +93,7 @@ class RowWriter:
     def _make_room(self, more: int) -> None:
         """Most files of a very deep tree have few rows."""
         if self._used + more > self._columns.shape[1]:
-            size = min(max(4 * self._columns.shape[1], self._used + more), self._room)
+            size = min(max(4 * self._columns.shape[1], FEW_ROWS, self._used + more), self._room)
             larger = new_columns(len(self._columns), size)
             larger[:, : self._used] = self._columns[:, : self._used]
             self._columns = larger
@@ -243,7 +243,7 @@ class IndexWriter:
 
 def new_columns(columns: int, rows: int) -> Numbers:
     """Columns that are not filled: int64[columns, rows]."""
-    return np.empty((columns, rows + PADDING), np.int64)[:, :rows]
+    return np.empty((columns, rows + (PADDING if rows > PADDING else 1)), np.int64)[:, :rows]
 
 
 def directory_arrays(columns: Numbers, names: list[bytes]) -> list[Any]:

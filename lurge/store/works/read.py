@@ -1,13 +1,16 @@
-"""Questions about works. A work is *present* if the last observation of its own tree has it."""
+"""Questions about works. A work is *present* if the last observation of its own tree has it.
+
+The tree of a backlog stands for what was known before its state was walked on that host. Then it counts no more.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,7 +18,10 @@ from lurge.store.works import schema
 
 
 class WorkState(NamedTuple):
-    """A work in a state: the newest count, and since when. create_date: of its project, or of a published work."""
+    """A work in a state: the newest count, and since when. create_date: of its project, or of a published work.
+
+    most_images: the largest count that was ever seen in it.
+    """
 
     work: str
     project: str
@@ -30,6 +36,7 @@ class WorkState(NamedTuple):
     files: int | None
     bytes: int | None
     is_present: bool
+    most_images: int = 0
 
     @property
     def days(self) -> int:
@@ -88,7 +95,11 @@ def work_states(connection: sa.Connection, work: str | None = None) -> list[Work
     seen_at = sa.select(schema.observed.c.idtree, sa.func.max(schema.observed.c.obs_date))
     last_seen = dict(map(tuple, connection.execute(seen_at.group_by(schema.observed.c.idtree))))
     unread = set(map(tuple, connection.execute(sa.select(schema.unread))))
+    replaced = walked_since(connection)
+    most = most_images(connection)
+    newest: dict[tuple[int, int, int], date] = {}
     rows: list[WorkState] = []
+    found: list[tuple[tuple[int, int, int], list[Any], int, int | None, int | None]] = []
     for table, state, publish, last, created, key in (
         (schema.process_work_states, schema.process_states.c.state_name, sa.null(), "last_obs_date",
          "process_create_date", "process_work_id"),
@@ -112,14 +123,49 @@ def work_states(connection: sa.Connection, work: str | None = None) -> list[Work
             query = query.join(schema.publish_states)
         if work is not None:
             query = query.where(schema.works.c.process_work == work)
-        for *values, images, files, size, tree, project, key_of_work in map(tuple, connection.execute(query)):
-            seen = last_seen.get(tree)
-            present = seen is None or values[6] == seen or (tree, project, key_of_work) in unread
+        for *values, images, files, size, tree, project, key in map(tuple, connection.execute(query)):
             values[7] = values[7] or 0
-            rows.append(WorkState._make((*values, images or 0, files, size, present)))
+            found.append(((tree, project, key), values, images or 0, files, size))
+            if tree is not None and values[6] is not None:
+                newest[tree, project, key] = max(values[6], newest.get((tree, project, key), values[6]))
+    for place, values, images, files, size in found:
+        seen, last = last_seen.get(place[0]), values[6]
+        is_newest = newest.get(place) == last and place[0] not in replaced
+        present = seen is None or (is_newest and (last == seen or place in unread))
+        largest = max(images, most.get((*place, values[4]), 0))
+        rows.append(WorkState._make((*values, images, files, size, present, largest)))
     # A server may compare names without case.
     rows = [row for row in rows if work is None or row.work == work]
     return sorted(rows, key=lambda row: (row.work, row.first_obs_date or date.min, row.last_obs_date or date.min))
+
+
+def walked_since(connection: sa.Connection) -> dict[int, date]:
+    """Trees of backlogs whose state was walked on their host since: by tree, the first date of a walk."""
+    trees, seen = schema.trees, schema.observed
+    query = sa.select(trees.c.idtree, trees.c.process_host_id, trees.c.state, trees.c.is_walked,
+                      sa.func.min(seen.c.obs_date))  # fmt: skip
+    rows = connection.execute(
+        query.join_from(trees, seen).group_by(trees.c.idtree, trees.c.process_host_id, trees.c.state, trees.c.is_walked)
+    ).all()
+    first: dict[tuple[int, str], date] = {}
+    for _, host, state, is_walked, day in map(tuple, rows):
+        if is_walked:
+            first[host, state] = min(day, first.get((host, state), day))
+    return {
+        tree: first[host, state]
+        for tree, host, state, is_walked, _ in map(tuple, rows)
+        if not is_walked and (host, state) in first
+    }
+
+
+def most_images(connection: sa.Connection) -> dict[tuple[int, int, int, str | None], int]:
+    """The largest count of each work, by tree, project, work and published state."""
+    row, publish = schema.observations, schema.publish_states
+    keys = (row.c.idtree, row.c.process_project_id, row.c.process_work_id, publish.c.state_name)
+    query = sa.select(*keys, sa.func.max(row.c.image_count)).join_from(row, publish, isouter=True).group_by(*keys)
+    return {
+        (tree, project, work, state): most for tree, project, work, state, most in map(tuple, connection.execute(query))
+    }
 
 
 def totals(rows: list[WorkState], by_project: bool) -> list[StateTotal]:
@@ -144,26 +190,20 @@ def history(connection: sa.Connection) -> list[DatedTotal]:
     for state, tree, day, works, images in map(tuple, rows):
         of_tree[state, tree].append((day, works, images))
     dates = sorted({day for seen in of_tree.values() for day, _, _ in seen})
+    replaced = walked_since(connection)
     sums: defaultdict[tuple[date, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for (state, _), seen in of_tree.items():
+    for (state, tree), seen in of_tree.items():
         known = [day for day, _, _ in seen]
         for day in dates:
             place = bisect_right(known, day) - 1
-            if place >= 0:
+            if place >= 0 and day < replaced.get(tree, date.max):
                 works, images = sums[day, state]
                 sums[day, state] = works + seen[place][1], images + seen[place][2]
     return [DatedTotal(day, state, *both) for (day, state), both in sorted(sums.items())]
 
 
-class Seen(NamedTuple):
-    """A work as it was at a date."""
-
-    state: str
-    images: int
-
-
-def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], list[Seen]]:
-    """Every work at a date, by (project, work), each tree as it was last seen until then."""
+def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], dict[str, int]]:
+    """The images in each state of each work at a date, by (project, work); each tree as it was last seen until then."""
     table, row = schema.observed, schema.observations
     seen = (
         sa.select(table.c.idtree, sa.func.max(table.c.obs_date).label("day"))
@@ -174,7 +214,7 @@ def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], list
     query = (
         sa.select(
             schema.projects.c.process_project, schema.works.c.process_work, schema.trees.c.state,
-            schema.publish_states.c.state_name, row.c.image_count,
+            schema.publish_states.c.state_name, row.c.image_count, row.c.idtree,
         )
         .join_from(row, seen, (row.c.idtree == seen.c.idtree) & (row.c.obs_date == seen.c.day))
         .join(schema.projects)
@@ -182,45 +222,76 @@ def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], list
         .join(schema.trees, schema.trees.c.idtree == row.c.idtree)
         .join(schema.publish_states, schema.publish_states.c.idpublish_state == row.c.publish_state_id, isouter=True)
     )  # fmt: skip
-    found: defaultdict[tuple[str, str], list[Seen]] = defaultdict(list)
-    for project, work, state, publish, images in map(tuple, connection.execute(query)):
-        found[project, work].append(Seen(publish or state, images))
+    replaced = walked_since(connection)
+    found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for project, work, state, publish, images, tree in map(tuple, connection.execute(query)):
+        if day < replaced.get(tree, date.max):
+            states = found[project, work]
+            states[publish or state] = states.get(publish or state, 0) + images
     return found
 
 
 def movements(connection: sa.Connection, since: date, until: date) -> Iterator[Movement]:
-    """What appeared, went, moved on, grew or shrank between two dates."""
+    """What appeared, went, moved on, grew or shrank between two dates.
+
+    A work that went from one project and appeared in another, and in no third, has moved: published works have the path
+    of their tree as project.
+    """
     before, after = works_at(connection, since), works_at(connection, until)
+    left: defaultdict[str, list[Movement]] = defaultdict(list)
+    entered: defaultdict[str, list[Movement]] = defaultdict(list)
     for project, work in sorted(before.keys() | after.keys()):
-        old = {seen.state: seen.images for seen in before.get((project, work), ())}
-        new = {seen.state: seen.images for seen in after.get((project, work), ())}
-        left, entered = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
-        for source, target in zip(left, entered, strict=False):
-            yield Movement(work, project, "moved", source, target, old[source], new[target])
-        for state in left[len(entered) :]:
-            yield Movement(work, project, "gone", state, None, old[state], None)
-        for state in entered[len(left) :]:
-            yield Movement(work, project, "appeared", None, state, None, new[state])
+        old, new = before.get((project, work), {}), after.get((project, work), {})
+        for state in sorted(old.keys() - new.keys()):
+            left[work].append(Movement(work, project, "gone", state, None, old[state], None))
+        for state in sorted(new.keys() - old.keys()):
+            entered[work].append(Movement(work, project, "appeared", None, state, None, new[state]))
         for state in sorted(old.keys() & new.keys()):
             if old[state] != new[state]:
                 change = "grew" if new[state] > old[state] else "shrank"
                 yield Movement(work, project, change, state, state, old[state], new[state])
+    for work in sorted(left.keys() | entered.keys()):
+        gone, come = left.get(work, []), entered.get(work, [])
+        if len(gone) == len(come) == 1:
+            yield Movement(
+                work,
+                come[0].project,
+                "moved",
+                gone[0].state_before,
+                come[0].state,
+                gone[0].images_before,
+                come[0].images,
+            )
+        else:
+            yield from (*gone, *come)
 
 
-def losses(rows: list[WorkState]) -> list[Loss]:
+def losses(rows: list[WorkState], order: Sequence[str] = ()) -> list[Loss]:
     """The works that lost images on their way from one state to the next, the largest loss first.
 
-    rows: of `work_states`. States follow each other by their first dates, whatever the project: a work is published
-    from another tree than the one in which it was scanned.
+    rows: of `work_states`. order: the states in the order of the process, for those that were first seen at one date.
+    A work's way is that of its project, and of published works of its name. It is compared with the largest count that
+    was seen in the state before.
     """
-    of_work: defaultdict[str, list[WorkState]] = defaultdict(list)
+    ways: defaultdict[tuple[str, str], list[WorkState]] = defaultdict(list)
     for row in rows:
-        of_work[row.work].append(row)
+        if row.publish_state is None:
+            ways[row.work, row.project].append(row)
+    named: defaultdict[str, list[str]] = defaultdict(list)
+    for work, project in ways:
+        named[work].append(project)
+    for row in rows:
+        if row.publish_state is not None:
+            for project in named.get(row.work) or [row.project]:
+                ways[row.work, project].append(row)
+    places = {state: number for number, state in enumerate(order)}
     found = []
-    for work, ways in of_work.items():
-        for old, new in pairwise(ways):
+    for (work, _), way in ways.items():
+        way.sort(key=lambda row: (row.first_obs_date or date.min, places.get(row.state, len(places))))
+        for old, new in pairwise(way):
             before, after = old.publish_state or old.state, new.publish_state or new.state
-            if before != after and new.images < old.images:
-                lost = old.images - new.images
-                found.append(Loss(work, new.project, before, after, old.images, new.images, lost, new.first_obs_date))
+            most = max(old.images, old.most_images)
+            if before != after and new.images < most:
+                lost = most - new.images
+                found.append(Loss(work, new.project, before, after, most, new.images, lost, new.first_obs_date))
     return sorted(found, key=lambda loss: (-loss.lost, loss.work))

@@ -58,11 +58,11 @@ resolved = sa.Table(
 
 
 class SeenTree(NamedTuple):
-    """A tree that was seen whole at a date. unread: (project, work) of works that could not be read."""
+    """A tree that was seen whole at a date. unread: (project, work) of works that could not be read; None for all."""
 
     tree: int
     day: date
-    unread: frozenset[tuple[str, str]]
+    unread: frozenset[tuple[str, str | None]]
 
 
 class Counted(NamedTuple):
@@ -87,9 +87,13 @@ class Recorder:
         self._seen: list[SeenTree] = []
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
+        self._drop_temporary()
         for table in (incoming, resolved):
-            table.drop(connection, checkfirst=True)
-            table.create(connection)
+            table.create(connection, checkfirst=False)
+
+    def _drop_temporary(self) -> None:
+        for table in (incoming, resolved):
+            dialect_of(self._connection).drop_temporary(self._connection, table.name)
 
     def _know(self, table: sa.Table, states: Mapping[str, str]) -> None:
         """Enter states that the table does not hold."""
@@ -117,14 +121,17 @@ class Recorder:
             "path": path, "path_hash": hash_of(path),
         }  # fmt: skip
 
-    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str]] = ()) -> None:
+    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
 
-        unread: (project, work) of works that could not be read whole: what was known of them stays.
+        unread: (project, work) of works that could not be read whole, None for all works of a project: what was known
+        of them stays.
         """
         host = self._key(schema.hosts, "process_host", tree.host)
         self._add_trees([(host, tree.state, tree.path)])
         place = self._tree_key(host, tree)
+        trees = schema.trees
+        self._connection.execute(sa.update(trees).where(trees.c.idtree == place).values(is_walked=True))
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
         self._see([seen])
         self._seen.append(SeenTree(place, day, frozenset(unread)))
@@ -141,8 +148,7 @@ class Recorder:
         for seen in self._seen:
             self._note_unread(seen)
         self._store_dates()
-        for table in (incoming, resolved):
-            table.drop(self._connection)
+        self._drop_temporary()
 
     def _with_other_state(self) -> list[Counted]:
         """The works whose published state was another when they were taken at the same date: both states of each."""
@@ -180,7 +186,7 @@ class Recorder:
         )  # fmt: skip
         removed = []
         for project, work, publish, *names in list(map(tuple, self._connection.execute(query))):
-            if tuple(names) not in seen.unread:
+            if seen.unread.isdisjoint([tuple(names), (names[0], None)]):
                 own = (row.c.process_project_id == project) & (row.c.process_work_id == work)
                 self._connection.execute(sa.delete(row).where(at, own))
                 removed.append(Counted(seen.tree, project, work, publish))
@@ -217,13 +223,21 @@ class Recorder:
         if self._connection.execute(newest).scalar_one() != seen.day:
             return
         table = schema.unread
-        self._connection.execute(sa.delete(table).where(table.c.idtree == seen.tree))
-        rows = []
-        for project, work in sorted(seen.unread):
+        of_tree = table.c.idtree == seen.tree
+        columns = (table.c.process_project_id, table.c.process_work_id)
+        before = set(map(tuple, self._connection.execute(sa.select(*columns).where(of_tree))))
+        self._connection.execute(sa.delete(table).where(of_tree))
+        keys: set[tuple[int, int]] = set()
+        for project, work in seen.unread:
             project_key = self._known_key(schema.projects, "process_project", project)
-            work_key = self._known_key(schema.works, "process_work", work)
-            if project_key and work_key:
-                rows.append({"idtree": seen.tree, "process_project_id": project_key, "process_work_id": work_key})
+            if project_key is None:
+                continue
+            if work is None:
+                keys |= {key for key in before | self._seen_before(seen) if key[0] == project_key}
+            elif work_key := self._known_key(schema.works, "process_work", work):
+                keys.add((project_key, work_key))
+        names = ("idtree", "process_project_id", "process_work_id")
+        rows = [dict(zip(names, (seen.tree, *key), strict=True)) for key in sorted(keys)]
         if rows:
             self._connection.execute(sa.insert(table), rows)
 
@@ -249,12 +263,21 @@ class Recorder:
             sa.select(table.c.process_host_id, table.c.state, table.c.path_hash)
         ))  # fmt: skip
         missing = [
-            {"process_host_id": host, "state": state, "path": path, "path_hash": hash_of(path)}
+            {"process_host_id": host, "state": state, "path": path, "path_hash": hash_of(path), "is_walked": False}
             for host, state, path in places
             if (host, state, hash_of(path)) not in known
         ]
         if missing:
             self._connection.execute(sa.insert(table), missing)
+
+    def _seen_before(self, seen: SeenTree) -> set[tuple[int, int]]:
+        """The (project, work) of a tree when it was seen the time before."""
+        dates, row = schema.observed, schema.observations
+        earlier = (dates.c.idtree == seen.tree) & (dates.c.obs_date < seen.day)
+        last = sa.select(sa.func.max(dates.c.obs_date)).where(earlier).scalar_subquery()
+        query = sa.select(row.c.process_project_id, row.c.process_work_id)
+        rows = self._connection.execute(query.where(row.c.idtree == seen.tree, row.c.obs_date == last))
+        return {(project, work) for project, work in map(tuple, rows)}
 
     def _see(self, rows: list[dict[str, Any]]) -> None:
         """Note that trees were seen at dates, unless it is noted."""

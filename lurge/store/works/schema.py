@@ -68,6 +68,7 @@ trees = sa.Table(
     sa.Column("state", sa.String(255), nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("path_hash", sa.String(64), nullable=False, comment="SHA-256 of the path: a text cannot be unique."),
+    sa.Column("is_walked", sa.Boolean(create_constraint=False), nullable=False),
     sa.UniqueConstraint("process_host_id", "state", "path_hash", name="uq_works_trees_place"),
     **OPTIONS,
 )

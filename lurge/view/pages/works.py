@@ -59,7 +59,7 @@ def make(context: Context, asked: AskedWorks) -> View:
         for row in work_states(context.connection)
         if asked.state in ("", row.state, row.publish_state) and asked.project in ("", row.project)
     ]
-    over_time = history(context.connection)
+    over_time, order = history(context.connection), list(context.config.works.all_states)
     return View(
         "Works",
         plots=[
@@ -73,7 +73,7 @@ def make(context: Context, asked: AskedWorks) -> View:
             })
         ] if over_time else [],
         tables=[
-            total_table(rows), waiting_table(context, rows, asked.order), lost_table(rows),
+            total_table(rows), waiting_table(context, rows, asked.order), lost_table(rows, order),
             short("projects", "Projects", (PROJECT, STATE, Column("works", "Works", "count"), IMAGES),
                   [row._asdict() for row in totals(rows, by_project=True)]),
         ],
@@ -109,13 +109,13 @@ def waiting_table(context: Context, rows: list[WorkState], order: Order) -> Tabl
     return table_of("ageing", "Works by age", columns, waiting, order, "No work is in this state.")
 
 
-def lost_table(rows: list[WorkState]) -> Table:
+def lost_table(rows: list[WorkState], order: Sequence[str]) -> Table:
     """The works that lost images."""
     columns = (
         WORK, PROJECT, Column("state_before", "From"), Column("state", "To"),
         Column("images_before", "Images before", "count"), IMAGES, Column("lost", "Lost", "count"),
     )  # fmt: skip
-    lost = [row._asdict() for row in losses(rows)]
+    lost = [row._asdict() for row in losses(rows, order)]
     return short("lost", "Works that lost images", columns, lost, "No work lost an image from one state to the next.")
 
 
