@@ -18,6 +18,7 @@ from lurge.aggregate.records import RecordReader, Records
 from lurge.aggregate.rollup import CellTable, roll_up_runs
 from lurge.aggregate.standard import STANDARD
 from lurge.aggregate.sums import Sums
+from lurge.aggregate.table import Table
 from lurge.aggregate.tree import TreeTally
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute, drop_vanished
@@ -60,6 +61,7 @@ def compile_parsing() -> None:
     for _ in RecordReader(RULES).parse(text, 1):
         pass
     compile_aggregates(aggregate for aggregate in STANDARD if isinstance(aggregate, Sums))
+    Table(entries=1).make_room(0, 2)
 
 
 def compile_attribution() -> None:

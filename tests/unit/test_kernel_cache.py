@@ -184,3 +184,12 @@ def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path, m
     monkeypatch.setattr(cache, "_cache_path", str(tmp_path))
     cache.save_overload(None, None)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_compiling_a_part_compiles_each_of_its_kernels(part: str) -> None:
+    """Else every run would look for compiled code that nothing has made, and compile again."""
+    missing = f"PARTS[{part!r}].compile(); print([k.__name__ for k in PARTS[{part!r}].kernels if not k.signatures])"
+    command = [sys.executable, "-c", f"from lurge.aggregate.warm import PARTS; {missing}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
