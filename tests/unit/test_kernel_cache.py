@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lurge.aggregate.warm import PARTS
 from lurge.atomic import unfinished_name
 from lurge.kernels.cache import KernelCache, damaged_files
 from lurge.kernels.newlines import count_newlines
