@@ -7,7 +7,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -205,7 +205,7 @@ def ageing(
     def ask(connection: sa.Connection) -> Answer:
         rows = [
             [(today - row.create_date).days if row.create_date else None, row.work, row.project,
-             row.publish_state or row.state, row.images, row.create_date, row.first_obs_date, row.last_obs_date]
+             row.reached, row.images, row.create_date, row.first_obs_date, row.last_obs_date]
             for row in work_states(connection)
             if row.is_present and (state is None or row.state.casefold() == state.casefold())
         ]  # fmt: skip
@@ -254,12 +254,13 @@ def lost(
 
     Example: lurge works lost
     """
+    from lurge.config import load_config
     from lurge.store.works.read import Loss, losses, work_states
 
-    states = list(database_of(config, None)[0].works.all_states)
+    states = list(load_config(config, optional=True).works.all_states)
 
     def ask(connection: sa.Connection) -> Answer:
-        return Answer(Loss._fields, [list(row) for row in losses(work_states(connection), states)])
+        return Answer(Loss._fields, [list(row) for row in losses(work_states(connection, with_most=True), states)])
 
     if show_answer(config, option_file, json, as_csv, ask):
         raise typer.Exit(3)
@@ -321,20 +322,18 @@ def show_answer(
     finally:
         database.close()
     if json:
-        say_json({"rows": [dict(zip(answer.names, map(plain, row), strict=True)) for row in answer.rows]})
+        say_json({"rows": [dict(zip(answer.names, row, strict=True)) for row in answer.rows]})
     elif as_csv:
         put(csv_of(answer))
     else:
-        rows = [
-            tuple(or_missing(None) if value is None else display(plain(value)) for value in row) for row in answer.rows
-        ]
+        rows = [tuple(or_missing(None) if value is None else display(value) for value in row) for row in answer.rows]
         say(*rows_aligned([tuple(name.replace("_", " ") for name in answer.names), *rows], 1))
     return len(answer.rows)
 
 
 def text_of(value: Any) -> str:
     """A value for people."""
-    return or_missing(None) if value is None else display(plain(value))
+    return or_missing(None) if value is None else display(value)
 
 
 def csv_of(answer: Answer) -> str:
@@ -342,15 +341,8 @@ def csv_of(answer: Answer) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.names)
-    writer.writerows(
-        [display(value) if isinstance(value, str) else plain(value) for value in row] for row in answer.rows
-    )
+    writer.writerows([display(value) if isinstance(value, str) else value for value in row] for row in answer.rows)
     return text.getvalue().rstrip("\n")
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON and CSV have it."""
-    return value.isoformat() if isinstance(value, date) else value
 
 
 class progress:  # noqa: N801  used like a function

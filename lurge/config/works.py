@@ -19,7 +19,7 @@ class WorksTree(Section):
 
 
 class PublishedConfig(Section):
-    """How the state of published works is told."""
+    """The rule for the state of published works."""
 
     directory: Name = Field("archive", description="The directory of a work that holds its archive images.")
     share: Share = Field(0.3, description="Share of the work's files that must be in directories in it.")

@@ -113,11 +113,16 @@ def add_record(cell, size, mtime, atime, mtime_age, atime_age, size_class):
 
 
 @inline_kernel
-def put_header(buffer, at, length, path_length):
-    """Write the header of a fragment."""
+def end_fragment(state, buffer, index, end, path_length):
+    """Write the header of the fragment that begins at state[AT] and ends here, and enter it into the index."""
+    start, length = state[AT], end - state[AT]
     for i in range(4):
-        buffer[at + i] = np.uint8(length >> 8 * i & 255)
-        buffer[at + 4 + i] = np.uint8(path_length >> 8 * i & 255)
+        buffer[start + i] = np.uint8(length >> 8 * i & 255)
+        buffer[start + 4 + i] = np.uint8(path_length >> 8 * i & 255)
+    row = index[state[FRAGMENTS]]
+    row[START], row[LENGTH], row[PATH] = start, length, path_length
+    state[FRAGMENTS] += 1
+    state[AT] = end
 
 
 @internal_kernel
@@ -135,11 +140,7 @@ def close_directory(state, path, slots, slot_of, cells, buffer, index):
         slots[slot_of[i]] = -1
         for column in range(CELL_COLUMNS):
             cells[i, column] = 0
-    put_header(buffer, start, at - start, length)
-    row = index[state[FRAGMENTS]]
-    row[START], row[LENGTH], row[PATH] = start, at - start, length
-    state[FRAGMENTS] += 1
-    state[AT] = at
+    end_fragment(state, buffer, index, at, length)
     state[USED] = 0
 
 
@@ -168,11 +169,7 @@ def write_alone(state, here, length, cell, buffer, index):
     for i in range(length):
         buffer[start + HEADER + i] = translated(here[i])
     at = write_cell(buffer, start + HEADER + length, cell)
-    put_header(buffer, start, at - start, length)
-    row = index[state[FRAGMENTS]]
-    row[START], row[LENGTH], row[PATH] = start, at - start, length
-    state[FRAGMENTS] += 1
-    state[AT] = at
+    end_fragment(state, buffer, index, at, length)
 
 
 @compiled

@@ -18,6 +18,9 @@ FULL, WEB = "fullBDRC", "webBDRC"
 PUBLISH_STATES = {FULL: "Archive and web images", WEB: "Web images"}
 
 SUFFIXES = (".jpg", ".jpeg", ".jp2", ".tif", ".tiff", ".png", ".gif", ".bmp", ".cr2", ".nef", ".dng", ".arw", ".pdf")
+LONGEST_NAME = 512
+"""Characters of a name. A key of four bytes each must fit into an index of a database."""
+
 JUNK, JUNK_PREFIX = frozenset({b"Thumbs.db", b".DS_Store"}), b"._"
 """Names of files that are never counted, and the beginning of others."""
 

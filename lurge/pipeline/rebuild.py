@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import partial
-from pathlib import Path
 
 from lurge.config import Config
 from lurge.enrich.identity import Names, make_identity
 from lurge.logs import set_role
-from lurge.model.dump import Volume
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Arrived, Result, Watcher
-from lurge.parallel.messages import VolumeTask
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.reading import read_all
 from lurge.pipeline.site import check
-from lurge.pipeline.tonight import dump_of
+from lurge.pipeline.tonight import dump_of, tasks_of
 from lurge.pipeline.trees import first_tree_error, folder_for_trees, publish_tree
-from lurge.pipeline.volumes import State, VolumeOutcome, VolumesOutcome, note_volume
-from lurge.pipeline.work import attempt, task_of
+from lurge.pipeline.volumes import State, VolumesOutcome, note_volume
+from lurge.pipeline.work import task_of
 
 REBUILD = Recipe("backfill_tree", ("prepare", "find_dumps", "read_and_publish"))
 
@@ -32,20 +28,17 @@ def run_rebuild(config: Config, comm: Comm | None, watcher: Watcher, day: date) 
     An index of that date that exists is replaced. Raises LurgeError.
     """
     set_role("rank 0", "coordinator")
-    tasks: dict[int, VolumeTask] = {}
-    outcomes: dict[int, VolumeOutcome] = {}
     with open_job(REBUILD, ticket_of(config, REBUILD, comm.size if comm else 1), watcher=watcher) as job:
         job.state = lambda: "Every index is as it was before, or whole: run the same command again"
         with job.step("prepare"):
             folder = folder_for_trees(job, config.tree)
             names = Names(make_identity(config.identity), config.pseudo_groups)
         with job.step("find_dumps") as facts:
-            for number, volume in enumerate(config.dumps.volumes):
-                result = attempt(volume, partial(index_task, config, volume, day, folder / str(number)))
-                if isinstance(result, VolumeTask):
-                    tasks[number] = result
-                else:
-                    outcomes[number] = result
+            tasks, outcomes = tasks_of(
+                config,
+                lambda volume: dump_of(config, volume, day),
+                lambda number, dump: task_of(config, dump, is_reported=False, tree_into=folder / str(number)),
+            )
             facts["dumps"] = {task.dump.volume.name: str(task.dump.path) for task in tasks.values()}
 
         def finish(number: int, result: Result) -> None:
@@ -66,8 +59,3 @@ def run_rebuild(config: Config, comm: Comm | None, watcher: Watcher, day: date) 
         outcome.error = first_tree_error(outcome)
         job.outcome = outcome
     return outcome
-
-
-def index_task(config: Config, volume: Volume, day: date, folder: Path) -> VolumeTask:
-    """The task of indexing the dump of a volume and date, and nothing else."""
-    return task_of(config, dump_of(config, volume, day), is_reported=False, tree_into=folder)

@@ -1,4 +1,4 @@
-"""Ending a walk early, with what is known so far."""
+"""An early end of a walk, with an answer about what was found."""
 
 from __future__ import annotations
 

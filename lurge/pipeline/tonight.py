@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
+from functools import partial
 
 from lurge.config import Config
 from lurge.errors import DumpNotFound
@@ -39,12 +40,19 @@ def tonights_tasks(
     make_task: makes the task of a dump, or the outcome of its volume if it need not be read; gets the volume's place,
     too. names: of the volumes that are asked for; empty for all.
     """
+    return tasks_of(config, partial(tonights_dump, config), make_task, names)
+
+
+def tasks_of(
+    config: Config, find: Callable[[Volume], Dump], make_task: MakeTask, names: Collection[str] = ()
+) -> tuple[dict[int, VolumeTask], dict[int, VolumeOutcome]]:
+    """The same for dumps of another night. find: the dump of a volume; may raise VolumeError."""
     tasks: dict[int, VolumeTask] = {}
     outcomes: dict[int, VolumeOutcome] = {}
     for number, volume in enumerate(config.dumps.volumes):
         if names and volume.name not in names:
             continue
-        result = tonights_task(config, number, volume, make_task)
+        result = attempt(volume, partial(found_task, find, make_task, number, volume))
         if isinstance(result, VolumeTask):
             tasks[number] = result
         else:
@@ -52,9 +60,11 @@ def tonights_tasks(
     return tasks, outcomes
 
 
-def tonights_task(config: Config, number: int, volume: Volume, make_task: MakeTask) -> VolumeTask | VolumeOutcome:
-    """The task of one volume, or its outcome if it is not read."""
-    return attempt(volume, lambda: make_task(number, tonights_dump(config, volume)))
+def found_task(
+    find: Callable[[Volume], Dump], make_task: MakeTask, number: int, volume: Volume
+) -> VolumeTask | VolumeOutcome:
+    """The task of the dump of one volume, or its outcome if it need not be read. Raises VolumeError."""
+    return make_task(number, find(volume))
 
 
 def other_dumps(config: Config, volume: Volume) -> list[Dump]:

@@ -130,11 +130,10 @@ def trees_of(config: WorksConfig, state: str | None, paths: Iterable[Path]) -> l
 
 def known_state(config: WorksConfig, state: str) -> str:
     """A state as it is stored. Raises WorksError, which names the known ones."""
-    names = {name.casefold(): name for name in config.all_states} if is_published(state) else dict.fromkeys(())
-    exact = names.get(state.casefold()) or (state if state in config.all_states else None)
-    if exact is None:
-        raise WorksError(f"{state!r} is not a state", f"Known are {', '.join(config.all_states)}.")
-    return exact
+    for name in config.all_states:
+        if name == state or (is_published(name) and is_published(state)):
+            return name
+    raise WorksError(f"{state!r} is not a state", f"Known are {', '.join(config.all_states)}.")
 
 
 def run_gather(

@@ -14,11 +14,11 @@ from datetime import date
 from typing import BinaryIO
 
 from lurge.errors import WorksError
-from lurge.model.works import Observation, is_published
+from lurge.model.works import LONGEST_NAME, Observation, is_published
 
 COLUMNS = ("obsdate", "hostname", "srcdir", "workdir", "workcreatedate", "state", "imagecount")
 WITH_PUBLISH_STATE = (*COLUMNS[:-1], "publishstate", COLUMNS[-1])
-LONGEST_LINE, LONGEST_NAME = 1 << 16, 512
+LONGEST_LINE = 1 << 16
 LARGEST = 2**63 - 1
 
 ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d{2})-(\d{4})")
@@ -26,7 +26,7 @@ ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d
 
 @dataclass(frozen=True)
 class RejectedLine:
-    """A line that is no observation. text: as it was, without its end."""
+    """A line that is not an observation. text: the whole line without its end."""
 
     number: int
     reason: str

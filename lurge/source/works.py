@@ -19,17 +19,16 @@ from datetime import UTC, date, datetime
 
 from lurge.errors import WorksError
 from lurge.model.paths import shown
-from lurge.model.works import JUNK, JUNK_PREFIX, Observation, TreeKey, is_published
+from lurge.model.works import JUNK, JUNK_PREFIX, LONGEST_NAME, Observation, TreeKey, is_published
 
 PROCESSES_A_CORE = 4
 WAITING_A_PROCESS = 4
-LONGEST_NAME = 512
 PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
 class CountRules:
-    """How files are counted.
+    """The rules of counting files.
 
     suffixes: of images, in lower case. archive, share, full, web: how the state of published works is told.
     """

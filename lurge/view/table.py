@@ -165,6 +165,14 @@ def table_of(
     return Table(name, title, columns, part, len(listed), empty, order)
 
 
+def first_rows(
+    name: str, title: str, columns: Sequence[Column], rows: Iterable[Row], shown: int, empty: str = "Nothing to show."
+) -> Table:
+    """A table in the order of its rows, of which a page shows the first."""
+    listed = list(rows)
+    return Table(name, title, columns, listed[:MOST_ROWS], len(listed), empty, shown=shown)
+
+
 def table_of_things(
     name: str, title: str, columns: Sequence[Column], things: Iterable[T], cells: Mapping[str, Callable[[T], Any]],
     order: Order, empty: str,

@@ -113,6 +113,11 @@ class Page(Generic[A]):
     template: str = "page.html"
 
 
+def or_none(value: Any) -> Any:
+    """None for an empty text, as a form sends it for what is not filled in."""
+    return None if value == "" else value
+
+
 def address(page: str, /, **parameters: Any) -> str:
     """The address of a view."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}

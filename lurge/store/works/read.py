@@ -20,7 +20,7 @@ from lurge.store.works import schema
 class WorkState(NamedTuple):
     """A work in a state: the newest count, and since when. create_date: of its project, or of a published work.
 
-    most_images: the largest count that was ever seen in it.
+    most_images: the largest count that was ever seen in it, if it was asked for, else the newest.
     """
 
     work: str
@@ -37,6 +37,11 @@ class WorkState(NamedTuple):
     bytes: int | None
     is_present: bool
     most_images: int = 0
+
+    @property
+    def reached(self) -> str:
+        """The state; of a published work, which kind of published."""
+        return self.publish_state or self.state
 
     @property
     def days(self) -> int:
@@ -90,13 +95,16 @@ class Loss(NamedTuple):
     record_date: date | None
 
 
-def work_states(connection: sa.Connection, work: str | None = None) -> list[WorkState]:
-    """Every work in each of its states, or those of one work, the earliest first."""
+def work_states(connection: sa.Connection, work: str | None = None, with_most: bool = False) -> list[WorkState]:
+    """Every work in each of its states, or those of one work, the earliest first.
+
+    with_most: also read the largest counts, which are in every observation that was ever made.
+    """
     seen_at = sa.select(schema.observed.c.idtree, sa.func.max(schema.observed.c.obs_date))
     last_seen = dict(map(tuple, connection.execute(seen_at.group_by(schema.observed.c.idtree))))
     unread = set(map(tuple, connection.execute(sa.select(schema.unread))))
     replaced = walked_since(connection)
-    most = most_images(connection)
+    most = most_images(connection) if with_most else {}
     newest: dict[tuple[int, int, int], date] = {}
     rows: list[WorkState] = []
     found: list[tuple[tuple[int, int, int], list[Any], int, int | None, int | None]] = []
@@ -173,7 +181,7 @@ def totals(rows: list[WorkState], by_project: bool) -> list[StateTotal]:
     groups: defaultdict[tuple[str, str | None], list[WorkState]] = defaultdict(list)
     for row in rows:
         if row.is_present:
-            groups[row.publish_state or row.state, row.project if by_project else None].append(row)
+            groups[row.reached, row.project if by_project else None].append(row)
     return [
         StateTotal(state, project, len(group), sum(row.images for row in group),
                    max((row.last_obs_date for row in group if row.last_obs_date), default=None))
@@ -269,9 +277,9 @@ def movements(connection: sa.Connection, since: date, until: date) -> Iterator[M
 def losses(rows: list[WorkState], order: Sequence[str] = ()) -> list[Loss]:
     """The works that lost images on their way from one state to the next, the largest loss first.
 
-    rows: of `work_states`. order: the states in the order of the process, for those that were first seen at one date.
-    A work's way is that of its project, and of published works of its name. It is compared with the largest count that
-    was seen in the state before.
+    rows: of `work_states`, with the largest counts. order: the states in the order of the process, for those that were
+    first seen at one date. A work's way is that of its project, and of published works of its name. It is compared with
+    the largest count that was seen in the state before.
     """
     ways: defaultdict[tuple[str, str], list[WorkState]] = defaultdict(list)
     for row in rows:
@@ -289,8 +297,8 @@ def losses(rows: list[WorkState], order: Sequence[str] = ()) -> list[Loss]:
     for (work, _), way in ways.items():
         way.sort(key=lambda row: (row.first_obs_date or date.min, places.get(row.state, len(places))))
         for old, new in pairwise(way):
-            before, after = old.publish_state or old.state, new.publish_state or new.state
-            most = max(old.images, old.most_images)
+            before, after = old.reached, new.reached
+            most = old.most_images
             if before != after and new.images < most:
                 lost = most - new.images
                 found.append(Loss(work, new.project, before, after, most, new.images, lost, new.first_obs_date))

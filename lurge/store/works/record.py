@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lurge.errors import WorksError
-from lurge.model.works import Observation, TreeKey
+from lurge.model.works import LONGEST_NAME, Observation, TreeKey
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
 from lurge.store.works.schema import OURS
@@ -26,9 +26,9 @@ incoming = sa.Table(
     sa.MetaData(),
     sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("obs_date", sa.Date, nullable=False),
-    sa.Column("host", sa.String(schema.LONGEST), nullable=False),
-    sa.Column("project", sa.String(schema.LONGEST), nullable=False),
-    sa.Column("work", sa.String(schema.LONGEST), nullable=False),
+    sa.Column("host", sa.String(LONGEST_NAME), nullable=False),
+    sa.Column("project", sa.String(LONGEST_NAME), nullable=False),
+    sa.Column("work", sa.String(LONGEST_NAME), nullable=False),
     sa.Column("create_date", sa.Date),
     sa.Column("state", sa.String(255), nullable=False),
     sa.Column("publish_state", sa.String(255)),

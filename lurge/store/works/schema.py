@@ -9,12 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lurge.model.works import LONGEST_NAME
+
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
     ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
 )}  # fmt: skip
-LONGEST = 512
-"""Characters of a name. A key of four bytes each must fit into an index."""
 
 metadata = sa.MetaData(
     naming_convention={
@@ -35,7 +35,7 @@ def names(table: str, prefix: str) -> sa.Table:
     """A table of unique names."""
     return sa.Table(
         table, metadata, sa.Column(f"id{prefix}", BigId, primary_key=True),
-        sa.Column(prefix, sa.String(LONGEST), nullable=False, unique=True), *times(), **OPTIONS,
+        sa.Column(prefix, sa.String(LONGEST_NAME), nullable=False, unique=True), *times(), **OPTIONS,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ from lurge.view.columns import (
 from lurge.view.context import Context
 from lurge.view.forecast import band
 from lurge.view.pages.groups import rows_of, totals_of
-from lurge.view.table import ALL, Column, Order, Row, Table, table_of
+from lurge.view.table import Column, Order, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, Plot, View, address
 
 SHOWN = 15
@@ -168,7 +168,7 @@ def people_table(context: Context, volumes: list[str], key: int) -> Table:
         {"user": person.user, "size": person.size, "files": person.files, "last_modified": person.last_modified}
         for person in people
     ]
-    return short("people", "People", columns, rows)
+    return first_rows("people", "People", columns, rows, SHOWN)
 
 
 def vault_table(context: Context, volumes: list[str], key: int, name: str) -> Table:
@@ -186,14 +186,7 @@ def history_table(uses: list[DatedUse]) -> Table:
     columns = (Column("record_date", "Date", "date"), VOLUME, USED, QUOTA,
                Column("unattributed", "Outside", "bytes"))  # fmt: skip
     rows = [row._asdict() for row in reversed(uses)]
-    return short("history", f"History, {counted(len(rows), 'row')}", columns, rows)
-
-
-def short(name: str, title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
-    """A table of which a page shows the first rows."""
-    table = table_of(name, title, columns, rows, ALL)
-    table.order, table.shown = None, SHOWN
-    return table
+    return first_rows("history", f"History, {counted(len(rows), 'row')}", columns, rows, SHOWN)
 
 
 PAGE = Page("/group", "group", AskedGroup, make)

@@ -14,16 +14,12 @@ from lurge.view.columns import FULL, GROUP, LAST_MODIFIED, LEVEL, PI, QUOTA, SHA
 from lurge.view.context import Context
 from lurge.view.sizes import parse_size
 from lurge.view.table import Column, Row, table_of
-from lurge.view.view import Asked, Page, Plot, View
+from lurge.view.view import Asked, Page, Plot, View, or_none
 
 
 def checked_size(text: str) -> str:
     parse_size(text)
     return text
-
-
-def or_none(value: Any) -> Any:
-    return None if value == "" else value
 
 
 Size = Annotated[str, AfterValidator(checked_size)]

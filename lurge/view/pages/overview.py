@@ -11,7 +11,7 @@ from lurge.store.usage.read.pages import growths, volume_states
 from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME
 from lurge.view.context import Context
 from lurge.view.pages.groups import rows_of, totals_of
-from lurge.view.table import Column, Order, Row, Table, table_of
+from lurge.view.table import Column, Order, Row, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, View
 
 SHOWN = 10
@@ -56,9 +56,9 @@ def make(context: Context, asked: Asked) -> View:
     view.tables = [
         table_of("volumes", "Volumes", VOLUMES if context.person.sees_all else VOLUMES_OF_SOME, states,
                  Order(size=1000), "No volume is stored yet. Run `lurge report`."),
-        short("warnings", "Groups above a level of warning", (GROUP, PI, VOLUME, USED, QUOTA, SHARE, LEVEL, FULL),
-              worried, "No group is above a level of warning."),
-        short("largest", "Largest groups", (GROUP, PI, VOLUME, USED, QUOTA, SHARE), largest, "No group uses anything."),
+        first_rows("warnings", "Groups above a level of warning", (*USES, LEVEL, FULL), worried, SHOWN,
+                   "No group is above a level of warning."),
+        first_rows("largest", "Largest groups", USES, largest, SHOWN, "No group uses anything."),
         growth_table(context),
     ]  # fmt: skip
     if context.person.sees_all:
@@ -70,12 +70,7 @@ def make(context: Context, asked: Asked) -> View:
     return view
 
 
-def short(name: str, title: str, columns: tuple[Column, ...], rows: Sequence[Row], empty: str) -> Table:
-    """A table without an order of its own, whose first rows are shown."""
-    table = table_of(name, title, columns, rows, Order(size=1_000_000), empty)
-    table.order, table.shown = None, SHOWN
-    return table
-
+USES = (GROUP, PI, VOLUME, USED, QUOTA, SHARE)
 
 VOLUMES_OF_SOME = (
     VOLUME,
@@ -131,8 +126,8 @@ def growth_table(context: Context) -> Table:
     ]
     grown.sort(key=lambda row: -row["growth"])  # type: ignore[operator]
     columns = (GROUP, VOLUME, Column("growth", "Growth", "growth"), USED, Column("since", "Since", "date"))
-    return short("growth", "Fastest growing groups", columns, [row for row in grown if row["growth"]],
-                 "Growth is known once a report is stored that is a week older than the newest.")  # fmt: skip
+    return first_rows("growth", "Fastest growing groups", columns, [row for row in grown if row["growth"]], SHOWN,
+                      "Growth is known once a report is stored that is a week older than the newest.")  # fmt: skip
 
 
 PAGE = Page("/", "overview", Asked, make, menu="Overview")

@@ -20,16 +20,12 @@ from lurge.store.usage.read.pages import kept_below
 from lurge.view.columns import fraction, group_address, user_address
 from lurge.view.context import Context
 from lurge.view.indexes import from_one_state, index_of
-from lurge.view.table import ALL, Column, Order, Row, Table, table_of, table_of_things
+from lurge.view.table import ALL, Column, Order, Row, Table, first_rows, table_of, table_of_things
 from lurge.view.treemap import Children, Drawing, Growth, treemap
-from lurge.view.view import Asked, Fact, Page, View, address
+from lurge.view.view import Asked, Fact, Page, View, address, or_none
 
 Ages = Literal["", "30", "60", "180", "365", "730", "1095", "1825", "2555"]
 Axis = Literal["mtime", "atime"]
-
-
-def or_none(value: Any) -> Any:
-    return None if value == "" else value
 
 
 Day = Annotated[date | None, BeforeValidator(or_none)]
@@ -269,9 +265,7 @@ def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str,
         Column("value", title, link=(lambda row: link(str(row["value"]))) if link else None),
         Column("bytes", "Size", "bytes"), Column("share", "Share", "share"), Column("records", "Records", "count"),
     )  # fmt: skip
-    table = table_of(by, title, columns, rows, ALL)
-    table.order, table.shown = None, 10
-    return table
+    return first_rows(by, title, columns, rows, 10)
 
 
 def kept_table(context: Context, index: Index, path: str) -> Table:
@@ -324,9 +318,7 @@ def growth_table(index: Index, children: Children, before: Mapping[bytes, int], 
         Column("growth", "Growth", "growth"), Column("bytes", "Size now", "bytes"),
     )  # fmt: skip
     empty = "Nothing is there, and nothing was."
-    table = table_of("growth", f"Growth since {asked.since}", columns, rows, ALL, empty)
-    table.order, table.shown = None, 20
-    return table
+    return first_rows("growth", f"Growth since {asked.since}", columns, rows, 20, empty)
 
 
 PAGE = Page(

@@ -11,7 +11,7 @@ from lurge.store.works.area import WORKS
 from lurge.store.works.read import WorkState, history, losses, totals, work_states
 from lurge.store.works.ready import need_tables
 from lurge.view.context import Context
-from lurge.view.table import ALL, Column, Order, Row, Table, table_of
+from lurge.view.table import ALL, Column, Order, Row, Table, first_rows, table_of
 from lurge.view.view import Asked, Page, Plot, View, address
 
 
@@ -28,6 +28,7 @@ class AskedWork(Asked):
     name: str = Field("", description="Name of the work.")
 
 
+SHOWN = 15
 EMPTY = "No works are stored. `lurge works gather -s STATE PATH` counts those of a tree."
 
 
@@ -56,7 +57,7 @@ def make(context: Context, asked: AskedWorks) -> View:
         return View("Works", tables=[table_of("states", "States", (STATE,), [], ALL, EMPTY)])
     rows = [
         row
-        for row in work_states(context.connection)
+        for row in work_states(context.connection, with_most=True)
         if asked.state in ("", row.state, row.publish_state) and asked.project in ("", row.project)
     ]
     over_time, order = history(context.connection), list(context.config.works.all_states)
@@ -74,8 +75,8 @@ def make(context: Context, asked: AskedWorks) -> View:
         ] if over_time else [],
         tables=[
             total_table(rows), waiting_table(context, rows, asked.order), lost_table(rows, order),
-            short("projects", "Projects", (PROJECT, STATE, Column("works", "Works", "count"), IMAGES),
-                  [row._asdict() for row in totals(rows, by_project=True)]),
+            first_rows("projects", "Projects", (PROJECT, STATE, Column("works", "Works", "count"), IMAGES),
+                       [row._asdict() for row in totals(rows, by_project=True)], SHOWN, EMPTY),
         ],
         choices={
             "state": sorted({row.publish_state or row.state for row in rows}),
@@ -99,7 +100,7 @@ def waiting_table(context: Context, rows: list[WorkState], order: Order) -> Tabl
     waiting = [
         {
             **row._asdict(),
-            "state": row.publish_state or row.state,
+            "state": row.reached,
             "days": (context.today - row.create_date).days if row.create_date else None,
         }
         for row in rows
@@ -116,14 +117,8 @@ def lost_table(rows: list[WorkState], order: Sequence[str]) -> Table:
         Column("images_before", "Images before", "count"), IMAGES, Column("lost", "Lost", "count"),
     )  # fmt: skip
     lost = [row._asdict() for row in losses(rows, order)]
-    return short("lost", "Works that lost images", columns, lost, "No work lost an image from one state to the next.")
-
-
-def short(name: str, title: str, columns: tuple[Column, ...], rows: Sequence[Row], empty: str = EMPTY) -> Table:
-    """A table whose first rows are shown."""
-    table = table_of(name, title, columns, rows, ALL, empty)
-    table.order, table.shown = None, 15
-    return table
+    empty = "No work lost an image from one state to the next."
+    return first_rows("lost", "Works that lost images", columns, lost, SHOWN, empty)
 
 
 def make_one(context: Context, asked: AskedWork) -> View:
@@ -139,7 +134,7 @@ def make_one(context: Context, asked: AskedWork) -> View:
     way = [
         {
             **row._asdict(),
-            "state": row.publish_state or row.state,
+            "state": row.reached,
             "days": row.days,
             "there": "yes" if row.is_present else "no",
         }
