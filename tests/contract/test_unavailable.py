@@ -325,6 +325,17 @@ def test_a_lock_is_kept_when_its_connection_is_lost(served: Database) -> None:
         pass
 
 
+def test_a_released_lock_is_free_at_once(served: Database) -> None:
+    """A server notices some time later that a connection is closed. The next job may come before that."""
+    for _ in range(50):
+        with served.engine.connect(), served.engine.connect():
+            pass  # Both are in the pool now, so that the second job connects at once.
+        for job in ("report", "backfill"):
+            lock = RunLock(served, USAGE)
+            lock.take(job)
+            lock.release()
+
+
 def test_who_does_not_have_the_lock_says_nothing_of_it(running: Server, served: Database) -> None:
     other = RunLock(Database(DatabaseConfig(url=running.url("lurge_test"))), USAGE)
     other.take("backfill")

@@ -184,6 +184,9 @@ class MySQLLock(ServerLock):
     def take(self, connection: sa.Connection, name: str, seconds: int) -> bool:
         return bool(connection.execute(sa.select(sa.func.get_lock(name, seconds))).scalar())
 
+    def give_back(self, connection: sa.Connection, name: str) -> None:
+        connection.execute(sa.select(sa.func.release_lock(name)))
+
     def owner(self, connection: sa.Connection, name: str) -> int | None:
         return connection.execute(sa.select(sa.func.is_used_lock(name))).scalar()
 

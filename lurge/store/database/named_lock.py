@@ -122,6 +122,10 @@ class ServerLock(NamedLock):
         """Take a lock of the server. Waits at most `seconds` for it."""
 
     @abstractmethod
+    def give_back(self, connection: sa.Connection, name: str) -> None:
+        """Release a lock of the server."""
+
+    @abstractmethod
     def owner(self, connection: sa.Connection, name: str) -> int | None:
         """Return the number of the connection that has a lock; None if it is free."""
 
@@ -191,8 +195,9 @@ class ServerLock(NamedLock):
             if self._holder:
                 self._write(None)
             connection, self._connection = self._connection, None
-            # The pool must not get this connection.
+            # The pool must not get this connection. The server would notice only later that it is closed.
             with self._database.translated():
+                self.give_back(connection, self._name)
                 connection.invalidate()
                 connection.close()
         except StoreError as error:

@@ -218,6 +218,9 @@ class PostgreSQLLock(ServerLock):
             time.sleep(LOCK_POLL_SECONDS)
         return True
 
+    def give_back(self, connection: sa.Connection, name: str) -> None:
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(lock_key(name))))
+
     def owner(self, connection: sa.Connection, name: str) -> int | None:
         # pg_locks shows a key of 64 bits as two halves.
         query = sa.text(
