@@ -12,11 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.wide import team_path
+from lurge.model.overview import AGES
 from lurge.store.database import Database
 from lurge.store.database.bulk import ids_of, insert_rows
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage import schema
 from lurge.store.usage.area import USAGE
+from lurge.store.usage.steps import TOTALS
 
 FILETYPES = ("BAM", "CRAM", "FASTQ", "VCF", "Archived", "Compressed", "Uncompressed", "BED")
 STATES = ("Keep", "Archive", "Staged", "Limbo", "Stash")
@@ -100,6 +102,26 @@ class Stored:
         insert_rows(connection, schema.directory, columns, self._directory_rows())
         sizes = ("directory_id", "filetype_id", "size", "size_bytes")
         insert_rows(connection, schema.file_size, sizes, self._file_size_rows())
+        self._totals(connection)
+
+    def _totals(self, connection: sa.Connection) -> None:
+        """Sum the directories as a swap does. All sums fit into 63 bits."""
+        directory, base, size = schema.directory, schema.base_directory, schema.file_size
+        younger = [(directory.c.last_modified < limit, number) for number, (_, limit) in enumerate(AGES)]
+        age = sa.case(*younger, else_=len(AGES))
+        keys = (base.c.volume_id, directory.c.group_id)
+        of_types = sa.select(*keys, size.c.filetype_id, sa.func.sum(size.c.size_bytes)).join_from(size, directory)
+        of_types = of_types.group_by(size.c.filetype_id)
+        of_ages = sa.select(*keys, age.label("age"), sa.func.sum(directory.c.size_bytes)).select_from(directory)
+        of_ages = of_ages.group_by(sa.literal_column("age"))
+        rows: list[tuple[Any, ...]] = []
+        for query, is_age in ((of_types, False), (of_ages, True)):
+            grouped = query.add_columns(sa.func.count()).group_by(*keys)
+            of_base = base.c.base_directory_id == directory.c.base_directory_id
+            for volume, group, kind, total, number in connection.execute(grouped.join(base, of_base)):
+                kinds = (None, kind) if is_age else (kind, None)
+                rows.append((volume, self.today.isoformat(), group, *kinds, int(total), number))
+        insert_rows(connection, schema.directory_totals, ("volume_id", "record_date", *TOTALS), rows)
 
     def _directory_rows(self) -> Iterator[tuple[Any, ...]]:
         key = 0

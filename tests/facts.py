@@ -26,7 +26,7 @@ VOLUME_OF = {
 
 TABLES = (
     schema.lustre_usage, schema.directory, schema.file_size, schema.user_usage, schema.vault, schema.volume_summary,
-    schema.unattributed_usage,
+    schema.unattributed_usage, schema.directory_totals,
 )  # fmt: skip
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from lurge.cli.overview import forecast_text, overview_json, quota_text, where_and_when, worried
 from lurge.cli.reconciliation import volume_lines
 from lurge.cli.table import or_missing, rows_aligned, share
 from lurge.display import counted
-from lurge.model.overview import GroupTotal, KindTotals
+from lurge.model.overview import GroupTotal
 from lurge.model.sizes import aligned_size, human_size
 from lurge.model.stored import DirectoryRow
 from lurge.pipeline.volumes import DONE, State, VolumesOutcome
@@ -28,7 +27,7 @@ DAYS_OF_CHANGE = ("today", "1 day ago")
 def summary_lines(database: Database, outcome: VolumesOutcome) -> list[str]:
     """The use by group, person, filetype and age, and quotas; then the outcome of each volume."""
     with database.reading() as connection:
-        overview = read_overview(connection, names_of(outcome), kinds=kinds_of(outcome))
+        overview = read_overview(connection, names_of(outcome))
         stored = {row.volume: row for row in summary_rows(connection, overview.dates)}
         lines = [*undone_lines(outcome), *answers(connection, overview)] if overview.dates else []
     for volume in outcome.volumes:
@@ -42,15 +41,6 @@ def summary_lines(database: Database, outcome: VolumesOutcome) -> list[str]:
 
 def names_of(outcome: VolumesOutcome) -> list[str]:
     return list(dict.fromkeys(volume.volume for volume in outcome.volumes))
-
-
-def kinds_of(outcome: VolumesOutcome) -> dict[tuple[str, date], KindTotals]:
-    """The totals of directories that this run stored, by volume and date."""
-    return {
-        (volume.volume, volume.record_date): volume.kinds
-        for volume in outcome.volumes
-        if volume.kinds and volume.record_date
-    }
 
 
 def undone_lines(outcome: VolumesOutcome) -> Iterator[str]:
@@ -166,4 +156,4 @@ def quota_lines(groups: Iterable[GroupTotal]) -> Iterator[str]:
 def stored_json(database: Database, outcome: VolumesOutcome) -> dict[str, Any]:
     """The stored figures of the outcome's volumes at their newest dates."""
     with database.reading() as connection:
-        return overview_json(read_overview(connection, names_of(outcome), kinds=kinds_of(outcome)))
+        return overview_json(read_overview(connection, names_of(outcome)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from lurge.model.directories import Directories, to_days
+from lurge.model.sizes import Whole
 
 MONTH, YEAR = 30, 365
 AGES = (
@@ -76,25 +78,47 @@ class KindUse(NamedTuple):
     directories: int
 
 
-@dataclass(frozen=True)
-class KindTotals:
-    """The totals of one volume's directories by filetype and by age."""
+class GroupKind(NamedTuple):
+    """A group's directories in one column of a directory report, by number: of a filetype, or of an age in AGE_NAMES.
 
-    filetypes: list[KindUse]
-    ages: list[KindUse]
+    size: bytes. directories: the number of those that contain such files.
+    """
+
+    gid: int
+    filetype: int | None
+    age: int | None
+    size: int
+    directories: int
 
 
-def kind_totals(directories: Directories, filetypes: Sequence[str], day: date) -> KindTotals:
-    """The totals of a directory report of a date. filetypes: their names in the order of the report's columns."""
-    sizes = directories.filetype_sizes
-    of_types = zip(filetypes, sizes.sum(axis=0).tolist(), np.count_nonzero(sizes, axis=0).tolist(), strict=True)
-    limits = [limit for _, limit in AGES]
-    age = np.searchsorted(limits, to_days(day, directories.newest), side="right")
-    ages = [(AGE_NAMES[number], directories.size[age == number]) for number in np.unique(age).tolist()]
-    return KindTotals(
-        [KindUse(name, int(size), count) for name, size, count in of_types if count],
-        [KindUse(name, int(of_age.sum()), len(of_age)) for name, of_age in ages],
-    )
+def group_kinds(directories: Directories, day: date) -> Iterator[GroupKind]:
+    """Yield the sums of a directory report by group and filetype, and by group and age at a date. Skip empty ones."""
+    gids = directories.gid
+    if not len(gids):
+        return
+    starts = np.flatnonzero(np.diff(gids, prepend=gids[0] - 1))
+    of_group = gids[starts].tolist()
+    for filetype in range(directories.filetype_sizes.shape[1]):
+        sizes = directories.filetype_sizes[:, filetype]
+        for gid, size, count in zip(of_group, *sums(sizes, sizes != 0, starts), strict=True):
+            if count:
+                yield GroupKind(gid, filetype, None, size, count)
+    age_of = np.searchsorted([limit for _, limit in AGES], to_days(day, directories.newest), side="right")
+    for age in np.unique(age_of).tolist():
+        is_of_age = age_of == age
+        for gid, size, count in zip(of_group, *sums(directories.size * is_of_age, is_of_age, starts), strict=True):
+            if count:
+                yield GroupKind(gid, None, age, size, count)
+
+
+def sums(sizes: Whole, counted: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """The sums of sizes in runs of rows, which begin at `starts`, and the numbers of rows that are counted.
+
+    The sums may be larger than int64 holds, so halves are summed.
+    """
+    high, low = (np.add.reduceat(half, starts).tolist() for half in (sizes >> 32, sizes & 0xFFFFFFFF))
+    totals = [(upper << 32) + lower for upper, lower in zip(high, low, strict=True)]
+    return totals, np.add.reduceat(counted.astype(np.int64), starts).tolist()
 
 
 @dataclass
@@ -142,7 +166,9 @@ class GroupTotal:
         return min((day for day in days if day is not None), default=None)
 
     def on(self, volume: str, record_date: date) -> VolumeUse:
-        return self.volumes.setdefault(volume, VolumeUse(volume, record_date))
+        if volume not in self.volumes:
+            self.volumes[volume] = VolumeUse(volume, record_date)
+        return self.volumes[volume]
 
 
 @dataclass
@@ -171,7 +197,7 @@ def group_totals(bases: Iterable[BaseUse], outside: Iterable[OutsideUse]) -> lis
     """Totals by group, the largest first."""
     totals: dict[str | None, GroupTotal] = {}
     for base in bases:
-        total = totals.setdefault(base.group, GroupTotal(base.group))
+        total = total_of(totals, base.group)
         total.pi = total.pi or base.pi
         use = total.on(base.volume, base.record_date)
         use.used += base.used
@@ -180,8 +206,15 @@ def group_totals(bases: Iterable[BaseUse], outside: Iterable[OutsideUse]) -> lis
         use.in_3_days, use.in_7_days, use.quota_reached = base.in_3_days, base.in_7_days, base.quota_reached
         use.bases.append(base)
     for row in outside:
-        totals.setdefault(row.group, GroupTotal(row.group)).on(row.volume, row.record_date).unattributed += row.used
+        total_of(totals, row.group).on(row.volume, row.record_date).unattributed += row.used
     return sorted(totals.values(), key=lambda total: (-total.used, -total.unattributed, total.group or ""))
+
+
+def total_of(totals: dict[str | None, GroupTotal], group: str | None) -> GroupTotal:
+    """The total of a group; a new one if there is none."""
+    if group not in totals:
+        totals[group] = GroupTotal(group)
+    return totals[group]
 
 
 def person_totals(uses: Iterable[PersonUse]) -> list[PersonTotal]:

@@ -19,7 +19,6 @@ from lurge.enrich.quota import Quotas, make_quotas, quotas_of
 from lurge.errors import LurgeError, TooManyRejected, VolumeError
 from lurge.export.split import SplitByGroup
 from lurge.model.dump import Dump
-from lurge.model.overview import kind_totals
 from lurge.model.report import Counts, Sample, VolumeReport
 from lurge.model.rules import Rules
 from lurge.parallel.comm import Comm
@@ -68,7 +67,6 @@ class Site:
                 store_volume(self.database, named, self.job.lock.confirm)
                 outcome.warnings += larger_than_stored(named)
                 outcome.warnings += self._hints(named, arrived.report.rules)
-                outcome.kinds = kind_totals(report.directories, named.filetypes, dump.record_date)
                 outcome.stages["store"] = time.monotonic() - started
                 log.info("%s: stored in %.1f s", dump.volume.name, outcome.stages["store"])
                 outcome.state = State.STORED

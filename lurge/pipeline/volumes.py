@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lurge.errors import LurgeError
-from lurge.model.overview import KindTotals
 from lurge.model.report import Counts, Sample
 from lurge.model.split import GroupLines
 from lurge.pipeline.frame.outcome import Outcome
@@ -36,8 +35,7 @@ class VolumeOutcome:
 
     seconds: time for reading it. stages: seconds by stage, also of storing, summed over all ranks that took part.
     split: the lines of its groups, if they were asked for; split_error: the reason if there are none. warnings: for
-    people who look after the site. kinds: totals of the directories that were stored. tree: the folder of the tree
-    index; tree_error: the reason if it could not be built.
+    people who look after the site. tree: the folder of the tree index; tree_error: the reason if it could not be built.
     """
 
     volume: str
@@ -54,7 +52,6 @@ class VolumeOutcome:
     split_error: LurgeError | None = None
     tree: Path | None = None
     tree_error: LurgeError | None = None
-    kinds: KindTotals | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for other programs."""

@@ -1,6 +1,7 @@
 """The web application: each view as HTML, JSON, CSV and Parquet, signing in, and what operators ask."""
 
 import contextlib
+import gc
 import importlib.util
 import io
 import logging
@@ -41,6 +42,9 @@ FOR_ALL_SEEING = ("jobs", "works")
 THREADS = 8
 """Views that are made at a time; more requests wait."""
 
+COLLECT_AFTER = 20_000, 20, 20
+"""Objects until the first generation is collected, and the numbers of collections until the next ones are."""
+
 WARM_SECONDS = 1
 """Time to prepare before the server listens. If the database is slow, it prepares the rest meanwhile."""
 
@@ -60,6 +64,10 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         with anyio.move_on_after(WARM_SECONDS):
             await anyio.to_thread.run_sync(warm, site, abandon_on_cancel=True)
+        # What is there now stays. To search it for garbage took longer than to make a page.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         yield
         site.database.close()
 

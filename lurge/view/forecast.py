@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
+
 from lurge.enrich.forecast import trend
 from lurge.model.forecast import DATES_OF_A_TREND
+from lurge.model.sizes import Whole
+from lurge.model.stored import LARGEST
 
 HORIZONS = (0, 3, 7, 14, 21, 30)
 LEAST_TESTS = 5
@@ -41,23 +44,32 @@ def band(history: Sequence[tuple[date, int]]) -> list[Expected]:
 
 
 def past_error(history: Sequence[tuple[date, int]], days: int) -> int:
-    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested."""
-    dates = [day for day, _ in history]
-    errors = []
-    for number in range(2, len(history)):
-        day, used = history[number - 1]
-        later = bisect_left(dates, day + timedelta(days=days), number)
-        if later == len(history):
-            break
-        first, before = history[max(number - DATES_OF_A_TREND, 0)]
-        at, then = history[later]
-        errors.append(abs(then - expected(used, used - before, (day - first).days, (at - day).days)))
-    if len(errors) < LEAST_TESTS:
+    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested.
+
+    history: oldest first, each date once.
+    """
+    if len(history) < LEAST_TESTS + 2:
         return 0
-    return sorted(errors)[int(len(errors) * 0.9)] if len(errors) > 1 else errors[0]
+    day = np.array([day.toordinal() for day, _ in history], np.int64)
+    span = int(day[-1] - day[0]) + days
+    sizes = [used for _, used in history]
+    used = np.array(sizes, np.int64 if max(sizes) * max(span, 1) < LARGEST // 8 else object)
+    last = np.arange(1, len(history) - 1)
+    later = np.maximum(np.searchsorted(day, day[last] + days), last + 1)
+    last = last[later < len(history)]
+    later = later[later < len(history)]
+    if len(last) < LEAST_TESTS:
+        return 0
+    first = np.maximum(last + 1 - DATES_OF_A_TREND, 0)
+    since = (day[last] - day[first]).astype(used.dtype)
+    ahead = (day[later] - day[last]).astype(used.dtype)
+    errors = np.sort(np.abs(used[later] - expected(used[last], used[last] - used[first], since, ahead)))
+    return int(errors[int(len(errors) * 0.9)])
 
 
-def expected(used: int, growth: int, since: int, days: int) -> int:
-    """The rounded use of `Trend.expected`, without fractions. growth: in the last `since` days."""
-    whole, rest = divmod(max(used * since + growth * days, 0), since)
-    return whole + (2 * rest > since or (2 * rest == since and whole % 2 == 1))
+def expected(used: Whole, growth: Whole, since: Whole, days: Whole) -> Whole:
+    """The rounded uses of `Trend.expected`, without fractions. growth: in the last `since` days."""
+    total = np.maximum(used * since + growth * days, 0)
+    whole, rest = total // since, total % since
+    rounded: Whole = whole + ((2 * rest > since) | ((2 * rest == since) & (whole % 2 == 1)))
+    return rounded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,10 @@ from lurge.store.usage.read.difference import Change, Missing, difference
 from lurge.store.usage.read.history import DatedUse, history
 from lurge.store.usage.read.overview import read_overview
 from lurge.store.usage.read.reading import group_key, read_stored, stored_volumes
+from lurge.store.usage.recover import recover
+from lurge.store.usage.steps import forget_totals
+from lurge.store.usage.swap import store_volume
+from tests.contract.test_store import DAY, named, tag
 
 FIRST, SECOND = date(2024, 1, 1), date(2024, 1, 8)
 LARGE = 2**62
@@ -103,6 +108,56 @@ def test_an_overview_of_one_group_has_only_its_rows(filled: Database) -> None:
     assert overview.people == []
     assert [kind.name for kind in overview.filetypes] == ["T2"]
     assert [kind.size for kind in overview.ages] == [7]
+
+
+def kinds(database: Database, volumes: Sequence[str]) -> tuple[list[KindUse], list[KindUse]]:
+    with database.reading() as connection:
+        overview = read_overview(connection, volumes)
+    return overview.filetypes, overview.ages
+
+
+@pytest.mark.parametrize("size", [10, 2**61, 2**63 - 1])
+def test_stored_sums_are_those_of_directories(database: Database, size: int) -> None:
+    """The sums of one volume, and the directories of another, whose sums are not there."""
+    volumes = ["scratch101", "scratch102"]
+    for name in volumes:
+        store_volume(database, named(name, size))
+    filetypes, ages = kinds(database, volumes)
+    assert filetypes == [KindUse("BAM", 6 * size, 6)]
+    assert [(kind.size, kind.directories) for kind in ages] == [(6 * size, 6)]
+    with database.writing() as connection:
+        forget_totals(connection, 2)
+    assert kinds(database, volumes) == (filetypes, ages)
+
+
+def test_sums_of_another_date_are_not_believed(database: Database) -> None:
+    """The older tool has stored a newer night: its directories are summed."""
+    store_volume(database, named())
+    with database.writing() as connection:
+        connection.execute(sa.update(schema.directory).values(size_bytes=7))
+        connection.execute(sa.update(schema.file_size).values(size_bytes=6))
+        row = {"record_date": DAY + timedelta(1), "volume_id": 1, "user_id": 1, "group_id": 1, "size": 1}
+        connection.execute(sa.insert(schema.user_usage).values(row))
+    filetypes, ages = kinds(database, ["scratch101"])
+    assert (filetypes, [kind.size for kind in ages]) == ([KindUse("BAM", 18, 3)], [21])
+
+
+def test_an_older_night_leaves_the_sums(database: Database) -> None:
+    store_volume(database, named())
+    before = kinds(database, ["scratch101"])
+    store_volume(database, named(size=99, day=DAY - timedelta(1)))
+    assert kinds(database, ["scratch101"]) == before
+    store_volume(database, named(size=99, day=DAY + timedelta(1)))
+    assert kinds(database, ["scratch101"])[0] == [KindUse("BAM", 297, 3)]
+
+
+def test_leftovers_of_the_older_tool_make_sums_unknown(database: Database) -> None:
+    store_volume(database, named())
+    tag(database, "scratch101", "a1")
+    with database.writing() as connection:
+        connection.execute(sa.delete(schema.volume_summary))
+    recover(database, "scratch101")
+    assert kinds(database, ["scratch101"])[0] == [KindUse("BAM", 20, 2)]
 
 
 def test_history_counts_once_what_is_there_twice(filled: Database) -> None:

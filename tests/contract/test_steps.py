@@ -75,6 +75,7 @@ def state(database: Database, name: str = VOLUME) -> dict[str, object]:
             (schema.vault, "size"),
             (schema.unattributed_usage, "used"),
             (schema.volume_summary, "attributed_bytes"),
+            (schema.directory_totals, "size"),
         ):
             rows = sa.select(table.c.record_date, table.c[value]).where(table.c.volume_id == volume)
             found[table.name] = sorted(map(tuple, connection.execute(rows)))
@@ -134,6 +135,7 @@ def test_a_swap_killed_at_any_statement_is_taken_back_or_finished(
             went_on += 1
             assert found["directories"] == names[1]
             assert found["file sizes"] == [20 + at] * 3
+            assert found["directory_totals"] == [(day, 60 + 3 * at)] * 2
             rows = {"groups": (20 + at, 1), "user_usage": (21 + at,), "vault": (20 + at,), "unattributed_usage": (1,)}
             for table, row in rows.items():
                 assert [one for one in found[table] if one[0] == day] == [(day, *row)]  # type: ignore[attr-defined]

@@ -114,7 +114,7 @@ def test_an_older_schema_is_brought_up_to_date(database_config: DatabaseConfig) 
     store_volume(older, named())
     assert paths(older, "scratch101") == ["a0", "a1", "a2"]
     with older.reading() as connection:
-        assert revisions(connection, USAGE, ["alembic_version"]) == ("0006", "0006")
+        assert revisions(connection, USAGE, ["alembic_version"]) == ("0007", "0007")
     with older.writing() as connection:
         connection.exec_driver_sql("update alembic_version set version_num = '9999'")
     with pytest.raises(StoreError, match="9999"):

@@ -11,7 +11,7 @@ from lurge.store.usage import schema
 from lurge.store.usage.read.dates import key_of
 from lurge.store.usage.read.swaps import TAGGED
 from lurge.store.usage.read.volumes import directories_of
-from lurge.store.usage.steps import finish, purge_directories, restore, undo, unfinished
+from lurge.store.usage.steps import finish, forget_totals, purge_directories, restore, undo, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def recover_tagged(connection: sa.Connection, volume_name: str) -> None:
     rows, tagged = count(connection, of_volume)
     if not tagged:
         return
+    forget_totals(connection, volume_id)
     reported, untagged = reported_directories(connection, volume_id), rows - tagged
     if untagged and reported == rows:
         restore(connection, of_volume)

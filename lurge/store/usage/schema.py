@@ -200,6 +200,25 @@ unattributed_usage = sa.Table(
     **OPTIONS,
 )
 
+directory_totals = sa.Table(
+    "directory_totals",
+    metadata,
+    sa.Column("total_id", BigId, primary_key=True),
+    reference("volume_id", volume.c.volume_id, nullable=False),
+    sa.Column("record_date", sa.Date, nullable=False),
+    reference("group_id", unix_group.c.group_id, nullable=False, index=True),
+    reference("filetype_id", filetype.c.filetype_id),
+    sa.Column("age", sa.SmallInteger),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("num_directories", sa.BigInteger, nullable=False),
+    sa.Index(None, "volume_id", "record_date"),
+    **OPTIONS,
+)
+"""The sums of the rows of `directory` and `file_size` of a volume's newest date, by group and either filetype or age.
+
+A sum that is larger than a database holds has several rows.
+"""
+
 unfinished_swap = sa.Table(
     "unfinished_swap",
     metadata,

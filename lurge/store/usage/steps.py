@@ -15,12 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lurge.store.database.bulk import next_id
+from lurge.store.database.bulk import insert_rows, next_id
 from lurge.store.usage import schema
 from lurge.store.usage.read.swaps import NUMBERED, OLD, TAGGED
 from lurge.store.usage.read.volumes import directories_of, usage_of
 
 ROWS_A_STEP = 10_000
+TOTALS = ("group_id", "filetype_id", "age", "size", "num_directories")
 
 Commit = Callable[[], None]
 
@@ -36,6 +37,7 @@ class Change:
 
     directories: whether directories are replaced, too. first: the key of the first new row of each table in NUMBERED,
     by the table's name. summary, unattributed: the values of the rows of `volume_summary` and `unattributed_usage`.
+    totals: the rows of `directory_totals`, as lists in the order of TOTALS; empty if directories are not replaced.
     """
 
     volume_id: int
@@ -44,6 +46,7 @@ class Change:
     first: dict[str, int]
     summary: dict[str, Any]
     unattributed: list[dict[str, Any]]
+    totals: list[list[int | None]]
 
     def rows(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Return a condition for the old and new rows of a table in NUMBERED."""
@@ -89,7 +92,7 @@ def note(connection: sa.Connection, change: Change, is_whole: bool) -> None:
         "record_date": change.record_date,
         "is_whole": is_whole,
         "directories": change.directories,
-        "details": json.dumps([change.first, change.summary, change.unattributed]),
+        "details": json.dumps([change.first, change.summary, change.unattributed, change.totals]),
     }
     of_volume = table.c.volume_id == change.volume_id
     if connection.execute(sa.select(table.c.volume_id).where(of_volume)).first():
@@ -104,13 +107,14 @@ def unfinished(connection: sa.Connection, volume_id: int) -> tuple[Change, bool]
     row = connection.execute(sa.select(table).where(table.c.volume_id == volume_id)).one_or_none()
     if row is None:
         return None
-    first, summary, unattributed = json.loads(row.details)
-    change = Change(volume_id, row.record_date, row.directories, first, summary, unattributed)
+    # A swap that began before an upgrade has no totals.
+    first, summary, unattributed, *totals = json.loads(row.details)
+    change = Change(volume_id, row.record_date, row.directories, first, summary, unattributed, *totals or [[]])
     return change, row.is_whole
 
 
 def finish(connection: sa.Connection, change: Change, commit: Commit | None = None) -> None:
-    """Delete the replaced rows, and store unattributed usage and summary. commit: called after each step, if given."""
+    """Delete the replaced rows, and store those without numbers. commit: called after each step, if given."""
     if change.directories:
         purge_directories(connection, change.old(schema.directory), commit)
     for table in NUMBERED[1:]:
@@ -122,8 +126,19 @@ def finish(connection: sa.Connection, change: Change, commit: Commit | None = No
     if change.unattributed:
         connection.execute(sa.insert(schema.unattributed_usage), [key | row for row in change.unattributed])
     connection.execute(sa.insert(schema.volume_summary).values(key | change.summary))
+    if change.directories:
+        forget_totals(connection, change.volume_id)
+        day = change.record_date.isoformat()
+        rows = ((change.volume_id, day, *total) for total in change.totals)
+        insert_rows(connection, schema.directory_totals, ("volume_id", "record_date", *TOTALS), rows)
     if commit:
         forget(connection, change, commit)
+
+
+def forget_totals(connection: sa.Connection, volume_id: int) -> None:
+    """Delete the sums of a volume's directories. Readers then sum the directories themselves."""
+    totals = schema.directory_totals
+    connection.execute(sa.delete(totals).where(totals.c.volume_id == volume_id))
 
 
 def undo(connection: sa.Connection, change: Change, commit: Commit) -> None:

@@ -20,6 +20,7 @@ from lurge.model.directories import to_days
 from lurge.model.dump import Dump, date_of, days_before
 from lurge.model.forecast import OK, Forecaster
 from lurge.model.names import Group
+from lurge.model.overview import group_kinds
 from lurge.model.report import GroupUsage, Unattributed, UserUsage, VolumeReport
 from lurge.model.sizes import to_gib
 from lurge.model.stored import LARGEST
@@ -122,13 +123,17 @@ class Swap:
         users = ids_of(connection, schema.user, named.users.values())
         self._users = {uid: users[name] for uid, name in named.users.items()}
         self._bases = self._base_ids()
+        filetypes = ids_of(connection, schema.filetype, named.filetypes)
+        self._filetypes = [filetypes[name] for name in named.filetypes]
+        is_newest = not dates or self._date >= max(dates)
         self._change = Change(
             volume_id=self._volume,
             record_date=self._date,
-            directories=not dates or self._date >= max(dates),
+            directories=is_newest,
             first=first_keys(connection),
             summary=self._summary(),
             unattributed=self._unattributed(),
+            totals=self._totals() if is_newest else [],
         )
 
     def run(self) -> None:
@@ -233,9 +238,7 @@ class Swap:
 
     def _file_size_rows(self, first: int) -> Iterator[Row]:
         """Yield the sizes by filetype that are not 0. The first directory has the key `first`."""
-        directories, names = self._report.directories, self._named.filetypes
-        ids = ids_of(self._connection, schema.filetype, names)
-        keys = np.array([ids[name] for name in names], np.int64)
+        directories, keys = self._report.directories, np.array(self._filetypes, np.int64)
         for part in directories.parts():
             sizes = directories.filetype_sizes[part]
             row, filetype = np.nonzero(sizes)
@@ -284,6 +287,18 @@ class Swap:
             for row in self._report.unattributed
             for used, is_capped in [capped(row.size)]
         ]
+
+    def _totals(self) -> list[list[int | None]]:
+        """Return the rows of `directory_totals`, in the order of TOTALS. A size that is too large has several rows."""
+        rows: list[list[int | None]] = []
+        for total in group_kinds(self._report.directories, self._date):
+            filetype = None if total.filetype is None else self._filetypes[total.filetype]
+            rest, count = total.size, total.directories
+            while rest > LARGEST:
+                rows.append([self._groups[total.gid], filetype, total.age, LARGEST, 0])
+                rest -= LARGEST
+            rows.append([self._groups[total.gid], filetype, total.age, rest, count])
+        return rows
 
     def _insert_users(self) -> None:
         day = self._date.isoformat()

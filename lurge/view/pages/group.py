@@ -11,7 +11,8 @@ from lurge.errors import PageError
 from lurge.model.overview import GroupTotal, VolumeUse, person_totals
 from lurge.model.sizes import human_size
 from lurge.store.usage.read.history import DatedUse, history
-from lurge.store.usage.read.overview import age_uses, filetype_uses, person_uses
+from lurge.store.usage.read.kinds import age_uses, filetype_uses
+from lurge.store.usage.read.overview import person_uses
 from lurge.store.usage.read.pages import vault_sums
 from lurge.view.columns import (
     FULL,
@@ -51,11 +52,14 @@ def make(context: Context, asked: AskedGroup) -> View:
     totals = totals_of(context, volumes, key)
     total = totals[0] if totals else GroupTotal(asked.name)
     uses = history(context.connection, volumes, key)
+    of_volume: dict[str, list[DatedUse]] = {}
+    for use in uses:
+        of_volume.setdefault(use.volume, []).append(use)
     view = View(
         asked.name,
         sentences=sentences(total),
         facts=facts(total),
-        plots=[plot for name in total.volumes if (plot := history_plot(name, uses, total.volumes[name]))],
+        plots=[history_plot(name, of_volume[name]) for name in total.volumes if name in of_volume],
         crumbs=[("Groups", "/groups")],
     )
     view.tables += [
@@ -110,11 +114,8 @@ def facts(total: GroupTotal) -> list[Fact]:
     ]
 
 
-def history_plot(volume: str, uses: list[DatedUse], use: VolumeUse) -> Plot | None:
+def history_plot(volume: str, own: list[DatedUse]) -> Plot:
     """The use of a volume over time, its quota, and the forecast with its band."""
-    own = [row for row in uses if row.volume == volume]
-    if not own:
-        return None
     days = [row.record_date.isoformat() for row in own]
     expected = band([(row.record_date, row.used) for row in own])
     # Beyond the last horizon that the past could test, nothing is known about the width.
@@ -149,8 +150,9 @@ def directory_table(total: GroupTotal, asked: AskedGroup) -> Table:
 
 def kind_tables(context: Context, volumes: list[str], key: int) -> Iterator[Table]:
     sums = (Column("size", "Size", "bytes"), Column("directories", "Directories", "count"))
-    types = sorted(filetype_uses(context.connection, volumes, key), key=lambda kind: -kind.size)
-    ages = age_uses(context.connection, volumes, key)
+    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.newest)}
+    types = filetype_uses(context.connection, dates, key)
+    ages = age_uses(context.connection, dates, key)
     for name, title, one, kinds in (
         ("filetypes", "Filetypes", "Filetype", types),
         ("ages", "Ages of directories", "Age", ages),

@@ -54,9 +54,9 @@ COLUMNS = (
 )
 
 
-def job_table(context: Context, order: Order, job: str = "", status: str = "") -> Table:
-    """The newest jobs."""
-    documents = newest_tickets(tracker(context).base_directory, MOST, status, job)
+def job_table(context: Context, order: Order, job: str = "", status: str = "", most: int = MOST) -> Table:
+    """The newest jobs, at most `most`."""
+    documents = newest_tickets(tracker(context).base_directory, most, status, job)
     empty = "No job ran yet. `lurge report` leaves a ticket here."
     return table_of("jobs", "Last jobs", COLUMNS, [row_of(document) for document in documents], order, empty)
 

@@ -15,6 +15,7 @@ from lurge.view.table import Column, Order, Row, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, View
 
 SHOWN = 10
+JOBS = 5
 WEEK = 7
 
 
@@ -64,7 +65,7 @@ def make(context: Context, asked: Asked) -> View:
     if context.person.sees_all:
         from lurge.view.pages.jobs import job_table
 
-        jobs = job_table(context, Order(size=5))
+        jobs = job_table(context, Order(size=JOBS), most=JOBS)
         jobs.order = None
         view.tables.append(jobs)
     return view

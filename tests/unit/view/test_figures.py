@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from lurge.model.overview import VolumeUse
 from lurge.store.usage.read.history import DatedUse
 from lurge.view.figures import escaped
 from lurge.view.pages.group import history_plot
@@ -33,12 +32,10 @@ def test_names_are_text_for_plotly_and_addresses_stay_as_they_are() -> None:
 
 
 def test_the_band_of_a_forecast_ends_where_the_past_could_not_test_it() -> None:
-    use = VolumeUse("scratch101", DAY)
     for days, last in ((3, 0), (14, 7), (60, 30)):
         sizes = [1000 + number * 10 + number % 3 for number in range(days)]
         uses = [DatedUse("scratch101", DAY + timedelta(number), size, 0, None) for number, size in enumerate(sizes)]
-        plot = history_plot("scratch101", uses, use)
-        assert plot is not None
+        plot = history_plot("scratch101", uses)
         band = next(trace for trace in plot.figure["data"] if trace["name"] == "nine of ten")
         end = (uses[-1].record_date + timedelta(last)).isoformat()
         assert max(band["x"], default=None) == (end if last else None), days

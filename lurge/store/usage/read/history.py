@@ -57,14 +57,17 @@ def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int
     others = connection.execute(rows.where(outside.c.volume_id.in_(names), outside.c.group_id == group)).all()
     used_volumes = {row[0] for row in (*sums, *others)}
     reported = sa.select(summary.c.volume_id, summary.c.record_date).where(summary.c.volume_id.in_(used_volumes))
-    by_date: dict[int, dict[date, DatedUse]] = {key: {} for key in names if key in used_volumes}
-    for key, day in connection.execute(reported):
-        by_date[key][day] = DatedUse(names[key], day, 0, 0, None)
+    outside_at: dict[int, dict[date, int]] = {key: {} for key in names if key in used_volumes}
+    for key, day in connection.execute(reported).all():
+        outside_at[key][day] = 0
     for key, day, used in others:
-        by_date[key][day] = DatedUse(names[key], day, 0, used, None)
+        outside_at[key][day] = used
+    by_date: dict[int, dict[date, DatedUse]] = {key: {} for key in outside_at}
     for key, day, used, quota in sums:
-        known = by_date[key].get(day)
-        by_date[key][day] = DatedUse(names[key], day, used, known.unattributed if known else None, quota)
+        by_date[key][day] = DatedUse(names[key], day, used, outside_at[key].get(day), quota)
+    for key, days in outside_at.items():
+        for day in days.keys() - by_date[key].keys():
+            by_date[key][day] = DatedUse(names[key], day, 0, days[day], None)
     uses = []
     for dated in by_date.values():
         first = min((day for day, use in dated.items() if use.used or use.unattributed), default=date.max)
@@ -79,5 +82,5 @@ def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> 
     known = sa.select(base.c.volume_id, *columns).join_from(usage, base)
     rows = known.where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
     query = sa.select(rows.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
-    grouped = connection.execute(query.group_by(rows.c.volume_id, rows.c.record_date))
+    grouped = connection.execute(query.group_by(rows.c.volume_id, rows.c.record_date)).all()
     return [(key, day, joined(high, low), quota) for key, day, high, low, quota in grouped]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
 from lurge.model.overview import (
-    AGE_NAMES,
-    AGES,
     BaseUse,
     GroupTotal,
-    KindTotals,
     KindUse,
     OutsideUse,
     PersonTotal,
@@ -26,11 +21,9 @@ from lurge.model.overview import (
 )
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import newest_of_all
-from lurge.store.usage.read.newest import Dates, by_key, exact_size
-from lurge.store.usage.sums import halves, joined
-
-Groups = int | frozenset[int] | None
-"""The key of a group, the keys of several, or None for all."""
+from lurge.store.usage.read.kinds import age_uses, filetype_uses
+from lurge.store.usage.read.newest import Dates
+from lurge.store.usage.read.volumes import Groups, of_group
 
 
 @dataclass(frozen=True)
@@ -62,47 +55,19 @@ class Overview:
         return sum(age.size for age in self.ages)
 
 
-def read_overview(
-    connection: sa.Connection,
-    volumes: Sequence[str],
-    group: Groups = None,
-    kinds: Mapping[tuple[str, date], KindTotals] = MappingProxyType({}),
-) -> Overview:
-    """Return the totals of those volumes that are stored. group: the groups to read, None for all.
-
-    kinds: totals of directories that are known by volume and date, because to sum millions of rows takes seconds.
-    """
+def read_overview(connection: sa.Connection, volumes: Sequence[str], group: Groups = None) -> Overview:
+    """Return the totals of those volumes that are stored. group: the groups to read, None for all."""
     newest = newest_of_all(connection, volumes)
     dates = {name: day for name, days in newest.items() if (day := days.newest)}
     of_groups = {name: day for name, days in newest.items() if (day := days.groups)}
     of_users = {name: day for name, days in newest.items() if (day := days.users)}
-    known = [kinds[pair] for pair in dates.items() if pair in kinds]
-    others = [name for name, day in dates.items() if (name, day) not in kinds]
-    filetypes = added([*(totals.filetypes for totals in known), filetype_uses(connection, others, group)])
-    ages = added([*(totals.ages for totals in known), age_uses(connection, others, group)])
     return Overview(
         dates=dates,
         groups=group_totals(base_uses(connection, of_groups, group), outside_uses(connection, of_groups, group)),
         people=person_totals(person_uses(connection, of_users, group)),
-        filetypes=sorted(filetypes, key=lambda kind: (-kind.size, kind.name)),
-        ages=sorted(ages, key=lambda kind: AGE_NAMES.index(kind.name)),
+        filetypes=filetype_uses(connection, dates, group),
+        ages=age_uses(connection, dates, group),
     )
-
-
-def added(lists: Iterable[Iterable[KindUse]]) -> list[KindUse]:
-    """Return one use for each name in some lists."""
-    sums: dict[str, KindUse] = {}
-    for kind in chain.from_iterable(lists):
-        known = sums.get(kind.name, KindUse(kind.name, 0, 0))
-        sums[kind.name] = KindUse(kind.name, known.size + kind.size, known.directories + kind.directories)
-    return list(sums.values())
-
-
-def of_group(column: sa.Column[int], group: Groups) -> sa.ColumnElement[bool]:
-    """Return a condition for the rows of some groups; always true for all."""
-    if group is None:
-        return sa.true()
-    return column == group if isinstance(group, int) else column.in_(sorted(group))
 
 
 def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
@@ -181,43 +146,3 @@ def by_volume(
             found[row[-1]].append(row[:-1])
     for volume, day in dates.items():
         yield volume, day, found[volume]
-
-
-def filetype_uses(connection: sa.Connection, volumes: Sequence[str], group: Groups) -> list[KindUse]:
-    """Return the bytes of each filetype in the directories of given volumes."""
-    if not volumes:
-        return []
-    size, directory = schema.file_size, schema.directory
-    query = (
-        sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
-        .join_from(size, directory)
-        .where(directories_in(volumes), of_group(directory.c.group_id, group), size.c.filetype_id.is_not(None))
-        .group_by(size.c.filetype_id)
-    )
-    names = by_key(connection, sa.select(schema.filetype))
-    return [KindUse(names[key], joined(high, low), count) for key, high, low, count in connection.execute(query)]
-
-
-def age_uses(connection: sa.Connection, volumes: Sequence[str], group: Groups) -> list[KindUse]:
-    """Return the bytes of files by age: days from the newest mtime of a file in their directory to the record date."""
-    if not volumes:
-        return []
-    directory = schema.directory
-    days = directory.c.last_modified
-    younger = [(days < limit, number) for number, (_, limit) in enumerate(AGES)]
-    age = sa.case((days.is_(None), len(AGES) + 1), *younger, else_=len(AGES))
-    aged = (
-        sa.select(age.label("age"), exact_size(directory).label("size"))
-        .where(directories_in(volumes), of_group(directory.c.group_id, group))
-        .subquery()
-    )
-    query = sa.select(aged.c.age, *halves(aged.c.size), sa.func.count()).group_by(aged.c.age)
-    sizes = {number: (joined(high, low), count) for number, high, low, count in connection.execute(query)}
-    return [KindUse(AGE_NAMES[number], *size) for number, size in sizes.items()]
-
-
-def directories_in(volumes: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Return a condition for the directories of given volumes."""
-    base, volume = schema.base_directory, schema.volume
-    bases = sa.select(base.c.base_directory_id).join(volume).where(volume.c.scratch_disk.in_(volumes))
-    return schema.directory.c.base_directory_id.in_(bases)

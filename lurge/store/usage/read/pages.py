@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from lurge.store.usage import schema
 from lurge.store.usage.read.newest import Dates, by_key, exact_size
-from lurge.store.usage.read.overview import Groups, by_volume, of_group
+from lurge.store.usage.read.overview import by_volume
+from lurge.store.usage.read.volumes import Groups, of_group
 from lurge.store.usage.sums import halves, joined
 
 LARGEST_PART = 100_000

@@ -18,7 +18,7 @@ TAGGED = Exact(sa.func.substr(schema.directory.c.directory_path, 1, len(OLD))) =
 NUMBERED = (schema.directory, schema.lustre_usage, schema.user_usage, schema.vault)
 """The tables whose new rows are those from a certain key on."""
 
-SWAPPED = (*NUMBERED, schema.file_size, schema.unattributed_usage, schema.volume_summary)
+SWAPPED = (*NUMBERED, schema.file_size, schema.unattributed_usage, schema.volume_summary, schema.directory_totals)
 
 
 def takes_steps(database: Database, connection: sa.Connection) -> str | None:

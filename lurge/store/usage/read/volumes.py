@@ -8,6 +8,9 @@ import sqlalchemy as sa
 
 from lurge.store.usage import schema
 
+Groups = int | frozenset[int] | None
+"""The key of a group, the keys of several, or None for all."""
+
 
 def bases_of(volume_id: int) -> sa.Select[tuple[int]]:
     """Return a query for the keys of a volume's base directories."""
@@ -29,3 +32,10 @@ def count_directories(connection: sa.Connection, volumes: Sequence[str]) -> list
 
 def usage_of(volume_id: int) -> sa.ColumnElement[bool]:
     return schema.lustre_usage.c.base_directory_id.in_(bases_of(volume_id))
+
+
+def of_group(column: sa.Column[int], group: Groups) -> sa.ColumnElement[bool]:
+    """Return a condition for the rows of some groups; always true for all."""
+    if group is None:
+        return sa.true()
+    return column == group if isinstance(group, int) else column.in_(sorted(group))

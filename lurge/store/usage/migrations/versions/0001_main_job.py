@@ -34,7 +34,7 @@ LOOKUPS = (
 
 CREATED = (
     *(table for table, *_ in LOOKUPS), "base_directory", "lustre_usage", "directory", "file_size", "user_usage",
-    "vault", "volume_summary", "unattributed_usage", "unfinished_swap",
+    "vault", "volume_summary", "unattributed_usage", "unfinished_swap", "directory_totals",
 )  # fmt: skip
 
 
