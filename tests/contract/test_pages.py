@@ -12,10 +12,9 @@ from lurge.store.usage import schema
 from lurge.store.usage.read.dates import newest_of_all
 from lurge.store.usage.read.overview import base_uses
 from lurge.store.usage.read.pages import (
-    Growth,
     VaultFilter,
-    growths,
     person_history,
+    uses_before,
     vault_rows,
     vault_sums,
     volume_states,
@@ -81,11 +80,12 @@ def test_each_volume_is_read_at_its_own_date(filled: Database) -> None:
 
 def test_growth_is_since_the_newest_date_that_is_old_enough(filled: Database) -> None:
     with filled.reading() as connection:
-        assert growths(connection, DATES, 5, None) == [
-            Growth("v2", "b", OLD - timedelta(days=5), 92, 97),
-            Growth("v1", "a", TODAY - timedelta(days=5), 95, 100),
-        ]
-        assert growths(connection, DATES, 7, frozenset([1])) == [Growth("v1", "a", TODAY - timedelta(days=7), 93, 100)]
+        assert uses_before(connection, DATES, 5, None) == {
+            "v2": (OLD - timedelta(days=5), {"b": 92}),
+            "v1": (TODAY - timedelta(days=5), {"a": 95}),
+        }
+        assert uses_before(connection, DATES, 7, frozenset([1])) == {"v1": (TODAY - timedelta(days=7), {"a": 93})}
+        assert uses_before(connection, DATES, 100, None) == {}
 
 
 def test_the_history_of_a_person_has_every_date(filled: Database) -> None:

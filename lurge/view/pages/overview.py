@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from lurge.display import counted
-from lurge.store.usage.read.pages import growths, volume_states
+from lurge.store.usage.read.pages import uses_before, volume_states
 from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME
 from lurge.view.context import Context
 from lurge.view.pages.groups import rows_of, totals_of
@@ -60,7 +60,7 @@ def make(context: Context, asked: Asked) -> View:
         first_rows("warnings", "Groups above a level of warning", (*USES, LEVEL, FULL), worried, SHOWN,
                    "No group is above a level of warning."),
         first_rows("largest", "Largest groups", USES, largest, SHOWN, "No group uses anything."),
-        growth_table(context),
+        growth_table(context, rows),
     ]  # fmt: skip
     if context.person.sees_all:
         from lurge.view.pages.jobs import job_table
@@ -117,18 +117,27 @@ def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
     return listed
 
 
-def growth_table(context: Context) -> Table:
-    """The groups that grew most in a week."""
+def growth_table(context: Context, rows: Sequence[Row]) -> Table:
+    """The groups that grew most in a week. rows: of all groups on all volumes."""
     dates = {name: day for name, days in context.newest.items() if (day := days.groups)}
-    rows = growths(context.connection, dates, WEEK, context.scope)
-    grown = [
-        {"group": row.group, "volume": row.volume, "growth": row.now - row.before, "used": row.now, "since": row.since}
-        for row in rows
-    ]
-    grown.sort(key=lambda row: -row["growth"])  # type: ignore[operator]
+    grown = list(growths(uses_before(context.connection, dates, WEEK, context.scope), rows))
+    grown.sort(key=lambda row: -row["growth"])
     columns = (GROUP, VOLUME, Column("growth", "Growth", "growth"), USED, Column("since", "Since", "date"))
-    return first_rows("growth", "Fastest growing groups", columns, [row for row in grown if row["growth"]], SHOWN,
+    return first_rows("growth", "Fastest growing groups", columns, grown, SHOWN,
                       "Growth is known once a report is stored that is a week older than the newest.")  # fmt: skip
+
+
+def growths(before: Mapping[str, tuple[date, dict[str, int]]], rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each group whose use of a volume is not what it was. before: the date and the uses of volumes."""
+    now: dict[str, dict[str, int]] = {name: {} for name in before}
+    for row in rows:
+        if row["volume"] in now and row["group"]:
+            now[row["volume"]][row["group"]] = row["used"]
+    for name, (since, uses) in before.items():
+        for group in sorted(uses.keys() | now[name].keys()):
+            used = now[name].get(group, 0)
+            if growth := used - uses.get(group, 0):
+                yield {"group": group, "volume": name, "growth": growth, "used": used, "since": since}
 
 
 PAGE = Page("/", "overview", Asked, make, menu="Overview")

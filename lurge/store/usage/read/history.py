@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from lurge.store.usage import schema
-from lurge.store.usage.read.dates import key_of
 from lurge.store.usage.read.volumes import usage_of
 from lurge.store.usage.sums import halves, joined
 
@@ -26,7 +25,9 @@ class DatedUse(NamedTuple):
 
 def history(connection: sa.Connection, volumes: Sequence[str], group: int | None = None) -> list[DatedUse]:
     """Return the use of each volume at each of its dates, oldest first. group: the key of a group, or None for all."""
-    keys = {name: key for name in volumes if (key := key_of(connection, name)) is not None}
+    volume = schema.volume
+    stored = sa.select(volume.c.scratch_disk, volume.c.volume_id).where(volume.c.scratch_disk.in_(volumes))
+    keys: dict[str, int] = {row.scratch_disk: row.volume_id for row in connection.execute(stored)}
     if group:
         uses = group_history(connection, keys, group)
     else:
@@ -43,7 +44,7 @@ def history_of(connection: sa.Connection, name: str, volume_id: int) -> list[Dat
     older = usage_of(volume_id) & usage.c.record_date.not_in(
         sa.select(summary.c.record_date).where(summary.c.volume_id == volume_id)
     )
-    for _, day, used, _ in dated_sums(connection, older):
+    for _, day, used, _ in dated_sums(connection, older, [volume_id]):
         by_date[day] = DatedUse(name, day, used, None, None)
     return list(by_date.values())
 
@@ -52,7 +53,7 @@ def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int
     """Return the use of volumes by a group, with its quota. It is 0 at dates of lurge without a row of the group."""
     usage, outside, summary = schema.lustre_usage, schema.unattributed_usage, schema.volume_summary
     names = {key: name for name, key in keys.items()}
-    sums = dated_sums(connection, schema.base_directory.c.volume_id.in_(names) & (usage.c.unix_id == group))
+    sums = dated_sums(connection, usage.c.unix_id == group, names)
     rows = sa.select(outside.c.volume_id, outside.c.record_date, outside.c.used)
     others = connection.execute(rows.where(outside.c.volume_id.in_(names), outside.c.group_id == group)).all()
     used_volumes = {row[0] for row in (*sums, *others)}
@@ -75,12 +76,18 @@ def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int
     return uses
 
 
-def dated_sums(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[int, date, int, int | None]]:
-    """Return (key of the volume, date, use, largest quota) of some group usage. Equal rows count once."""
+def dated_sums(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], volumes: Collection[int]
+) -> list[tuple[int, date, int, int | None]]:
+    """Return (key of the volume, date, use, largest quota) of some group usage of volumes. Equal rows count once."""
     usage, base = schema.lustre_usage, schema.base_directory
     columns = (usage.c.record_date, usage.c.base_directory_id, usage.c.unix_id, usage.c.used, usage.c.quota)
-    known = sa.select(base.c.volume_id, *columns).join_from(usage, base)
-    rows = known.where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
-    query = sa.select(rows.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
-    grouped = connection.execute(query.group_by(rows.c.volume_id, rows.c.record_date)).all()
+    rows = sa.select(*columns).where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
+    query = (
+        sa.select(base.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))
+        .join_from(rows, base, base.c.base_directory_id == rows.c.base_directory_id)
+        .where(base.c.volume_id.in_(volumes))
+        .group_by(base.c.volume_id, rows.c.record_date)
+    )
+    grouped = connection.execute(query).all()
     return [(key, day, joined(high, low), quota) for key, day, high, low, quota in grouped]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -71,32 +71,38 @@ def read_overview(connection: sa.Connection, volumes: Sequence[str], group: Grou
 
 
 def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
-    usage, base, warning = schema.lustre_usage, schema.base_directory, schema.warning
-    query = (
-        sa.select(
-            base.c.directory_path,
-            schema.unix_group.c.group_name,
-            schema.pi.c.pi_name,
-            sa.func.coalesce(usage.c.used, 0),
-            usage.c.last_modified,
-            usage.c.quota,
-            usage.c.warning_id,
-            warning.c.warning,
-            usage.c.expected_in_3_days,
-            usage.c.expected_in_7_days,
-            usage.c.quota_reached,
-        )
-        .join_from(usage, base)
-        .join(schema.volume)
-        .join(schema.unix_group, isouter=True)
-        .join(schema.pi, isouter=True)
-        .join(warning, isouter=True)
-        .where(of_group(usage.c.unix_id, group))
-        # Overlapping runs of the older tool stored rows twice.
-        .distinct()
-    )
-    for volume, day, rows in by_volume(connection, dates, query, usage):
-        yield from (BaseUse._make((volume, day, *row)) for row in rows)
+    base, volume = schema.base_directory, schema.volume
+    names, pi, warning = schema.unix_group, schema.pi, schema.warning
+    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
+               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+
+    def query(day: date) -> sa.Select[Any]:
+        row = distinct_usage(day, group, columns)
+        return (
+            sa.select(
+                base.c.directory_path, names.c.group_name, pi.c.pi_name, sa.func.coalesce(row.c.used, 0),
+                row.c.last_modified, row.c.quota, row.c.warning_id, warning.c.warning, row.c.expected_in_3_days,
+                row.c.expected_in_7_days, row.c.quota_reached,
+            )
+            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
+            .join(volume, volume.c.volume_id == base.c.volume_id)
+            .join(names, names.c.group_id == row.c.unix_id, isouter=True)
+            .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
+            .join(warning, warning.c.warning_id == row.c.warning_id, isouter=True)
+        )  # fmt: skip
+
+    for name, day, rows in by_date(connection, dates, query):
+        yield from (BaseUse._make((name, day, *row)) for row in rows)
+
+
+def distinct_usage(day: date, group: Groups, columns: Sequence[str]) -> sa.Subquery:
+    """Return the group usage of a date. Overlapping runs of the older tool stored rows twice.
+
+    It has no texts, which would make servers write it to disk to find equal rows.
+    """
+    usage = schema.lustre_usage
+    query = sa.select(*(usage.c[name] for name in columns)).where(usage.c.record_date == day)
+    return query.where(of_group(usage.c.unix_id, group)).distinct().subquery()
 
 
 def outside_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[OutsideUse]:
@@ -133,16 +139,25 @@ def person_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Itera
 def by_volume(
     connection: sa.Connection, dates: Dates, query: sa.Select[Any], table: sa.Table
 ) -> Iterator[tuple[str, date, list[Sequence[Any]]]]:
-    """Yield (volume, date, rows) of each volume at its date. Volumes of one date share a query.
+    """Yield (volume, date, rows) of each volume at its date.
 
     query: joins `volume` and `table`. One with sums is grouped by the volume, too.
     """
+    return by_date(connection, dates, lambda day: query.where(table.c.record_date == day))
+
+
+def by_date(
+    connection: sa.Connection, dates: Dates, query: Callable[[date], sa.Select[Any]]
+) -> Iterator[tuple[str, date, list[Sequence[Any]]]]:
+    """Yield (volume, date, rows) of each volume at its date. Volumes of one date share a query.
+
+    query: makes one for a date, which joins `volume`.
+    """
     name = schema.volume.c.scratch_disk
-    named = query.add_columns(name)
     found: dict[str, list[Sequence[Any]]] = {volume: [] for volume in dates}
     for day in dict.fromkeys(dates.values()):
         volumes = [volume for volume in dates if dates[volume] == day]
-        for row in connection.execute(named.where(name.in_(volumes), table.c.record_date == day)).all():
+        for row in connection.execute(query(day).add_columns(name).where(name.in_(volumes))).all():
             found[row[-1]].append(row[:-1])
     for volume, day in dates.items():
         yield volume, day, found[volume]

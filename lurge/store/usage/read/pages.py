@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lurge.store.usage import schema
 from lurge.store.usage.read.newest import Dates, by_key, exact_size
-from lurge.store.usage.read.overview import by_volume
+from lurge.store.usage.read.overview import by_date, by_volume, distinct_usage
 from lurge.store.usage.read.volumes import Groups, of_group
 from lurge.store.usage.sums import halves, joined
 
@@ -41,16 +41,6 @@ class VolumeState(NamedTuple):
         return self.records == self.attributed + self.unattributed + self.vanished
 
 
-class Growth(NamedTuple):
-    """The use of a volume by a group at its newest date, and at an earlier one."""
-
-    volume: str
-    group: str
-    since: date
-    before: int
-    now: int
-
-
 class SubDirectory(NamedTuple):
     """A directory of a base directory, with its bytes by filetype."""
 
@@ -70,37 +60,47 @@ def volume_states(connection: sa.Connection, dates: Dates) -> list[VolumeState]:
     return [VolumeState(name, *row) for name, _, rows in by_volume(connection, dates, query, summary) for row in rows]
 
 
-def growths(connection: sa.Connection, dates: Dates, days: int, scope: Groups) -> list[Growth]:
-    """Return the growth of each group on each volume since the newest date that is at least `days` before the newest.
+def uses_before(
+    connection: sa.Connection, dates: Dates, days: int, scope: Groups
+) -> dict[str, tuple[date, dict[str, int]]]:
+    """Return the date and the use by group of each volume, at the newest date that is at least `days` before its own.
 
     Volumes without such a date are left out.
     """
-    usage, group = schema.lustre_usage, schema.unix_group
+    base, volume, names = schema.base_directory, schema.volume, schema.unix_group
     earlier: dict[str, date] = {}
     for day in dict.fromkeys(dates.values()):
         volumes = [name for name in dates if dates[name] == day]
         earlier |= dates_until(connection, volumes, day - timedelta(days=days))
-    query = (
-        sa.select(group.c.group_name, *halves(usage.c.used))
-        .join_from(usage, group)
-        .join(schema.base_directory, schema.base_directory.c.base_directory_id == usage.c.base_directory_id)
-        .join(schema.volume)
-        .where(of_group(usage.c.unix_id, scope))
-        .group_by(schema.volume.c.scratch_disk, group.c.group_name)
-    )
-    rows: list[Growth] = []
-    newest = {name: dates[name] for name in dates if name in earlier}
-    for (name, _, uses), (_, since, old) in zip(
-        by_volume(connection, newest, query, usage),
-        by_volume(connection, {name: earlier[name] for name in newest}, query, usage),
-        strict=True,
-    ):
-        now, before = ({one: joined(high, low) for one, high, low in rows_of} for rows_of in (uses, old))
-        rows += [Growth(name, one, since, before.get(one, 0), now.get(one, 0)) for one in sorted(before | now)]
-    return rows
+
+    def query(day: date) -> sa.Select[Any]:
+        row = distinct_usage(day, scope, ("base_directory_id", "unix_id", "used"))
+        return (
+            sa.select(names.c.group_name, *halves(row.c.used))
+            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
+            .join(volume, volume.c.volume_id == base.c.volume_id)
+            .join(names, names.c.group_id == row.c.unix_id)
+            .group_by(volume.c.scratch_disk, names.c.group_name)
+        )
+
+    return {
+        name: (day, {group: joined(high, low) for group, high, low in rows})
+        for name, day, rows in by_date(connection, earlier, query)
+    }
 
 
 def dates_until(connection: sa.Connection, volumes: Sequence[str], day: date) -> dict[str, date]:
+    """Return the newest date of each volume that is not after a day: one of lurge, else one of the older tool."""
+    summary, volume = schema.volume_summary, schema.volume
+    newest = sa.select(volume.c.scratch_disk, sa.func.max(summary.c.record_date)).join_from(summary, volume)
+    of_volumes = newest.where(volume.c.scratch_disk.in_(volumes), summary.c.record_date <= day)
+    rows = connection.execute(of_volumes.group_by(volume.c.scratch_disk))
+    ours: dict[str, date] = {name: found for name, found in rows if found}
+    others = [name for name in volumes if name not in ours]
+    return ours | (older_dates_until(connection, others, day) if others else {})
+
+
+def older_dates_until(connection: sa.Connection, volumes: Sequence[str], day: date) -> dict[str, date]:
     """Return the newest date of the group usage of each volume that is not after a day."""
     usage, base, volume = schema.lustre_usage, schema.base_directory, schema.volume
     # Of each base directory, the index has this date at one place.
