@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from lurge.config import Config
-    from lurge.pipeline.works import WorksOutcome
+    from lurge.pipeline.works_outcome import WorksOutcome
     from lurge.store.database import Database
 
 works = typer.Typer(

@@ -36,7 +36,7 @@ class WorksConfig(Section):
     image_suffixes: Strings = Field(SUFFIXES, description="Suffixes of images, compared without case.")
     from_dumps: bool = Field(
         False,
-        description="Without effect until reports count works; `lurge works gather` counts them.",
+        description="Count the works of trees on dumped volumes in `lurge report`, without walking.",
     )
     states: dict[Name, str] = Field(
         default_factory=dict,

@@ -58,3 +58,58 @@ class TreeKey:
     host: str
     state: str
     path: str
+
+
+@dataclass(frozen=True)
+class CountRules:
+    """The rules of counting files.
+
+    suffixes: of images, in lower case. archive, share, full, web: how the state of published works is told.
+    """
+
+    counts_images: bool
+    suffixes: tuple[bytes, ...]
+    archive: bytes
+    share: float
+    full: str
+    web: str
+
+    def is_counted(self, name: bytes) -> bool:
+        """False for a file that is never counted."""
+        return name not in JUNK and not name.startswith(JUNK_PREFIX)
+
+    def is_image(self, name: bytes) -> bool:
+        """True for a file that counts as an image, if it is counted."""
+        return not self.counts_images or name.lower().endswith(self.suffixes)
+
+    def publish_state(self, files: int, archived: int, has_archive: bool) -> str:
+        """The state of a published work. archived: files of the directories directly inside its archive."""
+        return self.full if has_archive and archived >= self.share * files else self.web
+
+
+@dataclass
+class Count:
+    """The counts of one work.
+
+    newest: Unix seconds of the newest mtime; None without a file. archived: files of the directories directly inside
+    its archive.
+    """
+
+    images: int = 0
+    files: int = 0
+    bytes: int = 0
+    newest: int | None = None
+    archived: int = 0
+    has_archive: bool = False
+
+    def add(self, images: int, files: int, size: int, archived: int, has_archive: bool = False) -> None:
+        """Add some files of the work."""
+        self.images += images
+        self.files += files
+        self.bytes += size
+        self.archived += archived
+        self.has_archive = self.has_archive or has_archive
+
+    def see(self, mtime: int) -> None:
+        """Take the mtime of a file."""
+        self.newest = mtime if self.newest is None else max(self.newest, mtime)

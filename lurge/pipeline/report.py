@@ -19,6 +19,7 @@ from lurge.model.dump import Dump
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.dumped_works import first_works_error, warn_of_trees_elsewhere
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
@@ -74,8 +75,7 @@ def run_report(
     set_role("rank 0", "coordinator")
     wanted.check(config)
     check_reports(config)
-    if config.works.from_dumps:
-        log.warning("works.from_dumps has no effect: reports do not count works yet, `lurge works gather` does")
+    warn_of_trees_elsewhere(config)
     recipe = REPORT_AND_SPLIT if wanted.split else REPORT
     with open_site(recipe, config, database, watcher, comm) as site:
         parts, split_error = begin_split(site) if wanted.split else (None, None)
@@ -100,7 +100,9 @@ def run_report(
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(site.job, config, site.names, parts, outcome)
-        outcome.error = outcome.error or split_error or tree_error or first_tree_error(outcome)
+        outcome.error = (
+            outcome.error or split_error or tree_error or first_tree_error(outcome) or first_works_error(outcome)
+        )
         site.job.outcome = outcome
     return outcome
 

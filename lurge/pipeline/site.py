@@ -23,6 +23,7 @@ from lurge.model.report import Counts, Sample, VolumeReport
 from lurge.model.rules import Rules
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Arrived, Result, Watcher
+from lurge.pipeline.dumped_works import store_works
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
@@ -73,6 +74,7 @@ class Site:
                 publish_tree(self.config.tree, self.names, dump, arrived, results, outcome)
                 if outcome.tree:
                     prune_trees(self.config.tree, dump.volume.name)
+                store_works(self.config, self.database, dump, arrived, results, outcome)
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error
                 log.error("%s", error.message)

@@ -14,6 +14,7 @@ from lurge.model.report import Counts, Sample
 from lurge.model.split import GroupLines
 from lurge.pipeline.frame.outcome import Outcome
 from lurge.pipeline.frame.ticket import JobTicket
+from lurge.pipeline.works_outcome import TreeOutcome
 
 
 class State(StrEnum):
@@ -36,6 +37,7 @@ class VolumeOutcome:
     seconds: time for reading it. stages: seconds by stage, also of storing, summed over all ranks that took part.
     split: the lines of its groups, if they were asked for; split_error: the reason if there are none. warnings: for
     people who look after the site. tree: the folder of the tree index; tree_error: the reason if it could not be built.
+    works: the outcomes of its trees of works; works_error: the first reason if some are not stored.
     """
 
     volume: str
@@ -52,6 +54,8 @@ class VolumeOutcome:
     split_error: LurgeError | None = None
     tree: Path | None = None
     tree_error: LurgeError | None = None
+    works: list[TreeOutcome] = field(default_factory=list)
+    works_error: LurgeError | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for other programs."""
@@ -69,6 +73,7 @@ class VolumeOutcome:
             "samples": [sample._asdict() for sample in self.samples],
             "warnings": self.warnings,
             "tree": str(self.tree) if self.tree else None,
+            "works": [tree.as_json() for tree in self.works],
         }
 
 

@@ -17,6 +17,7 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.rules import FileType
 from lurge.model.tree import ENDS
 from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.dumped_works import works_aggregate
 from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
 from lurge.store.tree.build import TreeIndex
@@ -56,6 +57,8 @@ def task_of(
     aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)
     if split_into:
         aggregates = (*aggregates, SplitByGroup(split_into))
+    if is_reported and (works := works_aggregate(config, dump)):
+        aggregates = (*aggregates, works)
     if tree_into:
         aggregates = (*aggregates, TreeIndex(tree_into, dump.volume.mount, tree_filetypes(config)))
     return VolumeTask(

@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,16 @@ import sqlalchemy as sa
 from lurge.atomic import whole_file
 from lurge.config import Config
 from lurge.config.works import WorksConfig
-from lurge.display import counted, display
 from lurge.errors import LurgeError, OutputError, WorksError
-from lurge.model.works import Observation, TreeKey, is_published
+from lurge.model.works import CountRules, Observation, TreeKey, is_published
 from lurge.pipeline.frame.job import Job, open_job
-from lurge.pipeline.frame.outcome import Outcome
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
+from lurge.pipeline.works_outcome import KEPT, TreeOutcome, WorksOutcome
 from lurge.source.backlog import BacklogRules, RejectedLine, bounded_lines, read_backlog
-from lurge.source.works import CountRules, Gathered, gather
+from lurge.source.works import Gathered, gather
 from lurge.store.database import Database
+from lurge.store.database.lock import RunLock
 from lurge.store.works import schema
 from lurge.store.works.area import WORKS
 from lurge.store.works.record import Recorder
@@ -35,71 +34,10 @@ from lurge.store.works.record import Recorder
 GATHER = Recipe("works_gather", ("gather",), WORKS)
 LOAD = Recipe("works_load", ("load",), WORKS)
 
-KEPT = 100
-"""Problems and rejected lines that an outcome names."""
-
 Advanced = Callable[[str, int], None]
 """Takes the path of a tree, and the works of it so far."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class TreeOutcome:
-    """The outcome of one tree, or of one backlog."""
-
-    name: str
-    state: str | None = None
-    works: int = 0
-    images: int = 0
-    problems: list[str] = field(default_factory=list)
-    problem_count: int = 0
-    is_known: bool = False
-    failed: LurgeError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields, for other programs."""
-        return {
-            "name": self.name,
-            "state": self.state,
-            "works": self.works,
-            "images": self.images,
-            "problems": self.problems,
-            "problem_count": self.problem_count,
-            "known": self.is_known,
-            "error": self.failed.message if self.failed else None,
-        }
-
-
-@dataclass
-class WorksOutcome(Outcome):
-    """The outcome of gathering or loading."""
-
-    trees: list[TreeOutcome] = field(default_factory=list)
-
-    @property
-    def exit_status(self) -> int:
-        """0 if everything is stored; 3 if a part is not; 1 if nothing is."""
-        failed = [tree for tree in self.trees if tree.failed]
-        if self.trees and len(failed) == len(self.trees):
-            return 1
-        return 3 if failed or any(tree.problem_count for tree in self.trees) else 0
-
-    def as_json(self) -> dict[str, Any]:
-        return {"trees": [tree.as_json() for tree in self.trees], "exit_status": self.exit_status}
-
-    def lines(self) -> Iterator[str]:
-        for tree in self.trees:
-            state = f" ({tree.state})" if tree.state else ""
-            if tree.failed:
-                yield f"{display(tree.name)}{state}: {display(tree.failed.message)}"
-                yield f"  -> {display(tree.failed.advice)}"
-                continue
-            known = ", loaded before" if tree.is_known else ""
-            yield f"{display(tree.name)}{state}: {counted(tree.works, 'work')}, {counted(tree.images, 'image')}{known}"
-            yield from (f"  {display(problem)}" for problem in tree.problems)
-            if tree.problem_count > len(tree.problems):
-                yield f"  and {tree.problem_count - len(tree.problems):,} more"
 
 
 def rules_of(config: WorksConfig) -> CountRules:
@@ -159,26 +97,31 @@ def gather_tree(job: Job, config: WorksConfig, tree: TreeKey, advanced: Advanced
         for done, gathered in gather(tree, day, rules_of(config)):
             advanced(tree.path, done)
             result = gathered
-        job.database.retrying(lambda: store_tree(job, config, result))
+        job.database.retrying(lambda: store_tree(job.database, job.lock, config, result))
     except LurgeError as error:
         log.error("%s", error.message)
         outcome.failed = error
         return outcome
+    note_gathered(outcome, result)
+    return outcome
+
+
+def note_gathered(outcome: TreeOutcome, result: Gathered) -> None:
+    """Put what was gathered into the outcome of its tree."""
     outcome.works, outcome.images = len(result.observations), sum(one.images for one in result.observations)
     outcome.problems, outcome.problem_count = result.problems[:KEPT], len(result.problems)
     for problem in outcome.problems:
         log.warning("%s", problem)
-    return outcome
 
 
-def store_tree(job: Job, config: WorksConfig, result: Gathered) -> None:
+def store_tree(database: Database, lock: RunLock, config: WorksConfig, result: Gathered) -> None:
     """Store the observations of a tree, instead of those of the same date."""
-    with job.database.writing() as connection:
+    with database.writing() as connection:
         recorder = Recorder(connection, config.all_states, config.publish_states)
         recorder.see_tree(result.tree, result.day, result.unread)
         recorder.add((one, result.tree.path) for one in result.observations)
         recorder.finish()
-        job.lock.confirm()
+        lock.confirm()
 
 
 def run_load(config: Config, database: Database, files: Iterable[Path]) -> WorksOutcome:

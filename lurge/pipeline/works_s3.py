@@ -17,7 +17,8 @@ from lurge.config import Config
 from lurge.errors import LockHeld, LurgeError, OutputError, StoreUnavailable, WorksError
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.ticket import ticket_of
-from lurge.pipeline.works import LOAD, TreeOutcome, WorksOutcome, load_file
+from lurge.pipeline.works import LOAD, load_file
+from lurge.pipeline.works_outcome import TreeOutcome, WorksOutcome
 from lurge.store.database import Database
 
 IN_PROCESS, DONE, FAILED = "processing/inprocess/", "processing/done/", "processing/failed/"

@@ -19,38 +19,11 @@ from datetime import UTC, date, datetime
 
 from lurge.errors import WorksError
 from lurge.model.paths import shown
-from lurge.model.works import JUNK, JUNK_PREFIX, LONGEST_NAME, Observation, TreeKey, is_published
+from lurge.model.works import LONGEST_NAME, Count, CountRules, Observation, TreeKey, is_published
 
 PROCESSES_A_CORE = 4
 WAITING_A_PROCESS = 4
 PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class CountRules:
-    """The rules of counting files.
-
-    suffixes: of images, in lower case. archive, share, full, web: how the state of published works is told.
-    """
-
-    counts_images: bool
-    suffixes: tuple[bytes, ...]
-    archive: bytes
-    share: float
-    full: str
-    web: str
-
-    def is_counted(self, name: bytes) -> bool:
-        """False for a file that is never counted."""
-        return name not in JUNK and not name.startswith(JUNK_PREFIX)
-
-    def is_image(self, name: bytes) -> bool:
-        """True for a file that counts as an image, if it is counted."""
-        return not self.counts_images or name.lower().endswith(self.suffixes)
-
-    def publish_state(self, files: int, archived: int, has_archive: bool) -> str:
-        """The state of a published work. archived: files of the directories directly inside its archive."""
-        return self.full if has_archive and archived >= self.share * files else self.web
 
 
 @dataclass(frozen=True)
@@ -70,18 +43,6 @@ class Unread:
     project: str
     work: str | None
     problem: str
-
-
-@dataclass
-class Count:
-    """The counts of one work. newest: Unix seconds of the newest mtime; None without a file."""
-
-    images: int = 0
-    files: int = 0
-    bytes: int = 0
-    newest: int | None = None
-    archived: int = 0
-    has_archive: bool = False
 
 
 @dataclass
@@ -122,12 +83,8 @@ def count_work(path: bytes, rules: CountRules) -> Count | str | None:
                             status = entry.stat(follow_symlinks=False)
                         except FileNotFoundError:
                             continue
-                        total.files += 1
-                        total.images += rules.is_image(entry.name)
-                        total.archived += is_archived
-                        total.bytes += status.st_size
-                        newest = status.st_mtime_ns // 10**9
-                        total.newest = newest if total.newest is None else max(total.newest, newest)
+                        total.add(int(rules.is_image(entry.name)), 1, status.st_size, int(is_archived))
+                        total.see(status.st_mtime_ns // 10**9)
         except FileNotFoundError:
             if not os.path.lexists(path):
                 return None

@@ -95,6 +95,14 @@ class Loss(NamedTuple):
     record_date: date | None
 
 
+def host_of(connection: sa.Connection, state: str, path: str) -> str | None:
+    """Return the host on which a tree was seen before; None if on none, or on several."""
+    tree, host = schema.trees, schema.hosts
+    query = sa.select(host.c.process_host).join_from(tree, host).where(tree.c.state == state, tree.c.path == path)
+    hosts = list(connection.execute(query.distinct()).scalars())
+    return hosts[0] if len(hosts) == 1 else None
+
+
 def work_states(connection: sa.Connection, work: str | None = None, with_most: bool = False) -> list[WorkState]:
     """Every work in each of its states, or those of one work, the earliest first.
 

@@ -1,0 +1,137 @@
+"""Works in the dumps of a volume: which are looked for, and storing what was found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+
+import sqlalchemy as sa
+
+from lurge.aggregate.volume import Results
+from lurge.aggregate.works import SearchedTree, Works, WorksAggregate
+from lurge.config import Config
+from lurge.errors import LurgeError, WorksError
+from lurge.model.dump import Dump, date_of
+from lurge.model.paths import shown, without_trailing_slash
+from lurge.model.works import TreeKey, is_published
+from lurge.parallel.coordinator import Arrived
+from lurge.pipeline.volumes import VolumeOutcome, VolumesOutcome
+from lurge.pipeline.works import known_state, note_gathered, rules_of, store_tree
+from lurge.pipeline.works_outcome import TreeOutcome
+from lurge.source.works import Gathered, Unread, named, note
+from lurge.store.database import Database
+from lurge.store.database.lock import sole_run
+from lurge.store.works.area import WORKS
+from lurge.store.works.read import host_of
+
+log = logging.getLogger(__name__)
+
+
+def works_aggregate(config: Config, dump: Dump) -> WorksAggregate | None:
+    """The aggregate of the trees of works that lie on a volume; None if none does, or none is wanted."""
+    trees = trees_on(config, dump)
+    if not trees:
+        return None
+    searched = tuple(SearchedTree(os.fsencode(tree.path), 1 if is_published(tree.state) else 2) for tree in trees)
+    return WorksAggregate(searched, rules_of(config.works))
+
+
+def trees_on(config: Config, dump: Dump) -> list[TreeKey]:
+    """The trees that lie on the volume of a dump, still without hosts."""
+    if not config.works.from_dumps:
+        return []
+    mount = str(dump.volume.mount).rstrip("/")
+    return [
+        TreeKey("", known_state(config.works, tree.state), tree.path)
+        for tree in config.works.trees
+        if tree.path.rstrip("/") == mount or tree.path.startswith(f"{mount}/")
+    ]
+
+
+def store_works(
+    config: Config, database: Database, dump: Dump, arrived: Arrived, results: Results, outcome: VolumeOutcome
+) -> None:
+    """Store the works of a volume, if some were looked for; its outcome gets those of its trees, or the error."""
+    for aggregate in arrived.task.aggregates:
+        if isinstance(aggregate, WorksAggregate):
+            error: LurgeError | None = arrived.report.failures.get(aggregate.name)
+            try:
+                if error is None:
+                    outcome.works = store_trees(config, database, dump, results.of(aggregate))
+                    error = next((tree.failed for tree in outcome.works if tree.failed), None)
+                    error = error or unread_error([tree for tree in outcome.works if tree.problems])
+            except LurgeError as problem:
+                error = problem
+            if error:
+                log.error("%s: works: %s", dump.volume.name, error.message)
+            outcome.works_error = error
+
+
+def unread_error(trees: list[TreeOutcome]) -> WorksError | None:
+    """The error that works of some trees are not stored."""
+    if not trees:
+        return None
+    count = sum(tree.problem_count for tree in trees)
+    return WorksError(f"{count} works are not stored: {trees[0].problems[0]}", "Shorten their names.")
+
+
+def store_trees(config: Config, database: Database, dump: Dump, works: Works) -> list[TreeOutcome]:
+    """Store the works of each tree on a volume. Raises LurgeError if the area cannot be changed."""
+    outcomes = []
+    with sole_run(database, WORKS, "report") as lock:
+        for number, tree in enumerate(trees_on(config, dump)):
+            outcome = TreeOutcome(tree.path, tree.state)
+            outcomes.append(outcome)
+            try:
+                with database.reading() as connection:
+                    placed = with_host(connection, tree)
+                gathered = gathered_of(config, dump, placed, number, works)
+                database.retrying(lambda found=gathered: store_tree(database, lock, config.works, found))  # type: ignore[misc]
+                note_gathered(outcome, gathered)
+            except LurgeError as error:
+                outcome.failed = error
+    return outcomes
+
+
+def with_host(connection: sa.Connection, tree: TreeKey) -> TreeKey:
+    """A tree with the host on which it was seen before, and else this one: nights run now here, now there."""
+    return TreeKey(host_of(connection, tree.state, tree.path) or socket.gethostname(), tree.state, tree.path)
+
+
+def gathered_of(config: Config, dump: Dump, tree: TreeKey, number: int, works: Works) -> Gathered:
+    """What a walk of a tree would have gathered. Raises WorksError if the tree is not in the dump."""
+    path, published = without_trailing_slash(os.fsencode(tree.path)), is_published(tree.state)
+    found = sorted(place for place in works.counts if place[0] == number)
+    if not found and number not in works.roots and not any(place[0] == number for place in works.made):
+        raise WorksError(f"{tree.path} is not in {dump.path}", "Correct [[works.trees]], or mount the file system.")
+    gathered = Gathered(tree, dump.record_date)
+    rules = rules_of(config.works)
+    for place in found:
+        project, _, _ = place[1].rpartition(b"/")
+        dated = place if published else (number, project)
+        made = date_of(works.made[dated]) if dated in works.made else None
+        name = shown(path or b"/") if published else shown(project.rpartition(b"/")[2])
+        work = named(place[1], name, made)
+        if isinstance(work, Unread):
+            gathered.add_unread(work)
+        else:
+            note(gathered, work, works.counts[place], rules, published)
+    gathered.observations.sort(key=lambda one: (one.project, one.work))
+    return gathered
+
+
+def first_works_error(outcome: VolumesOutcome) -> LurgeError | None:
+    """The first error of works."""
+    return next((volume.works_error for volume in outcome.volumes if volume.works_error), None)
+
+
+def warn_of_trees_elsewhere(config: Config) -> None:
+    """Warn of trees that lie on no volume: only walking counts their works."""
+    if not config.works.from_dumps:
+        return
+    mounts = [str(volume.mount).rstrip("/") for volume in config.dumps.volumes]
+    for tree in config.works.trees:
+        path = tree.path.rstrip("/")
+        if not any(path == mount or path.startswith(f"{mount}/") for mount in mounts):
+            log.warning("works: %s lies on none of the volumes; `lurge works gather` counts it", tree.path)
