@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.interface import Aggregate, Tally
-from lurge.aggregate.records import Records, pack_words
+from lurge.aggregate.records import Records
 from lurge.aggregate.table import Export, Table
 from lurge.kernels.directories import ENDING, WORD, DeepNames, Suffixes, add_files
 from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, A, B
+from lurge.kernels.words import pack_words
 from lurge.model.directories import Directories
 from lurge.model.paths import shown
 from lurge.model.rules import FileType, Rules

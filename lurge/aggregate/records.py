@@ -188,12 +188,3 @@ def make_samples(rejected: Rejected, reasons: Sequence[str]) -> list[Sample]:
         for number, reason in enumerate(reasons)
         for i in range(min(int(rejected.counts[number]), SAMPLES_KEPT))
     ]
-
-
-def pack_words(words: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], list[tuple[int, int]]]:
-    """All words in one array, and where each begins and how long it is."""
-    places, at = [], 0
-    for word in words:
-        places.append((at, len(word)))
-        at += len(word)
-    return np.frombuffer(b"".join(words) or b"\0", np.uint8).copy(), places

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lurge.aggregate.interface import Aggregate, Tally
-from lurge.aggregate.records import RECORDS_AT_ONCE, Records, pack_words
+from lurge.aggregate.records import RECORDS_AT_ONCE, Records
 from lurge.kernels import columns, record, works
 from lurge.kernels.parse import LONGEST_LINE
-from lurge.kernels.works import ROW_COLUMNS, ROWS_A_RECORD, WorkTrees, add_works
-from lurge.model.paths import without_trailing_slash
+from lurge.kernels.works import ROW_COLUMNS, ROWS_A_RECORD, add_works, known_names
 from lurge.model.rules import Rules
-from lurge.model.works import JUNK, JUNK_PREFIX, Count, CountRules
+from lurge.model.works import Count, CountRules
 
 Place = tuple[int, bytes]
 """(number of the tree, path)"""
@@ -46,17 +45,7 @@ class WorksTally(Tally[Works]):
     def __init__(self, rules: Rules, trees: Sequence[SearchedTree], counting: CountRules) -> None:
         self._dump_time = rules.dump_time
         self._counts_all = not counting.counts_images
-        paths = [without_trailing_slash(tree.path) for tree in trees]
-        words = [counting.archive, JUNK_PREFIX, *sorted(JUNK)]
-        text, places = pack_words([*paths, *words, *counting.suffixes])
-        after_words = len(paths) + len(words)
-        self._known = WorkTrees(
-            text,
-            np.array([(*place, one.depth) for place, one in zip(places, trees, strict=False)], np.int64).reshape(-1, 3),
-            np.array(places[len(paths) : after_words], np.int64),
-            np.array(places[after_words:], np.int64).reshape(-1, 2),
-            np.zeros((len(trees), 5), np.int64),
-        )
+        self._known = known_names(counting, [(tree.path, tree.depth) for tree in trees])
         self._rows = np.zeros((len(trees) * ROWS_A_RECORD * RECORDS_AT_ONCE, ROW_COLUMNS), np.int64)
         self._works = Works()
 

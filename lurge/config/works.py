@@ -38,6 +38,10 @@ class WorksConfig(Section):
         False,
         description="Count the works of trees on dumped volumes in `lurge report`, without walking.",
     )
+    sizes: bool = Field(
+        True,
+        description="Keep bytes and the newest mtime of each work. Without them, walking only lists directories.",
+    )
     states: dict[Name, str] = Field(
         default_factory=dict,
         description="More states: name = description.",

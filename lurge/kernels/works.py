@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from lurge.kernels import record
 from lurge.kernels.compiling import ONE, ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.parse import DIRECTORY, FILE
+from lurge.kernels.words import pack_words
+from lurge.model.paths import without_trailing_slash
+from lurge.model.works import JUNK, JUNK_PREFIX, CountRules
 
 ROOT, DATED, WORK, LATE = (np.int64(kind) for kind in range(4))
 """Kinds of rows: the tree itself; a directory whose ctime is a date of creation; a work with what some records add to
@@ -43,6 +47,22 @@ class WorkTrees(NamedTuple):
     words: npt.NDArray[np.int64]
     suffixes: npt.NDArray[np.int64]
     now: npt.NDArray[np.int64]
+
+
+def known_names(counting: CountRules, trees: Sequence[tuple[bytes, int]] = ()) -> WorkTrees:
+    """The names that matter for counting, and trees: their paths and the depths of their works."""
+    paths = [without_trailing_slash(path) for path, _ in trees]
+    words = [counting.archive, JUNK_PREFIX, *sorted(JUNK)]
+    text, places = pack_words([*paths, *words, *counting.suffixes])
+    after_words = len(paths) + len(words)
+    searched = [(*place, depth) for place, (_, depth) in zip(places, trees, strict=False)]
+    return WorkTrees(
+        text,
+        np.array(searched, np.int64).reshape(-1, 3),
+        np.array(places[len(paths) : after_words], np.int64),
+        np.array(places[after_words:], np.int64).reshape(-1, 2),
+        np.zeros((len(trees), 5), np.int64),
+    )
 
 
 @internal_kernel

@@ -64,7 +64,8 @@ class TreeKey:
 class CountRules:
     """The rules of counting files.
 
-    suffixes: of images, in lower case. archive, share, full, web: how the state of published works is told.
+    suffixes: of images, in lower case. archive, share, full, web: how the state of published works is told. has_sizes:
+    whether bytes and times are kept.
     """
 
     counts_images: bool
@@ -73,6 +74,7 @@ class CountRules:
     share: float
     full: str
     web: str
+    has_sizes: bool = True
 
     def is_counted(self, name: bytes) -> bool:
         """False for a file that is never counted."""

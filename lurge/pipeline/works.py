@@ -49,6 +49,7 @@ def rules_of(config: WorksConfig) -> CountRules:
         share=config.published.share,
         full=config.published.full,
         web=config.published.web,
+        has_sizes=config.sizes,
     )
 
 

@@ -1,29 +1,32 @@
 """Counting works by walking their trees, several works at a time.
 
-Works are listed by this process and counted by others, each of which walks one work after another: on a slow file
-system many listings are in flight. Symbolic links are never followed, and never counted.
+Works are listed by one thread and counted by others, each of which walks one work after another: on a slow file system
+many listings are in flight. Symbolic links are never followed, and never counted.
 """
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import os
-import signal
 import stat
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import islice
+from queue import SimpleQueue
+
+import numpy as np
 
 from lurge.errors import WorksError
+from lurge.kernels.walk import GONE, MORE_ROOM, NEXT, PATH_LENGTH, ROW_COLUMNS, new_walk, walk_works, with_room
+from lurge.kernels.works import LEAST, known_names
 from lurge.model.paths import shown
 from lurge.model.works import LONGEST_NAME, Count, CountRules, Observation, TreeKey, is_published
 
-PROCESSES_A_CORE = 4
-WAITING_A_PROCESS = 4
-PR_SET_PDEATHSIG = 1
+LEAST_THREADS, THREADS_A_CORE, WAITING_A_THREAD, MOST_AT_ONCE = 32, 4, 16, 64
+
+Counted = Count | str | None
+"""The count of a work; None if it is not there any more, the problem if it cannot be read whole."""
 
 
 @dataclass(frozen=True)
@@ -64,33 +67,80 @@ class Gathered:
         self.unread.add((unread.project, unread.work))
 
 
-def count_work(path: bytes, rules: CountRules) -> Count | str | None:
-    """Count one work; None if it is not there any more, the problem if it cannot be read whole."""
-    total = Count()
-    archive = path + b"/" + rules.archive
-    waiting = [(path, False)]
-    while waiting:
-        directory, is_archived = waiting.pop()
-        try:
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        inside = is_archived or directory == archive
-                        total.has_archive = total.has_archive or entry.path == archive
-                        waiting.append((entry.path, inside))
-                    elif entry.is_file(follow_symlinks=False) and rules.is_counted(entry.name):
-                        try:
-                            status = entry.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue
-                        total.add(int(rules.is_image(entry.name)), 1, status.st_size, int(is_archived))
-                        total.see(status.st_mtime_ns // 10**9)
-        except FileNotFoundError:
-            if not os.path.lexists(path):
-                return None
-        except OSError as error:
-            return f"{shown(os.fsencode(error.filename or directory))}: {error.strerror}"
-    return total
+class Walker:
+    """Counts works in one thread, without the interpreter's lock."""
+
+    def __init__(self, rules: CountRules) -> None:
+        self._wanted = not rules.counts_images, rules.has_sizes
+        self._known = known_names(rules)
+        self._walk = new_walk()
+
+    def count(self, paths: Sequence[bytes]) -> list[Counted]:
+        """Count works, each as `Counted` says."""
+        text = np.frombuffer(b"\0".join([*paths, b""]), np.uint8)
+        starts = np.cumsum([0, *(len(path) + 1 for path in paths[:-1])], dtype=np.int64)
+        rows = np.zeros((len(paths), ROW_COLUMNS), np.int64)
+        problems: dict[int, str] = {}
+        self._walk.state[NEXT] = 0
+        while result := walk_works(*self._wanted, text, starts, rows, *self._known, *self._walk):
+            if result == MORE_ROOM:
+                self._walk = with_room(self._walk)
+                continue
+            number = int(self._walk.state[NEXT]) - 1
+            below = self._walk.path[: self._walk.state[PATH_LENGTH]].tobytes()
+            at = b"/".join([paths[number], below]) if below else paths[number]
+            problems[number] = f"{shown(at)}: {os.strerror(result)}"
+        return [
+            problems[number] if number in problems else count_of(path, row)
+            for number, (path, row) in enumerate(zip(paths, rows.tolist(), strict=True))
+        ]
+
+
+def count_of(path: bytes, row: list[int]) -> Count | None:
+    """The count of a work from a row of the kernel; None if it is not there any more."""
+    images, files, high, low, newest, archived, has_archive, was_lost, problem = row
+    if problem == GONE or (was_lost and not os.path.lexists(path)):
+        return None
+    count = Count(has_archive=bool(has_archive))
+    count.add(images, files, (high << 32) + low, archived)
+    if newest != LEAST:
+        count.see(newest)
+    return count
+
+
+class Crew:
+    """Threads that count works. They end with the process, even if a file system does not answer one of them."""
+
+    def __init__(self, rules: CountRules) -> None:
+        self._waiting: SimpleQueue[list[Work]] = SimpleQueue()
+        self._done: SimpleQueue[list[tuple[Work, Counted]] | BaseException] = SimpleQueue()
+        self.size = max(LEAST_THREADS, THREADS_A_CORE * len(os.sched_getaffinity(0)))
+        for _ in range(self.size):
+            threading.Thread(target=self._count, args=(rules,), daemon=True).start()
+
+    def _count(self, rules: CountRules) -> None:
+        walker = Walker(rules)
+        while works := self._waiting.get():
+            try:
+                self._done.put(list(zip(works, walker.count([work.path for work in works]), strict=True)))
+            except BaseException as error:
+                self._done.put(error)
+
+    def give(self, works: list[Work]) -> None:
+        """Give works to whichever thread is free next."""
+        self._waiting.put(works)
+
+    def take(self) -> list[tuple[Work, Counted]]:
+        """Wait for the next works that are counted."""
+        counted = self._done.get()
+        if isinstance(counted, BaseException):
+            raise counted
+        return counted
+
+    def end(self) -> None:
+        """Let the threads end."""
+        for _ in range(self.size):
+            self._waiting.put([])
 
 
 def list_works(path: bytes, published: bool) -> Iterator[Work | Unread]:
@@ -146,33 +196,38 @@ def gather(tree: TreeKey, day: date, rules: CountRules) -> Iterator[tuple[int, G
     path, published = os.fsencode(tree.path), is_published(tree.state)
     before = identity_of(path)
     result = Gathered(tree, day)
-    listed = list_works(path, published)
-    processes = PROCESSES_A_CORE * len(os.sched_getaffinity(0))
-    running: dict[Future[Count | str | None], Work] = {}
-    done = 0
+    listed = readable(list_works(path, published), result)
+    crew, given, done = Crew(rules), 0, 0
     try:
-        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), end_with_parent) as pool:
-            while True:
-                while len(running) < WAITING_A_PROCESS * processes:
-                    work = next(listed, None)
-                    if work is None:
-                        break
-                    if isinstance(work, Unread):
-                        result.add_unread(work)
-                    else:
-                        running[pool.submit(count_work, work.path, rules)] = work
-                if not running:
+        while True:
+            while given - done < WAITING_A_THREAD * crew.size:
+                # Many works at once cost less, few are shared better: the first ones are single.
+                works = list(islice(listed, min(1 + given // (4 * crew.size), MOST_AT_ONCE)))
+                if not works:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    note(result, running.pop(future), future.result(), rules, published)
-                    done += 1
-                yield done, result
-    except BrokenProcessPool as error:
-        raise WorksError(f"{shown(path)}: a process that counted was ended from outside") from error
+                crew.give(works)
+                given += len(works)
+            if given == done:
+                break
+            for work, count in crew.take():
+                note(result, work, count, rules, published)
+                done += 1
+            yield done, result
+    finally:
+        crew.end()
     if identity_of(path) != before:
         raise WorksError(f"{shown(path)} was exchanged while it was read", "Gather again once it is mounted.")
     result.observations.sort(key=lambda one: (one.project, one.work))
     yield done, result
+
+
+def readable(listed: Iterator[Work | Unread], result: Gathered) -> Iterator[Work]:
+    """The works of a list; what cannot be read is noted in the result."""
+    for one in listed:
+        if isinstance(one, Unread):
+            result.add_unread(one)
+        else:
+            yield one
 
 
 def identity_of(path: bytes) -> tuple[int, int]:
@@ -186,11 +241,6 @@ def identity_of(path: bytes) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def end_with_parent() -> None:
-    """Let the kernel end this process when the one that started it ends: it holds copies of its locks."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def note(result: Gathered, work: Work, count: Count | str | None, rules: CountRules, published: bool) -> None:
     """Add what was counted of a work to a result."""
     if isinstance(count, str):
@@ -200,7 +250,7 @@ def note(result: Gathered, work: Work, count: Count | str | None, rules: CountRu
         result.observations.append(
             Observation(
                 result.day, result.tree.host, work.project, work.name, work.create_date, result.tree.state, state,
-                count.images, count.files, count.bytes, count.newest,
+                count.images, count.files, *((count.bytes, count.newest) if rules.has_sizes else (None, None)),
             )
         )  # fmt: skip
 
