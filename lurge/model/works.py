@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 PUBLISHED = "published"
 STATES = {
@@ -30,8 +31,7 @@ def is_published(state: str) -> bool:
     return state.casefold() == PUBLISHED
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """The count of one work at a date.
 
     project: its name; for a published work the path of the tree. create_date: when the project, or the published work,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import BinaryIO
 
 from lurge.errors import WorksError
@@ -20,6 +21,7 @@ COLUMNS = ("obsdate", "hostname", "srcdir", "workdir", "workcreatedate", "state"
 WITH_PUBLISH_STATE = (*COLUMNS[:-1], "publishstate", COLUMNS[-1])
 LONGEST_LINE = 1 << 16
 LARGEST = 2**63 - 1
+DATES_KEPT = 10_000
 
 ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d{2})-(\d{4})")
 
@@ -44,19 +46,20 @@ class BacklogRules:
 
 def read_backlog(lines: Iterable[bytes], rules: BacklogRules) -> Iterator[Observation | RejectedLine]:
     """The observations and rejected lines of a backlog. Raises WorksError if its first line names other columns."""
-    order: tuple[str, ...] = ()
+    places: list[int] = []
     for number, line in enumerate(lines, 1):
         text = line.rstrip(b"\r\n")
         if number == 1:
-            order = header(text)
+            names = header(text)
+            places = [names.index(name) for name in WITH_PUBLISH_STATE if name in names]
             continue
         if not text.strip():
             continue
         try:
-            yield observation(text, order, rules)
+            yield observation(text, places, rules)
         except ValueError as error:
             yield RejectedLine(number, str(error), text[:LONGEST_LINE])
-    if not order:
+    if not places:
         raise WorksError("the file is empty", "The first line must name the columns.")
 
 
@@ -93,7 +96,7 @@ def fields(line: bytes) -> list[str]:
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     if '"' not in text:
-        return [field.strip() for field in text.split(",")]
+        return list(map(str.strip, text.split(",")))
     try:
         (row,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
@@ -101,30 +104,23 @@ def fields(line: bytes) -> list[str]:
     return [field.strip() for field in row]
 
 
-def observation(line: bytes, order: tuple[str, ...], rules: BacklogRules) -> Observation:
-    """The observation of a line. Raises ValueError."""
+def observation(line: bytes, places: Sequence[int], rules: BacklogRules) -> Observation:
+    """The observation of a line. places: of the columns in the line, in our order. Raises ValueError."""
     values = fields(line)
-    if len(values) != len(order):
-        raise ValueError(f"{len(values)} columns instead of {len(order)}")
-    row = dict(zip(order, values, strict=True))
-    for column in ("hostname", "srcdir", "workdir"):
-        if not row[column] or len(row[column]) > LONGEST_NAME:
+    if len(values) != len(places):
+        raise ValueError(f"{len(values)} columns instead of {len(places)}")
+    day, host, project, work, made, state, *told, count = [values[place] for place in places]
+    for column, name in (("hostname", host), ("srcdir", project), ("workdir", work)):
+        if not name or len(name) > LONGEST_NAME:
             raise ValueError(f"{column} is empty, or longer than {LONGEST_NAME} characters")
-    state = known(row["state"], rules.states, "state")
+    state = rules.states.get(state) or known(state, rules.states, "state")
     publish_state = None
     if is_published(state):
-        told = row.get("publishstate", "")
-        publish_state = known(told, rules.publish_states, "publish state") if told else rules.web
+        publish_state = known(told[0], rules.publish_states, "publish state") if any(told) else rules.web
     return Observation(
-        day=parse_date(row["obsdate"], "obsdate"),
-        host=row["hostname"],
-        project=row["srcdir"].rstrip("/") or "/",
-        work=row["workdir"],
-        create_date=parse_date(row["workcreatedate"], "workCreateDate") if row["workcreatedate"] else None,
-        state=state,
-        publish_state=publish_state,
-        images=parse_count(row["imagecount"]),
-    )
+        parse_date(day, "obsdate"), host, project.rstrip("/") or "/", work,
+        parse_date(made, "workCreateDate") if made else None, state, publish_state, parse_count(count),
+    )  # fmt: skip
 
 
 def known(name: str, names: dict[str, str], noun: str) -> str:
@@ -134,16 +130,14 @@ def known(name: str, names: dict[str, str], noun: str) -> str:
     return names[name.casefold()]
 
 
+@lru_cache(maxsize=DATES_KEPT)
 def parse_date(text: str, column: str) -> date:
     """A date in one of the two forms. Raises ValueError."""
-    orders: tuple[tuple[re.Pattern[str], Callable[[tuple[int, ...]], date]], ...] = (
-        (ISO, lambda parts: date(*parts)),
-        (AMERICAN, lambda parts: date(parts[2], parts[0], parts[1])),
-    )
-    for pattern, made in orders:
+    for pattern, order in ((ISO, (0, 1, 2)), (AMERICAN, (2, 0, 1))):
         if text.isascii() and (match := pattern.fullmatch(text)):
+            parts = match.groups()
             try:
-                return made(tuple(map(int, match.groups())))
+                return date(*(int(parts[place]) for place in order))
             except ValueError:
                 break
     raise ValueError(f"{column} {text[:40]!r} is not a date such as 2024-01-31 or 01-31-2024")

@@ -5,48 +5,48 @@ Everything that follows from observations is computed from them in the same tran
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lurge.errors import WorksError
-from lurge.model.works import LONGEST_NAME, Observation, TreeKey
+from lurge.model.works import LONGEST_NAME, Observation, TreeKey, is_published
+from lurge.store.database.bulk import insert_rows
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
+from lurge.store.works.keys import Keys
 from lurge.store.works.schema import OURS
 
 BATCH = 5_000
+
+KEYS = ("idtree", "host_id", "project_id", "state_id", "publish_id")
 
 incoming = sa.Table(
     "works_incoming",
     sa.MetaData(),
     sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("obs_date", sa.Date, nullable=False),
-    sa.Column("host", sa.String(LONGEST_NAME), nullable=False),
-    sa.Column("project", sa.String(LONGEST_NAME), nullable=False),
+    *(sa.Column(name, sa.BigInteger) for name in KEYS),
     sa.Column("work", sa.String(LONGEST_NAME), nullable=False),
+    sa.Column("day", sa.BigInteger, nullable=False),
+    sa.Column("obs_date", sa.Date, nullable=False),
     sa.Column("create_date", sa.Date),
-    sa.Column("state", sa.String(255), nullable=False),
-    sa.Column("publish_state", sa.String(255)),
     sa.Column("image_count", sa.BigInteger, nullable=False),
     *(sa.Column(name, sa.BigInteger) for name in OURS),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("path_hash", sa.String(64), nullable=False),
     prefixes=["TEMPORARY"],
     mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin", mariadb_charset="utf8mb4", mariadb_collate="utf8mb4_bin",
 )  # fmt: skip
-
-KEYS = ("idtree", "host_id", "project_id", "work_id", "state_id", "publish_id")
+"""The observations as they come, with keys for all names but those of works, of which there may be millions."""
 
 resolved = sa.Table(
     "works_resolved",
     sa.MetaData(),
     sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
     *(sa.Column(name, sa.BigInteger) for name in KEYS),
+    sa.Column("work_id", sa.BigInteger),
+    sa.Column("day", sa.BigInteger, nullable=False),
     sa.Column("obs_date", sa.Date, nullable=False),
     sa.Column("create_date", sa.Date),
     sa.Column("image_count", sa.BigInteger, nullable=False),
@@ -54,7 +54,25 @@ resolved = sa.Table(
     sa.Column("is_new", sa.Integer, nullable=False),
     prefixes=["TEMPORARY"],
 )  # fmt: skip
-"""The last line of each work, tree and date, with keys instead of names; whether the date is new for the work."""
+"""The last line of each work, tree and date; whether the date is new for the work."""
+
+chosen_lines = sa.Table(
+    "works_chosen",
+    sa.MetaData(),
+    sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first", sa.Date),
+    sa.Column("new_dates", sa.BigInteger),
+    prefixes=["TEMPORARY"],
+)
+"""Lines of one of the other tables. MySQL does not join a temporary table with itself."""
+
+TEMPORARY = (incoming, resolved, chosen_lines)
+INCOMING = tuple(incoming.columns.keys())
+LINE_BITS = 36
+"""Bits of the number of a line, in a number that begins with the day."""
+
+
+DAYS_AT_ONCE, DATES_KEPT = 500, 10_000
 
 
 class SeenTree(NamedTuple):
@@ -88,11 +106,12 @@ class Recorder:
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
         self._drop_temporary()
-        for table in (incoming, resolved):
+        for table in TEMPORARY:
             table.create(connection, checkfirst=False)
+        self._keys = Keys(connection, self._now)
 
     def _drop_temporary(self) -> None:
-        for table in (incoming, resolved):
+        for table in TEMPORARY:
             dialect_of(self._connection).drop_temporary(self._connection, table.name)
 
     def _know(self, table: sa.Table, states: Mapping[str, str]) -> None:
@@ -109,17 +128,15 @@ class Recorder:
         before = self._lines
         remaining = iter(rows)
         while batch := list(islice(remaining, BATCH)):
-            self._connection.execute(sa.insert(incoming), [self._row(one, path) for one, path in batch])
+            insert_rows(self._connection, incoming, INCOMING, [self._row(one, path) for one, path in batch])
         return self._lines - before
 
-    def _row(self, one: Observation, path: str) -> dict[str, Any]:
+    def _row(self, one: Observation, path: str) -> tuple[Any, ...]:
+        """The row of an observation, in the order of INCOMING. Raises WorksError for an unknown state."""
         self._lines += 1
-        return {
-            "line": self._lines, "obs_date": one.day, "host": one.host, "project": one.project, "work": one.work,
-            "create_date": one.create_date, "state": one.state, "publish_state": one.publish_state,
-            "image_count": one.images, "file_count": one.files, "bytes": one.bytes, "newest_mtime": one.newest_mtime,
-            "path": path, "path_hash": hash_of(path),
-        }  # fmt: skip
+        day, made = dated(one.day), one.create_date and dated(one.create_date)[1]
+        counts = (one.images, one.files, one.bytes, one.newest_mtime)
+        return (self._lines, *self._keys.of(one, path), one.work, *day, made, *counts)
 
     def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
@@ -127,9 +144,7 @@ class Recorder:
         unread: (project, work) of works that could not be read whole, None for all works of a project: what was known
         of them stays.
         """
-        host = self._key(schema.hosts, "process_host", tree.host)
-        self._add_trees([(host, tree.state, tree.path)])
-        place = self._tree_key(host, tree)
+        place = self._keys.tree(tree.host, tree.state, tree.path)
         trees = schema.trees
         self._connection.execute(sa.update(trees).where(trees.c.idtree == place).values(is_walked=True))
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
@@ -138,7 +153,7 @@ class Recorder:
 
     def finish(self) -> None:
         """Store all that follows from the observations."""
-        self._add_names()
+        self._add_works()
         self._resolve()
         changed = [*self._with_other_state(), *(key for seen in self._seen for key in self._forget_others(seen))]
         self._store_states()
@@ -229,46 +244,25 @@ class Recorder:
         self._connection.execute(sa.delete(table).where(of_tree))
         keys: set[tuple[int, int]] = set()
         for project, work in seen.unread:
-            project_key = self._known_key(schema.projects, "process_project", project)
+            project_key = self._keys.known(schema.projects, project)
             if project_key is None:
                 continue
             if work is None:
                 keys |= {key for key in before | self._seen_before(seen) if key[0] == project_key}
-            elif work_key := self._known_key(schema.works, "process_work", work):
+            elif work_key := self._keys.known(schema.works, work):
                 keys.add((project_key, work_key))
         names = ("idtree", "process_project_id", "process_work_id")
         rows = [dict(zip(names, (seen.tree, *key), strict=True)) for key in sorted(keys)]
         if rows:
             self._connection.execute(sa.insert(table), rows)
 
-    def _add_names(self) -> None:
-        for table, name, column in (
-            (schema.hosts, "process_host", incoming.c.host),
-            (schema.projects, "process_project", incoming.c.project),
-            (schema.works, "process_work", incoming.c.work),
-        ):
-            present = sa.select(sa.literal(1)).where(table.c[name] == column).exists()
-            new = sa.select(column, sa.literal(self._now), sa.literal(self._now)).where(~present).distinct()
-            names = [name, "create_time", "update_time"]
-            self._connection.execute(sa.insert(table).from_select(names, new))
-        host = schema.hosts
-        places = sa.select(host.c.idprocess_host, incoming.c.state, incoming.c.path).join_from(
-            incoming, host, host.c.process_host == incoming.c.host
-        )
-        self._add_trees(self._connection.execute(places.distinct()).all())
-
-    def _add_trees(self, places: Iterable[Any]) -> None:
-        table = schema.trees
-        known = set(self._connection.execute(
-            sa.select(table.c.process_host_id, table.c.state, table.c.path_hash)
-        ))  # fmt: skip
-        missing = [
-            {"process_host_id": host, "state": state, "path": path, "path_hash": hash_of(path), "is_walked": False}
-            for host, state, path in places
-            if (host, state, hash_of(path)) not in known
-        ]
-        if missing:
-            self._connection.execute(sa.insert(table), missing)
+    def _add_works(self) -> None:
+        """Store the names of works that are not stored yet."""
+        table = schema.works
+        present = sa.select(sa.literal(1)).where(table.c.process_work == incoming.c.work).exists()
+        new = sa.select(incoming.c.work, sa.literal(self._now), sa.literal(self._now)).where(~present).distinct()
+        names = ["process_work", "create_time", "update_time"]
+        self._connection.execute(sa.insert(table).from_select(names, new))
 
     def _seen_before(self, seen: SeenTree) -> set[tuple[int, int]]:
         """The (project, work) of a tree when it was seen the time before."""
@@ -284,71 +278,34 @@ class Recorder:
         statement = dialect_of(self._connection).upsert(schema.observed, ("idtree", "obs_date"), lambda new: {})
         self._connection.execute(statement, rows)
 
-    def _known_key(self, table: sa.Table, name: str, value: str) -> int | None:
-        """The key of a name; None if it is not stored."""
-        key = next(iter(table.primary_key))
-        return self._connection.execute(sa.select(key).where(table.c[name] == value)).scalar()
-
-    def _key(self, table: sa.Table, name: str, value: str) -> int:
-        """The key of a name, which is stored if it is not yet."""
-        known = self._known_key(table, name, value)
-        if known is None:
-            row = {name: value, "create_time": self._now, "update_time": self._now}
-            self._connection.execute(sa.insert(table), [row])
-            known = self._known_key(table, name, value)
-        assert known is not None
-        return known
-
-    def _tree_key(self, host: int, tree: TreeKey) -> int:
-        table = schema.trees
-        of_tree = (table.c.process_host_id == host) & (table.c.state == tree.state)
-        query = sa.select(table.c.idtree).where(of_tree, table.c.path_hash == hash_of(tree.path))
-        return int(self._connection.execute(query).scalar_one())
+    def _choose(self, query: sa.Select[Any], *names: str) -> sa.Table:
+        """Fill `chosen_lines` with the rows of a query; returns it."""
+        self._connection.execute(sa.delete(chosen_lines))
+        self._connection.execute(sa.insert(chosen_lines).from_select(names, query))
+        return chosen_lines
 
     def _resolve(self) -> None:
-        """Turn names into keys, and keep the last line of each work, tree and date."""
+        """Keep the last line of each work, tree and date, and give it the key of its work."""
         row, old = incoming, schema.observations
-        joined = (
-            sa.select(
-                row.c.line, schema.trees.c.idtree, schema.hosts.c.idprocess_host.label("host_id"),
-                schema.projects.c.idprocess_project.label("project_id"), schema.works.c.idprocess_work.label("work_id"),
-                schema.process_states.c.idprocess_state.label("state_id"),
-                schema.publish_states.c.idpublish_state.label("publish_id"),
-                row.c.obs_date, row.c.create_date, row.c.image_count, *(row.c[name] for name in OURS),
-            )
-            .join_from(row, schema.hosts, schema.hosts.c.process_host == row.c.host)
-            .join(schema.projects, schema.projects.c.process_project == row.c.project)
+        of_work = (row.c.idtree, row.c.project_id, row.c.work, row.c.obs_date)
+        last = self._choose(sa.select(sa.func.max(row.c.line)).group_by(*of_work), "line")
+        known = sa.case((old.c.idtree.is_(None), 1), else_=0)
+        columns = [
+            schema.works.c.idprocess_work if name == "work_id" else row.c[name] for name in resolved.columns.keys()[:-1]
+        ]
+        chosen = (
+            sa.select(*columns, known)
+            .join_from(last, row, row.c.line == last.c.line)
             .join(schema.works, schema.works.c.process_work == row.c.work)
             .join(
-                schema.trees,
-                (schema.trees.c.process_host_id == schema.hosts.c.idprocess_host)
-                & (schema.trees.c.state == row.c.state) & (schema.trees.c.path_hash == row.c.path_hash),
-            )
-            .join(schema.process_states, schema.process_states.c.state_name == row.c.state)
-            .join(schema.publish_states, schema.publish_states.c.state_name == row.c.publish_state, isouter=True)
-        ).subquery()  # fmt: skip
-        last = sa.func.row_number().over(
-            partition_by=[joined.c.idtree, joined.c.project_id, joined.c.work_id, joined.c.obs_date],
-            order_by=joined.c.line.desc(),
-        )
-        ranked = sa.select(joined, last.label("place")).subquery()
-        known = sa.case((old.c.idtree.is_(None), 1), else_=0)
-        names = [column.name for column in resolved.columns]
-        chosen = (
-            sa.select(*(ranked.c[name] for name in names[:-1]), known)
-            .join_from(
-                ranked, old,
-                (old.c.idtree == ranked.c.idtree) & (old.c.obs_date == ranked.c.obs_date)
-                & (old.c.process_project_id == ranked.c.project_id) & (old.c.process_work_id == ranked.c.work_id),
+                old,
+                (old.c.idtree == row.c.idtree) & (old.c.obs_date == row.c.obs_date)
+                & (old.c.process_project_id == row.c.project_id)
+                & (old.c.process_work_id == schema.works.c.idprocess_work),
                 isouter=True,
             )
-            .where(ranked.c.place == 1)
         )  # fmt: skip
-        self._connection.execute(sa.insert(resolved).from_select(names, chosen))
-        found = self._connection.execute(sa.select(sa.func.count(sa.distinct(incoming.c.state)))).scalar_one()
-        states = self._connection.execute(sa.select(sa.func.count(sa.distinct(resolved.c.state_id)))).scalar_one()
-        if found != states:
-            raise WorksError("an observation has a state that is not configured")
+        self._connection.execute(sa.insert(resolved).from_select(resolved.columns.keys(), chosen))
 
     def _store_states(self) -> None:
         """Bring the newest counts of each work and state up to date."""
@@ -369,27 +326,21 @@ class Recorder:
     ) -> None:  # fmt: skip
         row = resolved
         group = (row.c.work_id, state, row.c.project_id, row.c.host_id)
-        newest = sa.func.row_number().over(partition_by=group, order_by=row.c.obs_date.desc())
-        window: dict[str, Any] = {"partition_by": group}
-        ranked = (
-            sa.select(
-                *(column.label(name) for name, column in zip(keys, group, strict=True)),
-                row.c.obs_date, row.c.create_date, row.c.image_count, *(row.c[name] for name in OURS),
-                row.c.idtree, newest.label("place"),
-                sa.func.min(row.c.obs_date).over(**window).label("first"),
-                sa.func.sum(row.c.is_new).over(**window).label("new_dates"),
-            )
-            .where(of_kind)
-            .subquery()
+        # A day and a line are one number, so that the largest is of the newest day.
+        newest = sa.func.max(row.c.day * 2**LINE_BITS + row.c.line).bitwise_and(2**LINE_BITS - 1)
+        sums = self._choose(
+            sa.select(newest, sa.func.min(row.c.obs_date), sa.func.sum(row.c.is_new)).where(of_kind).group_by(*group),
+            "line", "first", "new_dates",
         )  # fmt: skip
         columns = {
-            **{name: ranked.c[name] for name in keys},
-            "first_obs_date": ranked.c.first, last: ranked.c.obs_date, "obs_count": ranked.c.new_dates,
-            created: ranked.c.create_date, "image_count": ranked.c.image_count,
-            **{name: ranked.c[name] for name in OURS}, "idtree": ranked.c.idtree,
+            **dict(zip(keys, group, strict=True)),
+            "first_obs_date": sums.c.first, last: row.c.obs_date, "obs_count": sums.c.new_dates,
+            created: row.c.create_date, "image_count": row.c.image_count,
+            **{name: row.c[name] for name in OURS}, "idtree": row.c.idtree,
             "create_time": sa.literal(self._now), "update_time": sa.literal(self._now),
         }  # fmt: skip
-        chosen = sa.select(*columns.values()).where(ranked.c.place == 1)
+        # PostgreSQL and SQLite take the WHERE for a part of the conflict clause without it.
+        chosen = sa.select(*columns.values()).join_from(sums, row, row.c.line == sums.c.line).where(sa.true())
 
         def changes(new: Any) -> dict[str, Any]:
             old = table.c
@@ -440,34 +391,45 @@ class Recorder:
         ).join_from(row, schema.trees).join(
             schema.process_states, schema.process_states.c.state_name == schema.trees.c.state
         )  # fmt: skip
+        published = [
+            key for key, state in self._connection.execute(sa.select(schema.trees.c.idtree, schema.trees.c.state))
+            if is_published(state)
+        ]  # fmt: skip
         of_publish = sa.select(row.c.obs_date, row.c.publish_state_id, sa.func.count(), sa.func.sum(row.c.image_count))
         sums = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
         for seen_tree in self._seen:
             table = schema.observed
             at = (table.c.idtree == seen_tree.tree) & (table.c.obs_date == seen_tree.day)
             self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
-        for day in sorted(dates):
-            for tree, at, count, images in self._connection.execute(
-                sums.where(row.c.obs_date == day).group_by(row.c.idtree, row.c.obs_date)
-            ).all():
+        in_order = sorted(dates)
+        for first in range(0, len(in_order), DAYS_AT_ONCE):
+            days = in_order[first : first + DAYS_AT_ONCE]
+            of_days = row.c.obs_date.in_(days)
+            totals = self._connection.execute(sums.where(of_days).group_by(row.c.idtree, row.c.obs_date)).all()
+            if totals:
                 table = schema.observed
-                place = (table.c.idtree == tree) & (table.c.obs_date == at)
-                self._connection.execute(sa.update(table).where(place).values(works=count, image_count=images))
+                place = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
+                values: dict[str, Any] = {"works": sa.bindparam("count"), "image_count": sa.bindparam("images")}
+                self._connection.execute(
+                    sa.update(table).where(place).values(values),
+                    [dict(zip(("tree", "at", "count", "images"), total, strict=True)) for total in totals],
+                )
             for table, query, keys in (
                 (schema.process_count_history,
-                 of_process.where(row.c.obs_date == day, row.c.publish_state_id.is_(None)).group_by(
+                 of_process.where(of_days, row.c.publish_state_id.is_(None)).group_by(
                      row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id),
                  ["last_obs_date", "process_state_id", "process_project_id", "image_count", "work_count",
                   "created_time", "updated_time"]),
                 (schema.publish_count_history,
-                 of_publish.where(row.c.obs_date == day, row.c.publish_state_id.is_not(None)).group_by(
+                 of_publish.where(of_days, row.c.publish_state_id.is_not(None), row.c.idtree.in_(published)).group_by(
                      row.c.obs_date, row.c.publish_state_id),
                  ["last_obs_date", "publish_state_id", "work_count", "image_count"]),
             ):  # fmt: skip
-                self._connection.execute(sa.delete(table).where(table.c.last_obs_date == day))
+                self._connection.execute(sa.delete(table).where(table.c.last_obs_date.in_(days)))
                 self._connection.execute(sa.insert(table).from_select(keys, query))
 
 
-def hash_of(path: str) -> str:
-    """The SHA-256 of a path."""
-    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
+@lru_cache(maxsize=DATES_KEPT)
+def dated(day: date) -> tuple[int, str]:
+    """The number of a day, and its text."""
+    return day.toordinal(), day.isoformat()
