@@ -48,9 +48,11 @@ class Area:
     adoption: Callable[[], Adoption] | None = None
 
     @classmethod
-    def named(cls, name: str, metadata: sa.MetaData, migrations: Path) -> Area:
+    def named(
+        cls, name: str, metadata: sa.MetaData, migrations: Path, adoption: Callable[[], Adoption] | None = None
+    ) -> Area:
         """Make an area whose version table and lock are named after it."""
-        return cls(name, metadata, migrations, f"{VERSION_TABLE}_{name}", f".{name}")
+        return cls(name, metadata, migrations, f"{VERSION_TABLE}_{name}", f".{name}", adoption)
 
 
 def revisions(connection: sa.Connection, area: Area, tables: Collection[str]) -> tuple[str | None, str]:

@@ -143,6 +143,14 @@ class Dialect(ABC):
         for old, new in names.items():
             connection.exec_driver_sql(f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}")
 
+    def disable_events(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
+        """Disable the server's events that name one of the tables; returns their names."""
+        return []
+
+    def byte_collation(self, connection: sa.Connection) -> str | None:
+        """Return the collation that compares all bytes of a text, with spaces at its end; None if that is usual."""
+        return None
+
     def drop_tables(self, connection: sa.Connection, names: Iterable[str]) -> None:
         """Drop tables, also if they refer to each other."""
         quote = connection.dialect.identifier_preparer.quote

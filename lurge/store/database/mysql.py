@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lurge.store.database.engine import Database
     from lurge.store.database.guarded import Guard
 
+NO_PAD = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
 ROWS_A_STATEMENT = 10_000
 ROWS_A_LOAD = 100_000
 FEWEST_ROWS_A_LOAD = 1000
@@ -109,6 +110,25 @@ class MySQL(Dialect):
         quote = connection.dialect.identifier_preparer.quote
         pairs = ", ".join(f"{quote(old)} TO {quote(new)}" for old, new in names.items())
         connection.exec_driver_sql(f"RENAME TABLE {pairs}")
+
+    def disable_events(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
+        """Disable the server's events that name one of the tables; returns their names."""
+        known = sa.table("EVENTS", *map(sa.column, ("EVENT_NAME", "EVENT_SCHEMA", "EVENT_DEFINITION", "STATUS")),
+                         schema="information_schema")  # fmt: skip
+        query = sa.select(known.c.EVENT_NAME).where(
+            sa.func.database() == known.c.EVENT_SCHEMA, known.c.STATUS == "ENABLED",
+            sa.or_(*(known.c.EVENT_DEFINITION.contains(name, autoescape=True) for name in tables)),
+        )  # fmt: skip
+        names = list(connection.execute(query).scalars())
+        quote = connection.dialect.identifier_preparer.quote
+        for name in names:
+            connection.exec_driver_sql(f"ALTER EVENT {quote(name)} DISABLE")
+        return names
+
+    def byte_collation(self, connection: sa.Connection) -> str | None:
+        """Return the collation of MariaDB, or that of MySQL since 8.0.17."""
+        known = sa.table("COLLATIONS", sa.column("COLLATION_NAME"), schema="information_schema")
+        return connection.execute(sa.select(known.c.COLLATION_NAME).where(known.c.COLLATION_NAME.in_(NO_PAD))).scalar()
 
     def without_transactions(self, connection: sa.Connection, tables: Collection[str]) -> list[str]:
         """Return those of `tables` that have no transactions, each with its storage engine."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lurge.store.database.area import Area
+from lurge.store.database.area import Adoption, Area
 from lurge.store.works.schema import metadata
 
-WORKS = Area.named("works", metadata, Path(__file__).parent / "migrations")
+
+def adoption() -> Adoption:
+    """Import and return the adoption of the older tool's tables. Code that only reads must not import it: it writes."""
+    from lurge.store.works import adopt
+
+    return adopt
+
+
+WORKS = Area.named("works", metadata, Path(__file__).parent / "migrations", adoption)

@@ -19,26 +19,38 @@ from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
 from lurge.store.works.keys import Keys
 from lurge.store.works.schema import OURS
+from lurge.store.works.takeover import take_over
 
 BATCH = 5_000
 
 KEYS = ("idtree", "host_id", "project_id", "state_id", "publish_id")
 
-incoming = sa.Table(
-    "works_incoming",
-    sa.MetaData(),
-    sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.BigInteger) for name in KEYS),
-    sa.Column("work", sa.String(LONGEST_NAME), nullable=False),
-    sa.Column("day", sa.BigInteger, nullable=False),
-    sa.Column("obs_date", sa.Date, nullable=False),
-    sa.Column("create_date", sa.Date),
-    sa.Column("image_count", sa.BigInteger, nullable=False),
-    *(sa.Column(name, sa.BigInteger) for name in OURS),
-    prefixes=["TEMPORARY"],
-    mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin", mariadb_charset="utf8mb4", mariadb_collate="utf8mb4_bin",
-)  # fmt: skip
-"""The observations as they come, with keys for all names but those of works, of which there may be millions."""
+
+def incoming_table(collation: str | None = None) -> sa.Table:
+    """The observations as they come, with keys for all names but those of works, of which there may be millions.
+
+    collation: compares those as the table of works does.
+    """
+    return sa.Table(
+        "works_incoming",
+        sa.MetaData(),
+        sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
+        *(sa.Column(name, sa.BigInteger) for name in KEYS),
+        sa.Column("work", sa.String(LONGEST_NAME, collation=collation), nullable=False),
+        sa.Column("day", sa.BigInteger, nullable=False),
+        sa.Column("obs_date", sa.Date, nullable=False),
+        sa.Column("create_date", sa.Date),
+        sa.Column("image_count", sa.BigInteger, nullable=False),
+        *(sa.Column(name, sa.BigInteger) for name in OURS),
+        prefixes=["TEMPORARY"],
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+incoming = incoming_table()
 
 resolved = sa.Table(
     "works_resolved",
@@ -106,9 +118,11 @@ class Recorder:
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
         self._drop_temporary()
-        for table in TEMPORARY:
+        collation = dialect_of(connection).byte_collation(connection)
+        for table in (incoming_table(collation), resolved, chosen_lines):
             table.create(connection, checkfirst=False)
         self._keys = Keys(connection, self._now)
+        take_over(connection, self._keys)
 
     def _drop_temporary(self) -> None:
         for table in TEMPORARY:
@@ -425,11 +439,17 @@ class Recorder:
                      row.c.obs_date, row.c.publish_state_id),
                  ["last_obs_date", "publish_state_id", "work_count", "image_count"]),
             ):  # fmt: skip
-                self._connection.execute(sa.delete(table).where(table.c.last_obs_date.in_(days)))
-                self._connection.execute(sa.insert(table).from_select(keys, query))
+                is_ours = ~table.c.is_adopted
+                self._connection.execute(sa.delete(table).where(table.c.last_obs_date.in_(days), is_ours))
+                statement = dialect_of(self._connection).upsert(table, key_names(table), lambda new: {}, (keys, query))
+                self._connection.execute(statement)
 
 
 @lru_cache(maxsize=DATES_KEPT)
 def dated(day: date) -> tuple[int, str]:
     """The number of a day, and its text."""
     return day.toordinal(), day.isoformat()
+
+
+def key_names(table: sa.Table) -> list[str]:
+    return [column.name for column in table.primary_key]

@@ -169,6 +169,12 @@ publish_work_states = sa.Table(
     **OPTIONS,
 )
 
+
+def is_adopted() -> sa.Column[bool]:
+    """Make the column that marks a row of the older tool: it is kept as it is."""
+    return sa.Column("is_adopted", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false())
+
+
 process_count_history = sa.Table(
     "process_count_history",
     metadata,
@@ -184,6 +190,7 @@ process_count_history = sa.Table(
     sa.Column("work_count", sa.BigInteger),
     sa.Column("created_time", sa.DateTime),
     sa.Column("updated_time", sa.DateTime),
+    is_adopted(),
     **OPTIONS,
 )  # fmt: skip
 
@@ -197,6 +204,7 @@ publish_count_history = sa.Table(
     ),
     sa.Column("work_count", sa.BigInteger),
     sa.Column("image_count", sa.BigInteger),
+    is_adopted(),
     **OPTIONS,
 )  # fmt: skip
 
