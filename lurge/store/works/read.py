@@ -110,7 +110,13 @@ def work_states(connection: sa.Connection, work: str | None = None, with_most: b
     """
     seen_at = sa.select(schema.observed.c.idtree, sa.func.max(schema.observed.c.obs_date))
     last_seen = dict(map(tuple, connection.execute(seen_at.group_by(schema.observed.c.idtree))))
-    unread = set(map(tuple, connection.execute(sa.select(schema.unread))))
+    row = schema.unread
+    keys = sa.select(row.c.idtree, row.c.process_project_id, row.c.process_work_id, row.c.obs_date)
+    unread = {
+        (tree, project, key)
+        for tree, project, key, day in map(tuple, connection.execute(keys))
+        if day == last_seen.get(tree)
+    }
     replaced = walked_since(connection)
     most = most_images(connection) if with_most else {}
     newest: dict[tuple[int, int, int], date] = {}
@@ -202,9 +208,11 @@ def history(connection: sa.Connection) -> list[DatedTotal]:
     table, trees = schema.observed, schema.trees
     query = sa.select(trees.c.state, table.c.idtree, table.c.obs_date, table.c.works, table.c.image_count)
     of_tree: defaultdict[tuple[str, int], list[tuple[date, int, int]]] = defaultdict(list)
-    rows = connection.execute(query.join_from(table, trees).order_by(table.c.obs_date))
+    rows = connection.execute(query.join_from(table, trees).order_by(table.c.obs_date)).all()
+    unread = unread_sums(connection)
     for state, tree, day, works, images in map(tuple, rows):
-        of_tree[state, tree].append((day, works, images))
+        more_works, more_images = unread.get((tree, day), (0, 0))
+        of_tree[state, tree].append((day, works + more_works, images + more_images))
     dates = sorted({day for seen in of_tree.values() for day, _, _ in seen})
     replaced = walked_since(connection)
     sums: defaultdict[tuple[date, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -218,29 +226,40 @@ def history(connection: sa.Connection) -> list[DatedTotal]:
     return [DatedTotal(day, state, *both) for (day, state), both in sorted(sums.items())]
 
 
+def unread_sums(connection: sa.Connection) -> dict[tuple[int, date], tuple[int, int]]:
+    """The works that could not be read, and the images that they had before, by tree and date."""
+    row = schema.unread
+    query = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
+    rows = connection.execute(query.group_by(row.c.idtree, row.c.obs_date))
+    return {(tree, day): (works, int(images)) for tree, day, works, images in map(tuple, rows)}
+
+
 def works_at(connection: sa.Connection, day: date) -> dict[tuple[str, str], dict[str, int]]:
     """The images in each state of each work at a date, by (project, work); each tree as it was last seen until then."""
-    table, row = schema.observed, schema.observations
+    table, published = schema.observed, schema.publish_states
     seen = (
         sa.select(table.c.idtree, sa.func.max(table.c.obs_date).label("day"))
         .where(table.c.obs_date <= day)
         .group_by(table.c.idtree)
         .subquery()
     )
-    query = (
-        sa.select(
-            schema.projects.c.process_project, schema.works.c.process_work, schema.trees.c.state,
-            schema.publish_states.c.state_name, row.c.image_count, row.c.idtree,
-        )
-        .join_from(row, seen, (row.c.idtree == seen.c.idtree) & (row.c.obs_date == seen.c.day))
-        .join(schema.projects)
-        .join(schema.works)
-        .join(schema.trees, schema.trees.c.idtree == row.c.idtree)
-        .join(schema.publish_states, schema.publish_states.c.idpublish_state == row.c.publish_state_id, isouter=True)
-    )  # fmt: skip
+    rows: list[Any] = []
+    for row in (schema.observations, schema.unread):
+        query = (
+            sa.select(
+                schema.projects.c.process_project, schema.works.c.process_work, schema.trees.c.state,
+                published.c.state_name, row.c.image_count, row.c.idtree,
+            )
+            .join_from(row, seen, (row.c.idtree == seen.c.idtree) & (row.c.obs_date == seen.c.day))
+            .join(schema.projects)
+            .join(schema.works)
+            .join(schema.trees, schema.trees.c.idtree == row.c.idtree)
+            .join(published, published.c.idpublish_state == row.c.publish_state_id, isouter=True)
+        )  # fmt: skip
+        rows += connection.execute(query).all()
     replaced = walked_since(connection)
     found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for project, work, state, publish, images, tree in map(tuple, connection.execute(query)):
+    for project, work, state, publish, images, tree in map(tuple, rows):
         if day < replaced.get(tree, date.max):
             states = found[project, work]
             states[publish or state] = states.get(publish or state, 0) + images

@@ -247,26 +247,29 @@ class Recorder:
         self._connection.execute(sa.update(table).where(at).values(**dates, **counts, obs_count=len(rows)))
 
     def _note_unread(self, seen: SeenTree) -> None:
-        """Replace the works that could not be read when the tree was last seen."""
-        newest = sa.select(sa.func.max(schema.observed.c.obs_date)).where(schema.observed.c.idtree == seen.tree)
-        if self._connection.execute(newest).scalar_one() != seen.day:
-            return
-        table = schema.unread
-        of_tree = table.c.idtree == seen.tree
-        columns = (table.c.process_project_id, table.c.process_work_id)
-        before = set(map(tuple, self._connection.execute(sa.select(*columns).where(of_tree))))
-        self._connection.execute(sa.delete(table).where(of_tree))
+        """Note the works that could not be read at a date, with what was known of them: they are not gone."""
+        table, row = schema.unread, schema.observations
+        at = (table.c.idtree == seen.tree) & (table.c.obs_date == seen.day)
+        self._connection.execute(sa.delete(table).where(at))
         keys: set[tuple[int, int]] = set()
+        there = self._there_before(seen) if seen.unread else set()
         for project, work in seen.unread:
             project_key = self._keys.known(schema.projects, project)
-            if project_key is None:
-                continue
-            if work is None:
-                keys |= {key for key in before | self._seen_before(seen) if key[0] == project_key}
-            elif work_key := self._keys.known(schema.works, work):
-                keys.add((project_key, work_key))
-        names = ("idtree", "process_project_id", "process_work_id")
-        rows = [dict(zip(names, (seen.tree, *key), strict=True)) for key in sorted(keys)]
+            work_key = None if work is None else self._keys.known(schema.works, work)
+            keys |= {key for key in there if key[0] == project_key and (work is None or key[1] == work_key)}
+        rows = []
+        for project_key, work_key in sorted(keys):
+            known = sa.select(row.c.obs_date, row.c.publish_state_id, row.c.image_count).where(
+                row.c.idtree == seen.tree, row.c.process_project_id == project_key,
+                row.c.process_work_id == work_key, row.c.obs_date <= seen.day,
+            )  # fmt: skip
+            last = self._connection.execute(known.order_by(row.c.obs_date.desc()).limit(1)).first()
+            if last and last.obs_date < seen.day:
+                rows.append({
+                    "idtree": seen.tree, "obs_date": seen.day, "process_project_id": project_key,
+                    "process_work_id": work_key, "publish_state_id": last.publish_state_id,
+                    "image_count": last.image_count,
+                })  # fmt: skip
         if rows:
             self._connection.execute(sa.insert(table), rows)
 
@@ -278,14 +281,17 @@ class Recorder:
         names = ["process_work", "create_time", "update_time"]
         self._connection.execute(sa.insert(table).from_select(names, new))
 
-    def _seen_before(self, seen: SeenTree) -> set[tuple[int, int]]:
-        """The (project, work) of a tree when it was seen the time before."""
-        dates, row = schema.observed, schema.observations
+    def _there_before(self, seen: SeenTree) -> set[tuple[int, int]]:
+        """The (project, work) of a tree when it was seen the time before, also of those that could not be read."""
+        dates = schema.observed
         earlier = (dates.c.idtree == seen.tree) & (dates.c.obs_date < seen.day)
         last = sa.select(sa.func.max(dates.c.obs_date)).where(earlier).scalar_subquery()
-        query = sa.select(row.c.process_project_id, row.c.process_work_id)
-        rows = self._connection.execute(query.where(row.c.idtree == seen.tree, row.c.obs_date == last))
-        return {(project, work) for project, work in map(tuple, rows)}
+        found: set[tuple[int, int]] = set()
+        for row in (schema.observations, schema.unread):
+            query = sa.select(row.c.process_project_id, row.c.process_work_id)
+            rows = self._connection.execute(query.where(row.c.idtree == seen.tree, row.c.obs_date == last))
+            found |= {(project, work) for project, work in map(tuple, rows)}
+        return found
 
     def _see(self, rows: list[dict[str, Any]]) -> None:
         """Note that trees were seen at dates, unless it is noted."""

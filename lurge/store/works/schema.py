@@ -106,14 +106,18 @@ observations = sa.Table(
 unread = sa.Table(
     "works_unread",
     metadata,
+    sa.Column("obs_date", sa.Date, primary_key=True),
     sa.Column("idtree", BigId, sa.ForeignKey(trees.c.idtree), primary_key=True, autoincrement=False),
     sa.Column(
         "process_project_id", BigId, sa.ForeignKey(projects.c.idprocess_project), primary_key=True, autoincrement=False
     ),
     sa.Column("process_work_id", BigId, sa.ForeignKey(works.c.idprocess_work), primary_key=True, autoincrement=False),
+    sa.Column("publish_state_id", BigId, sa.ForeignKey(publish_states.c.idpublish_state)),
+    sa.Column("image_count", sa.BigInteger, nullable=False),
     **OPTIONS,
 )
-"""The works that were there when their tree was last seen, but could not be read whole: they are not gone."""
+"""The works that were known, but could not be read when their tree was seen: they are not gone. image_count: the last
+count before."""
 
 OURS = ("file_count", "bytes", "newest_mtime")
 
