@@ -98,12 +98,16 @@ def gather_tree(job: Job, config: WorksConfig, tree: TreeKey, advanced: Advanced
         for done, gathered in gather(tree, day, rules_of(config)):
             advanced(tree.path, done)
             result = gathered
-        job.database.retrying(lambda: store_tree(job.database, job.lock, config, result))
+        newest = job.database.retrying(lambda: store_tree(job.database, job.lock, config, result))
     except LurgeError as error:
         log.error("%s", error.message)
         outcome.failed = error
         return outcome
     note_gathered(outcome, result)
+    if newest and newest > day:
+        log.warning(
+            "%s was seen on %s already, after %s: is the clock right? Newer counts stay", tree.path, newest, day
+        )
     return outcome
 
 
@@ -115,14 +119,15 @@ def note_gathered(outcome: TreeOutcome, result: Gathered) -> None:
         log.warning("%s", problem)
 
 
-def store_tree(database: Database, lock: RunLock, config: WorksConfig, result: Gathered) -> None:
-    """Store the observations of a tree, instead of those of the same date."""
+def store_tree(database: Database, lock: RunLock, config: WorksConfig, result: Gathered) -> date | None:
+    """Store the observations of a tree, instead of those of the same date; returns the newest date of the tree."""
     with database.writing() as connection:
         recorder = Recorder(connection, config.all_states, config.publish_states)
-        recorder.see_tree(result.tree, result.day, result.unread)
+        newest = recorder.see_tree(result.tree, result.day, result.unread)
         recorder.add((one, result.tree.path) for one in result.observations)
         recorder.finish()
         lock.confirm()
+    return newest
 
 
 def run_load(config: Config, database: Database, files: Iterable[Path]) -> WorksOutcome:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
+import sqlite3
 import urllib.request
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +185,58 @@ def test_objects_move_to_done_or_failed_and_a_run_that_died_is_taken_up(folder: 
     }  # fmt: skip
     assert works_in("scanned") == {("P", "W1"): 5}
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+
+
+def die_while_loading(address: str, at: int) -> None:
+    """Load a prefix, and be killed before the given request to S3."""
+    import botocore.client
+
+    from lurge.config import load_config
+    from lurge.pipeline.works_s3 import run_load_s3
+    from lurge.store.database import Database
+
+    requests, real = count(1), botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def asked(*arguments: Any) -> Any:
+        if next(requests) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    botocore.client.BaseClient._make_api_call = asked  # type: ignore[attr-defined]
+    config = load_config(None)
+    run_load_s3(config, Database(config.database), [address])
+    os._exit(0)
+
+
+def test_a_load_killed_between_any_two_requests_is_taken_up(folder: Path, endpoint: str) -> None:
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client("s3", endpoint_url=endpoint)
+    client.create_bucket(Bucket="killed")
+    (folder / "lurge.toml").write_text(f'[split.s3]\nbucket = "other"\nendpoint_url = "{endpoint}"\n')
+    context = multiprocessing.get_context("fork")
+    for at in count(1):
+        for number in range(2):
+            text = f"{HEADER}2024-01-01,h,P,W{at}-{number},,scanned,5\nno line\n"
+            client.put_object(Bucket="killed", Key=f"in/{at}-{number}.csv", Body=text.encode())
+        process = context.Process(target=die_while_loading, args=("s3://killed/in/", at))
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        assert run_lurge("works", "load", "s3://killed/in/", "-q").returncode in (0, 3)
+    assert at > 8
+    stored = {item["Key"] for item in client.list_objects_v2(Bucket="killed")["Contents"]}
+    stored = {name for name in stored if not name.endswith(".reasons.txt")}
+    names = [f"{run}-{number}.csv" for run in range(1, at + 1) for number in range(2)]
+    assert stored == {f"processing/done/in/{name}" for name in names}
+    # The reasons of a load that died after its commit are here only.
+    assert len(list((folder / "out" / "works-rejects").iterdir())) == len(names)
+    assert works_in("scanned") == {("P", f"W{name.removesuffix('.csv')}"): 5 for name in names}
+    connection = sqlite3.connect(folder / "out" / "lurge.db")
+    assert connection.execute("select count(*) from works_loaded").fetchone() == (len(names),)
+    assert connection.execute("select max(obs_count), min(obs_count) from process_work_states").fetchone() == (1, 1)
+    connection.close()
 
 
 def test_an_option_file_names_the_database_and_its_password_stays_in_it(folder: Path) -> None:

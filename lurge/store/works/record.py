@@ -152,8 +152,10 @@ class Recorder:
         counts = (one.images, one.files, one.bytes, one.newest_mtime)
         return (self._lines, *self._keys.of(one, path), one.work, *day, made, *counts)
 
-    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> None:
+    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> date | None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
+
+        Returns the newest date at which it was seen before, None if it was not.
 
         unread: (project, work) of works that could not be read whole, None for all works of a project: what was known
         of them stays.
@@ -161,9 +163,14 @@ class Recorder:
         place = self._keys.tree(tree.host, tree.state, tree.path)
         trees = schema.trees
         self._connection.execute(sa.update(trees).where(trees.c.idtree == place).values(is_walked=True))
+        dates = schema.observed.c
+        newest: date | None = self._connection.execute(
+            sa.select(sa.func.max(dates.obs_date)).where(dates.idtree == place)
+        ).scalar()
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
         self._see([seen])
         self._seen.append(SeenTree(place, day, frozenset(unread)))
+        return newest
 
     def finish(self) -> None:
         """Store all that follows from the observations."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,3 +133,18 @@ def test_a_directory_without_permission_is_named() -> None:
         finally:
             os.seteuid(user)
         assert counts == [f"{work}/closed: Permission denied"]
+
+
+def test_a_work_that_is_deleted_meanwhile_is_counted_or_gone(tmp_path: Path) -> None:
+    for number in range(5):
+        work = tmp_path / str(number)
+        for folder in range(30):
+            (work / str(folder)).mkdir(parents=True)
+            for file in range(30):
+                (work / str(folder) / f"{file}.jpg").touch()
+        deleting = threading.Thread(target=shutil.rmtree, args=(work,))
+        deleting.start()
+        counts = [Walker(RULES).count([os.fsencode(work)])[0] for _ in range(20)]
+        deleting.join()
+        assert all(count is None or (isinstance(count, Count) and count.images <= 900) for count in counts)
+        assert Walker(RULES).count([os.fsencode(work)]) == [None]
