@@ -49,6 +49,23 @@ class BaseUse(NamedTuple):
     quota_reached: date | None
 
 
+class GroupUse(NamedTuple):
+    """A group's use of the base directories of a volume at its newest date. directories: their number.
+
+    used, quota: bytes. last_modified: days from the newest change in any of them to the record date.
+    """
+
+    volume: str
+    group: str | None
+    pi: str | None
+    last_modified: int | None
+    quota: int | None
+    warning_id: int | None
+    quota_reached: date | None
+    directories: int
+    used: int
+
+
 class OutsideUse(NamedTuple):
     """A group's use of a volume outside its base directories, in bytes."""
 

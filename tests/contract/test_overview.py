@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 import sqlalchemy as sa
 
+from lurge.config import Config
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, UsageError
 from lurge.model.overview import KindUse
@@ -20,6 +21,9 @@ from lurge.store.usage.read.reading import group_key, read_stored, stored_volume
 from lurge.store.usage.recover import recover
 from lurge.store.usage.steps import forget_totals
 from lurge.store.usage.swap import store_volume
+from lurge.view.context import Context
+from lurge.view.pages.groups import rows_by_volume, rows_of, totals_of
+from lurge.view.person import EVERYBODY
 from tests.contract.test_store import DAY, named, tag
 
 FIRST, SECOND = date(2024, 1, 1), date(2024, 1, 8)
@@ -99,6 +103,22 @@ def test_totals_are_exact(filled: Database) -> None:
         KindUse("unknown", 8, 1),
     ]
     assert overview.in_files == 26
+
+
+@pytest.mark.parametrize("scope", [None, frozenset([1]), frozenset([1, 2]), frozenset()])
+def test_groups_that_the_database_sums_are_those_of_base_directories(
+    filled: Database, scope: frozenset[int] | None
+) -> None:
+    with filled.reading() as connection:
+        context = Context(Config(), EVERYBODY, connection)
+        summed = rows_by_volume(context, VOLUMES, scope)
+        one_by_one = list(rows_of(totals_of(context, VOLUMES, scope), "volume"))
+    assert sorted(summed, key=repr_of) == sorted(one_by_one, key=repr_of)
+    assert bool(summed) == (scope != frozenset())
+
+
+def repr_of(row: dict[str, object]) -> str:
+    return repr(sorted(row.items()))
 
 
 def test_an_overview_of_one_group_has_only_its_rows(filled: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from lurge.model.overview import GroupTotal, group_totals
-from lurge.store.usage.read.overview import base_uses, outside_uses
+from lurge.store.usage.read.overview import base_uses, group_uses, outside_uses
 from lurge.store.usage.read.pages import vault_sums
 from lurge.view.columns import FULL, GROUP, LAST_MODIFIED, LEVEL, PI, QUOTA, SHARE, USED, VOLUME, fraction, to_base
 from lurge.view.context import Context
@@ -55,6 +55,29 @@ def totals_of(context: Context, volumes: list[str], keys: int | frozenset[int] |
     return group_totals(base_uses(context.connection, dates, keys), outside_uses(context.connection, dates, keys))
 
 
+def rows_by_volume(context: Context, volumes: list[str], keys: int | frozenset[int] | None) -> list[dict[str, Any]]:
+    """The rows of `rows_of` for each group and volume, without their base directories, which takes less time."""
+    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.groups)}
+    rows: dict[tuple[str | None, str], dict[str, Any]] = {}
+    pis: dict[str | None, str | None] = {}
+    for use in group_uses(context.connection, dates, keys):
+        pis[use.group] = pis.get(use.group) or use.pi
+        rows[use.group, use.volume] = {
+            "group": use.group, "volume": use.volume, "quota": use.quota, "share": fraction(use.used, use.quota),
+            "level": use.warning_id, "full": use.quota_reached, "used": use.used, "outside": 0,
+            "directories": use.directories, "last_modified": use.last_modified,
+        }  # fmt: skip
+    for outside in outside_uses(context.connection, dates, keys):
+        row = rows.setdefault((outside.group, outside.volume), {
+            "group": outside.group, "volume": outside.volume, "quota": None, "share": None, "level": None, "full": None,
+            "used": 0, "outside": 0, "directories": 0, "last_modified": None,
+        })  # fmt: skip
+        row["outside"] += outside.used
+    for row in rows.values():
+        row["pi"] = pis.get(row["group"])
+    return list(rows.values())
+
+
 def rows_of(totals: list[GroupTotal], per: str) -> Iterator[dict[str, Any]]:
     """The rows of a table of groups."""
     for total in totals:
@@ -85,7 +108,10 @@ def rows_of(totals: list[GroupTotal], per: str) -> Iterator[dict[str, Any]]:
 def make(context: Context, asked: AskedGroups) -> View:
     """The groups that match."""
     volumes = context.chosen_volumes([asked.volume] if asked.volume else [])
-    totals = totals_of(context, volumes, context.scope)
+    if asked.per == "volume":
+        found = rows_by_volume(context, volumes, context.scope)
+    else:
+        found = list(rows_of(totals_of(context, volumes, context.scope), "directory"))
     archived = archived_groups(context) if asked.archived else set()
     least, most = parse_size(asked.larger), parse_size(asked.smaller)
 
@@ -102,7 +128,7 @@ def make(context: Context, asked: AskedGroups) -> View:
             and (not asked.archived or ((row["volume"], row["group"]) in archived) == (asked.archived == "yes"))
         )
 
-    rows = [row for row in rows_of(totals, asked.per) if matches(row)]
+    rows = [row for row in found if matches(row)]
     rows.sort(key=lambda row: (-(row["share"] or 0), -row["used"], row["group"] or ""))
     columns = PER_VOLUME if asked.per == "volume" else PER_DIRECTORY
     table = table_of(
@@ -116,7 +142,7 @@ def make(context: Context, asked: AskedGroups) -> View:
         sentences=[selection(len(rows), used, len(names))],
         plots=[scatter(rows)] if rows else [],
         tables=[table],
-        choices={"volume": context.volumes, "pi": sorted({total.pi for total in totals if total.pi})},
+        choices={"volume": context.volumes, "pi": sorted({row["pi"] for row in found if row["pi"]})},
     )
 
 

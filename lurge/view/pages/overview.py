@@ -10,7 +10,7 @@ from lurge.display import counted
 from lurge.store.usage.read.pages import uses_before, volume_states
 from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME
 from lurge.view.context import Context
-from lurge.view.pages.groups import rows_of, totals_of
+from lurge.view.pages.groups import rows_by_volume
 from lurge.view.table import Column, Order, Row, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, View
 
@@ -31,8 +31,7 @@ def age_in_words(day: date | None, today: date, expected: int) -> str:
 def make(context: Context, asked: Asked) -> View:
     """Everything at once."""
     volumes = context.volumes
-    totals = totals_of(context, volumes, context.scope)
-    rows = list(rows_of(totals, "volume"))
+    rows = rows_by_volume(context, volumes, context.scope)
     worried = sorted(
         (row for row in rows if (row["level"] or 1) > 1 or (row["share"] or 0) > 1),
         key=lambda row: (-(row["level"] or 1), -(row["share"] or 0)),

@@ -108,14 +108,16 @@ def inspect(context: Context, asked: AskedTree, used: list[Index]) -> View:
         },
     )
     children = index.child_sums(place, wanted)
+    link = links_of(index, asked)
+    drawing = Drawing(asked.area, asked.age, asked.since, link)
     before = sizes_before(context, index, place, asked, used)
-    view.plots = [treemap(index, place, children, here, wanted, before, drawing_of(index, asked))] if children else []
-    view.tables = [child_table(index, children, total, asked)]
+    view.plots = [treemap(index, place, children, here, wanted, before, drawing)] if children else []
+    view.tables = [child_table(children, total, asked, link)]
     for by, title in (("group", "Groups"), ("user", "People"), ("filetype", "Filetypes"), ("age", "Ages")):
         view.tables.append(by_table(index, place, wanted, by, title, total))  # type: ignore[arg-type]
     view.tables.append(kept_table(context, index, path))
     if before is not None:
-        view.tables.insert(0, growth_table(index, children, before, asked))
+        view.tables.insert(0, growth_table(children, before, asked, link))
     return view
 
 
@@ -214,18 +216,13 @@ def crumbs(index: Index, place: Directory) -> list[tuple[str, str]]:
     return links
 
 
-def to_child(index: Index, asked: AskedTree, path: bytes) -> str:
-    """The address of a directory with the same filters."""
+def links_of(index: Index, asked: AskedTree) -> Callable[[bytes], str]:
+    """The addresses of directories with the same filters."""
     given = asked.model_dump(exclude_defaults=True, exclude={"path", "page", "sort", "volume"})
-    return address("/tree", volume=index.volume, path=shown(path), **given)
+    return lambda path: address("/tree", volume=index.volume, path=shown(path), **given)
 
 
-def drawing_of(index: Index, asked: AskedTree) -> Drawing:
-    """The drawing of the treemap that is asked for."""
-    return Drawing(asked.area, asked.age, asked.since, lambda path: to_child(index, asked, path))
-
-
-def child_table(index: Index, children: Children, total: Measures, asked: AskedTree) -> Table:
+def child_table(children: Children, total: Measures, asked: AskedTree, link: Callable[[bytes], str]) -> Table:
     """The directories in a directory."""
     cells: dict[str, Callable[[tuple[Directory, Measures]], Any]] = {
         "name": lambda child: shown(child[0].path.rpartition(b"/")[2]) + "/",
@@ -239,7 +236,7 @@ def child_table(index: Index, children: Children, total: Measures, asked: AskedT
     }
     largest = sorted(children, key=lambda child: -(cells[asked.area](child) or 0))
     columns = (
-        Column("name", "Directory", link=lambda row: to_child(index, asked, row["path"])),
+        Column("name", "Directory", link=lambda row: link(row["path"])),
         Column("bytes", "Size", "bytes"),
         Column("share", "Share", "share"), Column("records", "Records", "count"), Column("files", "Files", "count"),
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
@@ -299,7 +296,9 @@ def growth_of(row: Row) -> int:
     return int(row["growth"])
 
 
-def growth_table(index: Index, children: Children, before: Mapping[bytes, int], asked: AskedTree) -> Table:
+def growth_table(
+    children: Children, before: Mapping[bytes, int], asked: AskedTree, link: Callable[[bytes], str]
+) -> Table:
     """The growth of each child since a date."""
     now = {child.path: sums.bytes or 0 for child, sums in children}
     rows = [
@@ -314,7 +313,7 @@ def growth_table(index: Index, children: Children, before: Mapping[bytes, int], 
     rows.sort(key=growth_of, reverse=True)
     columns = (
         Column("name", "Directory",
-               link=lambda row: to_child(index, asked, row["path"]) if row["path"] in now else None),
+               link=lambda row: link(row["path"]) if row["path"] in now else None),
         Column("growth", "Growth", "growth"), Column("bytes", "Size now", "bytes"),
     )  # fmt: skip
     empty = "Nothing is there, and nothing was."

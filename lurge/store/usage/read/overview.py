@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from lurge.model.overview import (
     BaseUse,
     GroupTotal,
+    GroupUse,
     KindUse,
     OutsideUse,
     PersonTotal,
@@ -24,6 +25,7 @@ from lurge.store.usage.read.dates import newest_of_all
 from lurge.store.usage.read.kinds import age_uses, filetype_uses
 from lurge.store.usage.read.newest import Dates
 from lurge.store.usage.read.volumes import Groups, of_group
+from lurge.store.usage.sums import halves, joined
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,32 @@ def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterato
 
     for name, day, rows in by_date(connection, dates, query):
         yield from (BaseUse._make((name, day, *row)) for row in rows)
+
+
+def group_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[GroupUse]:
+    """Yield the use of each volume by each group, summed by the database: there are many more base directories."""
+    base, volume, names, pi = schema.base_directory, schema.volume, schema.unix_group, schema.pi
+    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
+               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+
+    def query(day: date) -> sa.Select[Any]:
+        row = distinct_usage(day, group, columns)
+        return (
+            sa.select(
+                names.c.group_name, sa.func.max(pi.c.pi_name), sa.func.min(row.c.last_modified),
+                sa.func.max(row.c.quota), sa.func.max(row.c.warning_id), sa.func.max(row.c.quota_reached),
+                sa.func.count(), *halves(row.c.used),
+            )
+            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
+            .join(volume, volume.c.volume_id == base.c.volume_id)
+            .join(names, names.c.group_id == row.c.unix_id, isouter=True)
+            .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
+            .group_by(volume.c.scratch_disk, names.c.group_name)
+        )  # fmt: skip
+
+    for name, _, rows in by_date(connection, dates, query):
+        for *values, high, low in rows:
+            yield GroupUse._make((name, *values, joined(high, low)))
 
 
 def distinct_usage(day: date, group: Groups, columns: Sequence[str]) -> sa.Subquery:
