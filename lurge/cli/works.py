@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lurge.config import Config
     from lurge.pipeline.works_outcome import WorksOutcome
     from lurge.store.database import Database
+    from lurge.store.works.read import WorkState
 
 works = typer.Typer(
     help="Count works in states, and show them.", no_args_is_help=True, epilog="Example: lurge works list --by project"
@@ -118,27 +119,30 @@ def list_works(
     Example: lurge works list --by project --state scanned
     """
     from lurge.store.works.read import StateTotal, totals, work_states
+    from lurge.store.works.read import gone as gone_works
 
     def ask(connection: sa.Connection) -> Answer:
+        everything = work_states(connection)
         rows = [
             row
-            for row in work_states(connection)
-            if (state is None or state.casefold() in (row.state.casefold(), (row.publish_state or "").casefold()))
-            and (project is None or row.project == project)
+            for row in (gone_works(everything) if gone else everything)
+            if is_in(row, state) and (project is None or row.project == project)
         ]
         if gone or by is By.WORK:
-            here = {(row.work, row.project, row.host) for row in rows if row.is_present}
-            chosen = [row for row in rows if row.is_present != gone]
-            if gone:
-                chosen = [row for row in chosen if (row.work, row.project, row.host) not in here]
             names = ("work", "project", "host", "state", "publish_state", "images", "first_obs_date", "last_obs_date",
                      "is_present")  # fmt: skip
+            chosen = [row for row in rows if row.is_present != gone]
             return Answer(names, [[getattr(row, name) for name in names] for row in chosen])
         sums = totals(rows, by is By.PROJECT)
         kept = [name for name in StateTotal._fields if by is By.PROJECT or name != "project"]
         return Answer(kept, [[getattr(row, name) for name in kept] for row in sums])
 
     show_answer(config, option_file, json, as_csv, ask)
+
+
+def is_in(row: WorkState, state: str | None) -> bool:
+    """True for a work in a state, or a published state, whatever its case; for any work without one."""
+    return state is None or state.casefold() in (row.state.casefold(), (row.publish_state or "").casefold())
 
 
 def show_work(
@@ -207,7 +211,7 @@ def ageing(
             [(today - row.create_date).days if row.create_date else None, row.work, row.project,
              row.reached, row.images, row.create_date, row.first_obs_date, row.last_obs_date]
             for row in work_states(connection)
-            if row.is_present and (state is None or row.state.casefold() == state.casefold())
+            if row.is_present and is_in(row, state)
         ]  # fmt: skip
         rows.sort(key=lambda row: (-(row[0] if isinstance(row[0], int) else -1), str(row[1])))
         names = ("days", "work", "project", "state", "images", "create_date", "first_obs_date", "last_obs_date")

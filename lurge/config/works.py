@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from posixpath import normpath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lurge.config.fields import AbsolutePath, Name, RelativePath, Share, Strings, in_reports
 from lurge.config.section import Section, problem
 from lurge.model.works import FULL, PUBLISH_STATES, STATES, SUFFIXES, WEB, is_published
 
 
+def normal(path: str) -> str:
+    """A path as dumps have it, without repeated slashes, `.` and `..`."""
+    return f"/{normpath(path).lstrip('/')}"
+
+
 class WorksTree(Section):
     """A tree of works in one state."""
 
     state: Name = Field(description="The state of its works.", examples=["scanned"])
-    path: AbsolutePath = Field(description="The tree.", examples=["/lustre/scratch119/scans"])
+    path: Annotated[AbsolutePath, AfterValidator(normal)] = Field(
+        description="The tree.", examples=["/lustre/scratch119/scans"]
+    )
 
 
 class PublishedConfig(Section):

@@ -35,7 +35,7 @@ STX_MODE, STX_SIZE, STX_MTIME = 28, 40, 112
 WANTED = 0x1 | 0x40 | 0x200
 """STATX_TYPE, STATX_MTIME, STATX_SIZE."""
 
-AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_STATX_DONT_SYNC = -100, 0x100, 0x4000
+AT_FDCWD, AT_SYMLINK_NOFOLLOW = -100, 0x100
 OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GETDENTS64 = {"x86_64": 217, "aarch64": 61, "ppc64le": 202, "s390x": 220}.get(platform.machine(), 217)
 STATX = {"x86_64": 332, "aarch64": 291, "ppc64le": 383, "s390x": 379}.get(platform.machine(), 332)
@@ -190,9 +190,9 @@ def fail_at(walk, name, length, error):
 @internal_kernel
 def look_at(walk, name):
     """Ask for the status of an entry of the open directory; returns an error, or 0."""
-    flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC
+    # Not AT_STATX_DONT_SYNC: Lustre then does not ask the servers that know the size.
     place = walk.listing.ctypes.data + name
-    if _statx(STATX, walk.state[FD], place, flags, WANTED, walk.status.ctypes.data) < 0:
+    if _statx(STATX, walk.state[FD], place, AT_SYMLINK_NOFOLLOW, WANTED, walk.status.ctypes.data) < 0:
         return last_error(walk)
     return DONE
 

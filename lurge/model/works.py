@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from typing import NamedTuple
 
 PUBLISHED = "published"
@@ -86,7 +87,8 @@ class CountRules:
 
     def publish_state(self, files: int, archived: int, has_archive: bool) -> str:
         """The state of a published work. archived: files of the directories directly inside its archive."""
-        return self.full if has_archive and archived >= self.share * files else self.web
+        # As it is written: 0.28 of 100 are 28.
+        return self.full if has_archive and archived >= Fraction(str(self.share)) * files else self.web
 
 
 @dataclass

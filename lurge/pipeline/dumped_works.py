@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 
 import sqlalchemy as sa
 
@@ -17,13 +16,13 @@ from lurge.model.paths import shown, without_trailing_slash
 from lurge.model.works import TreeKey, is_published
 from lurge.parallel.coordinator import Arrived
 from lurge.pipeline.volumes import VolumeOutcome, VolumesOutcome
-from lurge.pipeline.works import known_state, note_gathered, rules_of, store_tree
+from lurge.pipeline.works import known_state, note_gathered, rules_of, store_tree, with_host
 from lurge.pipeline.works_outcome import TreeOutcome
-from lurge.source.works import Gathered, Unread, named, note
+from lurge.source.works import Gathered, Unread, named, note, settle
 from lurge.store.database import Database
 from lurge.store.database.lock import sole_run
 from lurge.store.works.area import WORKS
-from lurge.store.works.read import host_of
+from lurge.store.works.read import was_seen
 
 log = logging.getLogger(__name__)
 
@@ -41,25 +40,48 @@ def trees_on(config: Config, dump: Dump) -> list[TreeKey]:
     """The trees that lie on the volume of a dump, still without hosts."""
     if not config.works.from_dumps:
         return []
-    mount = str(dump.volume.mount).rstrip("/")
     return [
         TreeKey("", known_state(config.works, tree.state), tree.path)
         for tree in config.works.trees
-        if tree.path.rstrip("/") == mount or tree.path.startswith(f"{mount}/")
+        if volume_of(config, tree.path) == dump.volume.name
     ]
 
 
+def volume_of(config: Config, path: str) -> str | None:
+    """The volume on which a path lies: that with the longest mount, because volumes are mounted in volumes."""
+    mounts = {str(volume.mount).rstrip("/"): volume.name for volume in config.dumps.volumes}
+    holding = [mount for mount in mounts if path.rstrip("/") == mount or path.startswith(f"{mount}/")]
+    return mounts[max(holding, key=len)] if holding else None
+
+
+def has_works(config: Config, database: Database, dump: Dump) -> bool:
+    """True if the works of a dump are stored, or none are wanted of it: another job may have kept them from it."""
+    trees = trees_on(config, dump)
+    if not trees:
+        return True
+    with database.reading() as connection:
+        if WORKS.version_table not in sa.inspect(connection).get_table_names():
+            return False
+        return all(was_seen(connection, tree.state, tree.path, dump.record_date) for tree in trees)
+
+
 def store_works(
-    config: Config, database: Database, dump: Dump, arrived: Arrived, results: Results, outcome: VolumeOutcome
-) -> None:
-    """Store the works of a volume, if some were looked for; its outcome gets those of its trees, or the error."""
+    config: Config, database: Database, dump: Dump, arrived: Arrived, results: Results, outcome: VolumeOutcome,
+    backfilled: bool,
+) -> None:  # fmt: skip
+    """Store the works of a volume, if some were looked for; its outcome gets those of its trees, or the error.
+
+    backfilled: True for an older dump, in which a tree may not be there yet.
+    """
     for aggregate in arrived.task.aggregates:
         if isinstance(aggregate, WorksAggregate):
             error: LurgeError | None = arrived.report.failures.get(aggregate.name)
             try:
                 if error is None:
                     outcome.works = store_trees(config, database, dump, results.of(aggregate))
-                    error = next((tree.failed for tree in outcome.works if tree.failed), None)
+                    missing = [tree.failed for tree in outcome.works if tree.failed]
+                    outcome.warnings += [one.message for one in missing if backfilled]
+                    error = next(iter(missing), None) if not backfilled else None
                     error = error or unread_error([tree for tree in outcome.works if tree.problems])
             except LurgeError as problem:
                 error = problem
@@ -94,11 +116,6 @@ def store_trees(config: Config, database: Database, dump: Dump, works: Works) ->
     return outcomes
 
 
-def with_host(connection: sa.Connection, tree: TreeKey) -> TreeKey:
-    """A tree with the host on which it was seen before, and else this one: nights run now here, now there."""
-    return TreeKey(host_of(connection, tree.state, tree.path) or socket.gethostname(), tree.state, tree.path)
-
-
 def gathered_of(config: Config, dump: Dump, tree: TreeKey, number: int, works: Works) -> Gathered:
     """What a walk of a tree would have gathered. Raises WorksError if the tree is not in the dump."""
     path, published = without_trailing_slash(os.fsencode(tree.path)), is_published(tree.state)
@@ -117,7 +134,7 @@ def gathered_of(config: Config, dump: Dump, tree: TreeKey, number: int, works: W
             gathered.add_unread(work)
         else:
             note(gathered, work, works.counts[place], rules, published)
-    gathered.observations.sort(key=lambda one: (one.project, one.work))
+    settle(gathered)
     return gathered
 
 
@@ -130,8 +147,6 @@ def warn_of_trees_elsewhere(config: Config) -> None:
     """Warn of trees that lie on no volume: only walking counts their works."""
     if not config.works.from_dumps:
         return
-    mounts = [str(volume.mount).rstrip("/") for volume in config.dumps.volumes]
     for tree in config.works.trees:
-        path = tree.path.rstrip("/")
-        if not any(path == mount or path.startswith(f"{mount}/") for mount in mounts):
+        if volume_of(config, tree.path) is None:
             log.warning("works: %s lies on none of the volumes; `lurge works gather` counts it", tree.path)

@@ -19,7 +19,7 @@ from lurge.model.dump import Dump
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
-from lurge.pipeline.dumped_works import first_works_error, warn_of_trees_elsewhere
+from lurge.pipeline.dumped_works import first_works_error, has_works, warn_of_trees_elsewhere
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
@@ -141,7 +141,7 @@ def task_unless_stored(
     site: Site, dump: Dump, force: bool, split_into: Path | None, tree_into: Path | None
 ) -> VolumeTask | VolumeOutcome:
     """The task of reading a dump, or the outcome that its report is stored already. Raises VolumeError."""
-    stored = is_stored(site.database, dump)
+    stored = is_stored(site.database, dump) and has_works(site.config, site.database, dump)
     if stored and split_into is None and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
         log.info("%s: %s is stored already", dump.volume.name, dump.record_date)
         return VolumeOutcome(dump.volume.name, State.KNOWN, dump.record_date)

@@ -74,7 +74,7 @@ class Site:
                 publish_tree(self.config.tree, self.names, dump, arrived, results, outcome)
                 if outcome.tree:
                     prune_trees(self.config.tree, dump.volume.name)
-                store_works(self.config, self.database, dump, arrived, results, outcome)
+                store_works(self.config, self.database, dump, arrived, results, outcome, self.backfilled)
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error
                 log.error("%s", error.message)

@@ -29,6 +29,7 @@ from lurge.store.database import Database
 from lurge.store.database.lock import RunLock
 from lurge.store.works import schema
 from lurge.store.works.area import WORKS
+from lurge.store.works.read import host_of
 from lurge.store.works.record import Recorder
 
 GATHER = Recipe("works_gather", ("gather",), WORKS)
@@ -54,17 +55,22 @@ def rules_of(config: WorksConfig) -> CountRules:
 
 
 def trees_of(config: WorksConfig, state: str | None, paths: Iterable[Path]) -> list[TreeKey]:
-    """The trees to gather: those that are given, else the configured ones. Raises WorksError."""
-    host = socket.gethostname()
+    """The trees to gather: those that are given, else the configured ones, without hosts. Raises WorksError."""
     given = list(paths)
     if not given:
-        chosen = [tree for tree in config.trees if state is None or tree.state == state]
+        wanted = None if state is None else known_state(config, state)
+        chosen = [tree for tree in config.trees if wanted in (None, known_state(config, tree.state))]
         if not chosen:
             raise WorksError("no tree is configured", "Name one: lurge works gather -s STATE PATH, or [[works.trees]].")
-        return [TreeKey(host, known_state(config, tree.state), tree.path) for tree in chosen]
+        return [TreeKey("", known_state(config, tree.state), tree.path) for tree in chosen]
     if state is None:
         raise WorksError("no state is given", "Give it: lurge works gather -s STATE PATH.")
-    return [TreeKey(host, known_state(config, state), os.path.abspath(path)) for path in given]
+    return [TreeKey(socket.gethostname(), known_state(config, state), os.path.abspath(path)) for path in given]
+
+
+def with_host(connection: sa.Connection, tree: TreeKey) -> TreeKey:
+    """A tree with the host on which it was walked last, and else this one: nights run now here, now there."""
+    return TreeKey(host_of(connection, tree.state, tree.path) or socket.gethostname(), tree.state, tree.path)
 
 
 def known_state(config: WorksConfig, state: str) -> str:
@@ -84,6 +90,9 @@ def run_gather(
         job.state = lambda: f"Stored: {', '.join(tree.name for tree in outcome.trees) or 'nothing'}"
         with job.step("gather") as facts:
             for tree in trees:
+                if not tree.host:
+                    with database.reading() as connection:
+                        tree = with_host(connection, tree)
                 outcome.trees.append(gather_tree(job, config.works, tree, advanced, day or datetime.now(UTC).date()))
             facts["trees"] = [tree.as_json() for tree in outcome.trees]
         job.outcome = outcome

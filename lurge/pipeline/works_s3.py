@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lurge.config import Config
-from lurge.errors import LockHeld, LurgeError, OutputError, StoreUnavailable, WorksError
+from lurge.errors import LurgeError, WorksError
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.works import LOAD, load_file
@@ -90,7 +90,7 @@ def load_object(job: Job, config: Config, client: Any, bucket: str, key: str) ->
         outcome = load_file(job, config.works, file, f"s3://{bucket}/{own}")
     if isinstance(outcome.failed, LurgeError):
         reasons = f"{outcome.failed.message}\n{outcome.failed.advice}\n"
-        if isinstance(outcome.failed, StoreUnavailable | LockHeld | OutputError):
+        if not isinstance(outcome.failed, WorksError):
             # It is not the object's fault: it stays where the next run takes it up.
             return outcome
         client.put_object(Bucket=bucket, Key=FAILED + own + REASONS, Body=reasons.encode())

@@ -20,7 +20,9 @@ from lurge.model.works import LONGEST_NAME, Observation, is_published
 COLUMNS = ("obsdate", "hostname", "srcdir", "workdir", "workcreatedate", "state", "imagecount")
 WITH_PUBLISH_STATE = (*COLUMNS[:-1], "publishstate", COLUMNS[-1])
 LONGEST_LINE = 1 << 16
-LARGEST = 2**63 - 1
+LARGEST = 10**12
+"""The largest number of images. Sums of many such numbers still fit into a database."""
+
 DATES_KEPT = 10_000
 
 ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d{2})-(\d{4})")
@@ -146,5 +148,5 @@ def parse_date(text: str, column: str) -> date:
 def parse_count(text: str) -> int:
     """A number of images. Raises ValueError."""
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > LARGEST:
-        raise ValueError(f"imagecount {text[:40]!r} is not a whole number of at least 0")
+        raise ValueError(f"imagecount {text[:40]!r} is not a whole number from 0 to {LARGEST}")
     return int(text)

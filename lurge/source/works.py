@@ -11,8 +11,8 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from itertools import islice
+from datetime import date
+from itertools import islice, pairwise
 from queue import SimpleQueue
 
 import numpy as np
@@ -20,10 +20,13 @@ import numpy as np
 from lurge.errors import WorksError
 from lurge.kernels.walk import GONE, MORE_ROOM, NEXT, PATH_LENGTH, ROW_COLUMNS, new_walk, walk_works, with_room
 from lurge.kernels.works import LEAST, known_names
+from lurge.model.dump import date_of
 from lurge.model.paths import shown
+from lurge.model.stored import LARGEST
 from lurge.model.works import LONGEST_NAME, Count, CountRules, Observation, TreeKey, is_published
 
-LEAST_THREADS, THREADS_A_CORE, WAITING_A_THREAD, MOST_AT_ONCE = 32, 4, 16, 64
+LEAST_THREADS, THREADS_A_CORE, MOST_THREADS, WAITING_A_THREAD, MOST_AT_ONCE = 32, 4, 128, 16, 64
+NANOSECONDS = 10**9
 
 Counted = Count | str | None
 """The count of a work; None if it is not there any more, the problem if it cannot be read whole."""
@@ -114,7 +117,7 @@ class Crew:
     def __init__(self, rules: CountRules) -> None:
         self._waiting: SimpleQueue[list[Work]] = SimpleQueue()
         self._done: SimpleQueue[list[tuple[Work, Counted]] | BaseException] = SimpleQueue()
-        self.size = max(LEAST_THREADS, THREADS_A_CORE * len(os.sched_getaffinity(0)))
+        self.size = min(max(LEAST_THREADS, THREADS_A_CORE * len(os.sched_getaffinity(0))), MOST_THREADS)
         for _ in range(self.size):
             threading.Thread(target=self._count, args=(rules,), daemon=True).start()
 
@@ -145,19 +148,24 @@ class Crew:
 
 def list_works(path: bytes, published: bool) -> Iterator[Work | Unread]:
     """The works of a tree, and what cannot be read. Raises WorksError for the tree itself."""
-    for project, made in folders(path, is_tree=True):
-        if published:
-            yield named(project, shown(path), made)
-            continue
+    try:
+        projects = folders(path)
+    except OSError as error:
+        raise WorksError(f"{shown(path)}: {error.strerror}", "Correct the path or its permissions.") from error
+    for project in projects:
         name = shown(base_name(project))
         try:
-            works = folders(project, is_tree=False)
+            made = date_of(os.lstat(project).st_ctime_ns // NANOSECONDS)
+            works = [] if published else folders(project)
         except FileNotFoundError:
             continue
         except OSError as error:
-            yield Unread(name, None, f"{shown(project)}: {error.strerror}")
+            problem = f"{shown(project)}: {error.strerror}"
+            yield Unread(shown(path), name, problem) if published else Unread(name, None, problem)
             continue
-        for work, _ in works:
+        if published:
+            yield named(project, shown(path), made)
+        for work in works:
             yield named(work, name, made)
 
 
@@ -169,23 +177,10 @@ def named(path: bytes, project: str, made: date | None) -> Work | Unread:
     return Work(path, project, name, made)
 
 
-def folders(path: bytes, is_tree: bool) -> list[tuple[bytes, date | None]]:
-    """The directories in a directory, sorted, with the dates of their ctimes. Raises WorksError for a whole tree."""
-    found: list[tuple[bytes, date | None]] = []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    try:
-                        changed = entry.stat(follow_symlinks=False).st_ctime
-                    except FileNotFoundError:
-                        continue
-                    found.append((entry.path, datetime.fromtimestamp(changed, UTC).date()))
-    except OSError as error:
-        if is_tree:
-            raise WorksError(f"{shown(path)}: {error.strerror}", "Correct the path or its permissions.") from error
-        raise
-    return sorted(found)
+def folders(path: bytes) -> list[bytes]:
+    """The directories in a directory, sorted. Raises OSError."""
+    with os.scandir(path) as entries:
+        return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 def gather(tree: TreeKey, day: date, rules: CountRules) -> Iterator[tuple[int, Gathered]]:
@@ -217,8 +212,17 @@ def gather(tree: TreeKey, day: date, rules: CountRules) -> Iterator[tuple[int, G
         crew.end()
     if identity_of(path) != before:
         raise WorksError(f"{shown(path)} was exchanged while it was read", "Gather again once it is mounted.")
-    result.observations.sort(key=lambda one: (one.project, one.work))
+    settle(result)
     yield done, result
+
+
+def settle(result: Gathered) -> None:
+    """Sort the observations. Works whose names are shown alike cannot be told apart: none of them is stored."""
+    result.observations.sort(key=lambda one: (one.project, one.work))
+    alike = {(one.project, one.work) for one, other in pairwise(result.observations) if one[2:4] == other[2:4]}
+    for project, work in sorted(alike):
+        result.add_unread(Unread(project, work, f"{project}: several directories are shown as {work}"))
+    result.observations = [one for one in result.observations if (one.project, one.work) not in alike]
 
 
 def readable(listed: Iterator[Work | Unread], result: Gathered) -> Iterator[Work]:
@@ -250,7 +254,8 @@ def note(result: Gathered, work: Work, count: Count | str | None, rules: CountRu
         result.observations.append(
             Observation(
                 result.day, result.tree.host, work.project, work.name, work.create_date, result.tree.state, state,
-                count.images, count.files, *((count.bytes, count.newest) if rules.has_sizes else (None, None)),
+                count.images, count.files,
+                *((min(count.bytes, LARGEST), count.newest) if rules.has_sizes else (None, None)),
             )
         )  # fmt: skip
 

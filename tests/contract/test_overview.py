@@ -162,6 +162,26 @@ def test_sums_of_another_date_are_not_believed(database: Database) -> None:
     assert (filetypes, [kind.size for kind in ages]) == ([KindUse("BAM", 18, 3)], [21])
 
 
+def test_sums_are_not_believed_beside_directories_of_the_older_tool(database: Database) -> None:
+    """It has stored the same night again: its rows have GiB only."""
+    store_volume(database, named())
+    with database.writing() as connection:
+        connection.execute(sa.update(schema.directory).values(size_bytes=None, size=1))
+        connection.execute(sa.update(schema.file_size).values(size_bytes=None, size=2))
+    filetypes, ages = kinds(database, ["scratch101"])
+    assert (filetypes, [kind.size for kind in ages]) == ([KindUse("BAM", 6 * 2**30, 3)], [3 * 2**30])
+
+
+def test_sums_of_the_last_whole_state_count_while_a_swap_goes_on(database: Database) -> None:
+    store_volume(database, named())
+    with database.writing() as connection:
+        swap = {"volume_id": 1, "record_date": DAY + timedelta(1), "is_whole": False, "directories": True}
+        connection.execute(sa.insert(schema.unfinished_swap).values(swap | {"details": "[]"}))
+        row = {"record_date": DAY + timedelta(1), "volume_id": 1, "user_id": 1, "group_id": 1, "size": 1}
+        connection.execute(sa.insert(schema.user_usage).values(row))
+    assert kinds(database, ["scratch101"])[0] == [KindUse("BAM", 30, 3)]
+
+
 def test_an_older_night_leaves_the_sums(database: Database) -> None:
     store_volume(database, named())
     before = kinds(database, ["scratch101"])

@@ -17,13 +17,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
-from lurge.model.works import PUBLISH_STATES, STATES
+from lurge.model.works import LONGEST_NAME, PUBLISH_STATES, STATES
 from lurge.store.database.bulk import insert_rows, next_id
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
-from lurge.store.works.keys import Keys
+from lurge.store.works.keys import Keys, hash_of
 from lurge.store.works.older import ASIDE, KEPT, TABLES, begun, recognises
 from lurge.store.works.takeover import take_over
+from lurge.store.works.walked import UNKNOWN
 
 __all__ = ["begun", "bring_over", "clear_away", "recognises", "set_aside"]
 
@@ -53,7 +54,8 @@ def set_aside(connection: sa.Connection) -> None:
 def bring_over(connection: sa.Connection) -> None:
     """Copy every row that was set aside, in one transaction. Raises StoreError if a row would be lost."""
     aside = tables_aside(connection)
-    if not aside or next_id(connection, schema.process_work_states) > 1 or next_id(connection, schema.works) > 1:
+    # States are copied in the same transaction as all else, and there always are some.
+    if not aside or next_id(connection, schema.process_states) > 1:
         return
     moved = {table.name: copy_names(connection, aside, table) for table in NAMES if table.name in aside}
     for table, known in STATE_NAMES:
@@ -106,7 +108,7 @@ def copy_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa.
     moved: Moved = {}
     copied = []
     for row in rows:
-        text = f"unknown {row[key]}" if row[name] is None else row[name]
+        text = f"{UNKNOWN} {row[key]}" if row[name] is None else shortened(row[name])
         if text not in kept:
             kept[text] = row[key]
             copied.append((row[key], text, row.get("create_time"), row.get("update_time")))
@@ -135,16 +137,19 @@ def copy_states(connection: sa.Connection, aside: dict[str, sa.Table], table: sa
     spelled = {name.casefold(): name for name in known}
     rows = list(rows_of(connection, aside.get(table.name)))
     missing = dangling(connection, aside, table, {row[key] for row in rows})
-    rows += [{key: number, "state_name": f"unknown {number}", "state_desc": None} for number in missing]
+    rows += [{key: number, "state_name": None, "state_desc": None} for number in missing]
     kept: dict[str, int] = {}
     moved: Moved = {}
     for row in rows:
-        name = spelled.get(row["state_name"].casefold(), row["state_name"])
+        name = (row["state_name"] or f"{UNKNOWN} {row[key]}").strip()
+        name = spelled.get(name.casefold(), name)
         if name not in kept:
             kept[name] = row[key]
             described = row["state_desc"] or known.get(name, name)
             connection.execute(sa.insert(table).values({key: row[key], "state_name": name, "state_desc": described}))
         moved[row[key]] = kept[name]
+    for number, name in enumerate(known.keys() - kept.keys(), max(moved, default=0) + 1):
+        connection.execute(sa.insert(table).values({key: number, "state_name": name, "state_desc": known[name]}))
     return moved
 
 
@@ -183,10 +188,20 @@ def merge(rows: Iterator[tuple[tuple[int, ...], Merged]], expected: int, name: s
     return found
 
 
-def count_rows(connection: sa.Connection, table: sa.Table | None) -> int:
-    if table is None:
-        return 0
-    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+def with_keys(
+    connection: sa.Connection, old: sa.Table | None, table: sa.Table, keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the rows that have all keys. The others say nothing, and stay in the older table only."""
+    rows = list(rows_of(connection, old))
+    found = [row for row in rows if all(row.get(key) is not None for key in keys)]
+    if len(found) < len(rows):
+        log.warning("%s: %d rows without %s are left out", table.name, len(rows) - len(found), " or ".join(keys))
+    return found
+
+
+def shortened(name: str) -> str:
+    """A name as it can be stored: one that is too long keeps its beginning, and gets a digest of all of it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 17]}~{hash_of(name)[:16]}"
 
 
 def copy_work_states(connection: sa.Connection, aside: dict[str, sa.Table], moved: dict[str, Moved]) -> None:
@@ -194,47 +209,51 @@ def copy_work_states(connection: sa.Connection, aside: dict[str, sa.Table], move
     table = schema.process_work_states
     keys = ("process_work_id", "process_state_id", "process_project_id", "process_host_id")
     places = ("process_works", "process_states", "process_projects", "process_hosts")
-    old = aside.get(table.name)
+    known = with_keys(connection, aside.get(table.name), table, keys)
 
     def rows() -> Iterator[tuple[tuple[int, ...], Merged]]:
-        for row in rows_of(connection, old):
+        for row in known:
             last = as_date(row.get("last_obs_date", row.get("obs_date")))
             first = as_date(row.get("first_obs_date", row.get("obs_date"))) or last
             place = tuple(moved[names][row[key]] for names, key in zip(places, keys, strict=True))
             yield place, Merged(row, first, last, row.get("obs_count") or 1)
 
     columns = (*keys, "first_obs_date", "last_obs_date", "obs_count", "process_create_date", "image_count",
-               "create_time", "update_time")  # fmt: skip
-    found = merge(rows(), count_rows(connection, old), table.name)
+               "create_time", "update_time", "older_count", "older_first")  # fmt: skip
+    found = merge(rows(), len(known), table.name)
     insert_rows(connection, table, columns, (
         as_texts((*key, one.first, one.last, one.count, as_date(one.row.get("process_create_date")),
-                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time")))
+                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time"), one.count - 1,
+                  one.first))
         for key, one in found.items()
     ))  # fmt: skip
 
 
 def copy_published(connection: sa.Connection, aside: dict[str, sa.Table], moved: dict[str, Moved]) -> None:
     """Copy the states of published works. Without host and project, they get those named `unknown`."""
-    table, old = schema.publish_work_states, aside.get(schema.publish_work_states.name)
+    table = schema.publish_work_states
+    known = with_keys(connection, aside.get(table.name), table, ("publish_work_id", "publish_state_id"))
     unknown = Keys(connection, now())
 
     def rows() -> Iterator[tuple[tuple[int, ...], Merged]]:
-        for row in rows_of(connection, old):
+        for row in known:
             last = as_date(row.get("obs_date"))
             host, project = row.get("process_host_id"), row.get("process_project_id")
             place = (
                 moved["process_works"][row["publish_work_id"]], moved["publish_states"][row["publish_state_id"]],
-                unknown.added(schema.hosts, "unknown") if host is None else moved["process_hosts"][host],
-                unknown.added(schema.projects, "unknown") if project is None else moved["process_projects"][project],
+                unknown.added(schema.hosts, UNKNOWN) if host is None else moved["process_hosts"][host],
+                unknown.added(schema.projects, UNKNOWN) if project is None else moved["process_projects"][project],
             )  # fmt: skip
             yield place, Merged(row, as_date(row.get("first_obs_date")) or last, last, row.get("obs_count") or 1)
 
     columns = ("publish_work_id", "publish_state_id", "process_host_id", "process_project_id", "first_obs_date",
-               "obs_date", "obs_count", "publish_create_date", "image_count", "create_time", "update_time")  # fmt: skip
-    found = merge(rows(), count_rows(connection, old), table.name)
+               "obs_date", "obs_count", "publish_create_date", "image_count", "create_time", "update_time",
+               "older_count", "older_first")  # fmt: skip
+    found = merge(rows(), len(known), table.name)
     insert_rows(connection, table, columns, (
         as_texts((*key, one.first, one.last, one.count, as_date(one.row.get("publish_create_date")),
-                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time")))
+                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time"), one.count - 1,
+                  one.first))
         for key, one in found.items()
     ))  # fmt: skip
 
@@ -247,11 +266,8 @@ def copy_history(connection: sa.Connection, aside: dict[str, sa.Table], moved: d
         (schema.publish_count_history, {"publish_state_id": "publish_states"}),
     ):
         sums: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in rows_of(connection, aside.get(table.name)):
+        for row in with_keys(connection, aside.get(table.name), table, (*keys, "last_obs_date")):
             day = as_date(row.get("last_obs_date"))
-            if day is None:
-                log.warning("%s: a row without a date is left out: %s", table.name, row)
-                continue
             place = (day, *(moved[names][row[key]] for key, names in keys.items()))
             known = sums.get(place)
             if known is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.errors import WorksError
+from lurge.model.paths import shown
 from lurge.model.works import Observation
 from lurge.store.works import schema
 
@@ -24,6 +26,7 @@ class Keys:
         self._connection = connection
         self._now = now
         self._kept: dict[str, dict[Any, int]] = {}
+        self._of_states: dict[str, dict[str, tuple[int, str]]] = {}
         self._of_names: dict[tuple[str | None, ...], tuple[int | None, ...]] = {}
 
     def of(self, one: Observation, path: str) -> tuple[int | None, ...]:
@@ -50,26 +53,31 @@ class Keys:
         return self._connection.execute(sa.select(key).where(column == name)).scalar()
 
     def state(self, table: sa.Table, name: str) -> int:
-        """The key of a state. Raises WorksError if it is not configured."""
+        """The key of a state, whatever its case. Raises WorksError if it is not configured."""
+        return self._states(table, name)[0]
 
-        def find() -> int:
-            key = self.known(table, name)
-            if key is None:
-                raise WorksError(f"an observation has the state {name!r}, which is not configured")
-            return key
-
-        return self._get(table.name, name, find)
+    def _states(self, table: sa.Table, name: str) -> tuple[int, str]:
+        """The key and the stored name of a state."""
+        if table.name not in self._of_states:
+            query = sa.select(next(iter(table.primary_key)), table.c.state_name)
+            rows = self._connection.execute(query)
+            self._of_states[table.name] = {stored.casefold(): (key, stored) for key, stored in rows}
+        found = self._of_states[table.name].get(name.casefold())
+        if found is None:
+            raise WorksError(f"an observation has the state {name!r}, which is not configured")
+        return found
 
     def tree(self, host: str, state: str, path: str) -> int:
         """The key of a tree, which is added if it is not stored."""
         table, host_key = schema.trees, self.added(schema.hosts, host)
+        state = self._states(schema.process_states, state)[1]
 
         def find() -> int:
             place = {"process_host_id": host_key, "state": state, "path_hash": hash_of(path)}
             query = sa.select(table.c.idtree).where(*(table.c[name] == value for name, value in place.items()))
             key = self._connection.execute(query).scalar()
             if key is None:
-                values = {**place, "path": path, "is_walked": False}
+                values = {**place, "path": text_of(path), "is_walked": False}
                 key = self._insert(table, values)
             return int(key)
 
@@ -98,3 +106,8 @@ class Keys:
 def hash_of(path: str) -> str:
     """The SHA-256 of a path."""
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def text_of(path: str) -> str:
+    """A path as it is stored: bytes that are no text are shown."""
+    return shown(os.fsencode(path))

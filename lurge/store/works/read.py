@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lurge.store.works import schema
+from lurge.store.works.keys import text_of
+from lurge.store.works.walked import walked_since
 
 
 class WorkState(NamedTuple):
@@ -96,11 +98,23 @@ class Loss(NamedTuple):
 
 
 def host_of(connection: sa.Connection, state: str, path: str) -> str | None:
-    """Return the host on which a tree was seen before; None if on none, or on several."""
-    tree, host = schema.trees, schema.hosts
-    query = sa.select(host.c.process_host).join_from(tree, host).where(tree.c.state == state, tree.c.path == path)
-    hosts = list(connection.execute(query.distinct()).scalars())
-    return hosts[0] if len(hosts) == 1 else None
+    """Return the host on which a tree was walked last; None if it was not."""
+    tree, host, seen = schema.trees, schema.hosts, schema.observed
+    newest = sa.func.max(seen.c.obs_date)
+    query = sa.select(host.c.process_host, tree.c.state, newest).join_from(tree, host).join(seen)
+    rows = connection.execute(
+        query.where(tree.c.path == text_of(path), tree.c.is_walked).group_by(host.c.process_host, tree.c.state)
+    )
+    hosts = [(day, name) for name, stored, day in map(tuple, rows) if stored.casefold() == state.casefold()]
+    return max(hosts)[1] if hosts else None
+
+
+def was_seen(connection: sa.Connection, state: str, path: str, day: date) -> bool:
+    """True if a tree was walked, or counted from a dump, at a date."""
+    tree, seen = schema.trees, schema.observed
+    query = sa.select(tree.c.state).join_from(tree, seen).where(seen.c.obs_date == day, tree.c.path == text_of(path))
+    states = connection.execute(query.where(tree.c.is_walked)).scalars()
+    return state.casefold() in {stored.casefold() for stored in states}
 
 
 def work_states(connection: sa.Connection, work: str | None = None, with_most: bool = False) -> list[WorkState]:
@@ -108,20 +122,9 @@ def work_states(connection: sa.Connection, work: str | None = None, with_most: b
 
     with_most: also read the largest counts, which are in every observation that was ever made.
     """
-    seen_at = sa.select(schema.observed.c.idtree, sa.func.max(schema.observed.c.obs_date))
-    last_seen = dict(map(tuple, connection.execute(seen_at.group_by(schema.observed.c.idtree))))
-    row = schema.unread
-    keys = sa.select(row.c.idtree, row.c.process_project_id, row.c.process_work_id, row.c.obs_date)
-    unread = {
-        (tree, project, key)
-        for tree, project, key, day in map(tuple, connection.execute(keys))
-        if day == last_seen.get(tree)
-    }
-    replaced = walked_since(connection)
+    there = works_there(connection)
     most = most_images(connection) if with_most else {}
-    newest: dict[tuple[int, int, int], date] = {}
     rows: list[WorkState] = []
-    found: list[tuple[tuple[int, int, int], list[Any], int, int | None, int | None]] = []
     for table, state, publish, last, created, key in (
         (schema.process_work_states, schema.process_states.c.state_name, sa.null(), "last_obs_date",
          "process_create_date", "process_work_id"),
@@ -132,8 +135,7 @@ def work_states(connection: sa.Connection, work: str | None = None, with_most: b
             sa.select(
                 schema.works.c.process_work, schema.projects.c.process_project, schema.hosts.c.process_host, state,
                 publish, table.c.first_obs_date, table.c[last], table.c.obs_count, table.c[created],
-                table.c.image_count, table.c.file_count, table.c.bytes, table.c.idtree, table.c.process_project_id,
-                table.c[key],
+                table.c.image_count, table.c.file_count, table.c.bytes, table.c.idtree,
             )
             .join_from(table, schema.works, schema.works.c.idprocess_work == table.c[key])
             .join(schema.projects, schema.projects.c.idprocess_project == table.c.process_project_id)
@@ -145,49 +147,67 @@ def work_states(connection: sa.Connection, work: str | None = None, with_most: b
             query = query.join(schema.publish_states)
         if work is not None:
             query = query.where(schema.works.c.process_work == work)
-        for *values, images, files, size, tree, project, key in map(tuple, connection.execute(query)):
-            values[7] = values[7] or 0
-            found.append(((tree, project, key), values, images or 0, files, size))
-            if tree is not None and values[6] is not None:
-                newest[tree, project, key] = max(values[6], newest.get((tree, project, key), values[6]))
-    for place, values, images, files, size in found:
-        seen, last = last_seen.get(place[0]), values[6]
-        is_newest = newest.get(place) == last and place[0] not in replaced
-        present = seen is None or (is_newest and (last == seen or place in unread))
-        largest = max(images, most.get((*place, values[4]), 0))
-        rows.append(WorkState._make((*values, images, files, size, present, largest)))
+        for name, project, host, state_name, published, first, seen, count, made, images, *others in map(
+            tuple, connection.execute(query)
+        ):
+            files, size, tree = others
+            place = (host, state_name.casefold(), project, name, published)
+            present = tree is None or place in there
+            images = images or 0
+            largest = max(images, most.get(place, 0))
+            known = (name, project, host, state_name, published, first, seen, count or 0, made)
+            rows.append(WorkState(*known, images, files, size, present, largest))
     # A server may compare names without case.
     rows = [row for row in rows if work is None or row.work == work]
     return sorted(rows, key=lambda row: (row.work, row.first_obs_date or date.min, row.last_obs_date or date.min))
 
 
-def walked_since(connection: sa.Connection) -> dict[int, date]:
-    """Trees of backlogs whose state was walked on their host since: by tree, the first date of a walk."""
-    trees, seen = schema.trees, schema.observed
-    query = sa.select(trees.c.idtree, trees.c.process_host_id, trees.c.state, trees.c.is_walked,
-                      sa.func.min(seen.c.obs_date))  # fmt: skip
-    rows = connection.execute(
-        query.join_from(trees, seen).group_by(trees.c.idtree, trees.c.process_host_id, trees.c.state, trees.c.is_walked)
-    ).all()
-    first: dict[tuple[int, str], date] = {}
-    for _, host, state, is_walked, day in map(tuple, rows):
-        if is_walked:
-            first[host, state] = min(day, first.get((host, state), day))
-    return {
-        tree: first[host, state]
-        for tree, host, state, is_walked, _ in map(tuple, rows)
-        if not is_walked and (host, state) in first
-    }
+Place = tuple[str, str, str, str, str | None]
+"""A work in a state: host, state in lower case, project, work, and published state."""
 
 
-def most_images(connection: sa.Connection) -> dict[tuple[int, int, int, str | None], int]:
-    """The largest count of each work, by tree, project, work and published state."""
-    row, publish = schema.observations, schema.publish_states
-    keys = (row.c.idtree, row.c.process_project_id, row.c.process_work_id, publish.c.state_name)
-    query = sa.select(*keys, sa.func.max(row.c.image_count)).join_from(row, publish, isouter=True).group_by(*keys)
-    return {
-        (tree, project, work, state): most for tree, project, work, state, most in map(tuple, connection.execute(query))
-    }
+def places_of(row: sa.Table) -> tuple[tuple[sa.Column[Any], ...], sa.Join]:
+    """The columns of a Place, and the tables that tell them of observations, or of what could not be read."""
+    publish, trees = schema.publish_states, schema.trees
+    columns = (schema.hosts.c.process_host, trees.c.state, schema.projects.c.process_project,
+               schema.works.c.process_work, publish.c.state_name)  # fmt: skip
+    source = (
+        row.join(trees, trees.c.idtree == row.c.idtree)
+        .join(schema.hosts, schema.hosts.c.idprocess_host == trees.c.process_host_id)
+        .join(schema.projects, schema.projects.c.idprocess_project == row.c.process_project_id)
+        .join(schema.works, schema.works.c.idprocess_work == row.c.process_work_id)
+        .join(publish, publish.c.idpublish_state == row.c.publish_state_id, isouter=True)
+    )
+    return columns, source
+
+
+def works_there(connection: sa.Connection) -> set[Place]:
+    """The works that a tree has where it was last seen, also those that could not be read then."""
+    dates = schema.observed
+    last = sa.select(dates.c.idtree, sa.func.max(dates.c.obs_date).label("day")).group_by(dates.c.idtree).subquery()
+    replaced = walked_since(connection)
+    found: set[Place] = set()
+    for row in (schema.observations, schema.unread):
+        columns, source = places_of(row)
+        query = sa.select(*columns, row.c.idtree).select_from(
+            source.join(last, (last.c.idtree == row.c.idtree) & (last.c.day == row.c.obs_date))
+        )
+        for host, state, project, work, published, tree in map(tuple, connection.execute(query)):
+            if tree not in replaced:
+                found.add((host, state.casefold(), project, work, published))
+    return found
+
+
+def most_images(connection: sa.Connection) -> dict[Place, int]:
+    """The largest count of each work that was ever seen in a state."""
+    row = schema.observations
+    columns, source = places_of(row)
+    query = sa.select(*columns, sa.func.max(row.c.image_count)).select_from(source).group_by(*columns)
+    most: dict[Place, int] = {}
+    for host, state, project, work, published, images in map(tuple, connection.execute(query)):
+        place = (host, state.casefold(), project, work, published)
+        most[place] = max(images, most.get(place, 0))
+    return most
 
 
 def totals(rows: list[WorkState], by_project: bool) -> list[StateTotal]:
@@ -323,10 +343,24 @@ def losses(rows: list[WorkState], order: Sequence[str] = ()) -> list[Loss]:
     found = []
     for (work, _), way in ways.items():
         way.sort(key=lambda row: (row.first_obs_date or date.min, places.get(row.state, len(places))))
-        for old, new in pairwise(way):
-            before, after = old.reached, new.reached
-            most = old.most_images
-            if before != after and new.images < most:
-                lost = most - new.images
-                found.append(Loss(work, new.project, before, after, most, new.images, lost, new.first_obs_date))
+        stages: dict[str, list[WorkState]] = {}
+        for row in way:
+            stages.setdefault(row.reached, []).append(row)
+        for (before, old), (after, new) in pairwise(stages.items()):
+            most = max(row.most_images for row in old)
+            # While files are moved away, a state has less than it had.
+            images = max(row.images if row.is_present else row.most_images for row in new)
+            if images < most:
+                first = min((row.first_obs_date for row in new if row.first_obs_date), default=None)
+                found.append(Loss(work, new[0].project, before, after, most, images, most - images, first))
     return sorted(found, key=lambda loss: (-loss.lost, loss.work))
+
+
+def gone(rows: list[WorkState]) -> list[WorkState]:
+    """The works that are nowhere any more, in the states in which they were.
+
+    A published work has the path of its tree as project, so it is there for any project.
+    """
+    here = {(row.work, row.project) for row in rows if row.is_present}
+    published = {row.work for row in rows if row.is_present and row.publish_state is not None}
+    return [row for row in rows if (row.work, row.project) not in here and row.work not in published]

@@ -20,6 +20,7 @@ from lurge.store.works import schema
 from lurge.store.works.keys import Keys
 from lurge.store.works.schema import OURS
 from lurge.store.works.takeover import take_over
+from lurge.store.works.walked import walked_since
 
 BATCH = 5_000
 
@@ -122,7 +123,7 @@ class Recorder:
         for table in (incoming_table(collation), resolved, chosen_lines):
             table.create(connection, checkfirst=False)
         self._keys = Keys(connection, self._now)
-        take_over(connection, self._keys)
+        self._taken_over = take_over(connection, self._keys)
 
     def _drop_temporary(self) -> None:
         for table in TEMPORARY:
@@ -130,9 +131,11 @@ class Recorder:
 
     def _know(self, table: sa.Table, states: Mapping[str, str]) -> None:
         """Enter states that the table does not hold."""
-        known = set(self._connection.execute(sa.select(table.c.state_name)).scalars())
+        known = {name.casefold() for name in self._connection.execute(sa.select(table.c.state_name)).scalars()}
         missing = [
-            {"state_name": name, "state_desc": text or name} for name, text in states.items() if name not in known
+            {"state_name": name, "state_desc": text or name}
+            for name, text in states.items()
+            if name.casefold() not in known
         ]
         if missing:
             self._connection.execute(sa.insert(table), missing)
@@ -179,7 +182,8 @@ class Recorder:
         changed = [*self._with_other_state(), *(key for seen in self._seen for key in self._forget_others(seen))]
         self._store_states()
         self._store_observations()
-        for key in changed:
+        self._see_dates()
+        for key in {*changed, *self._seen_twice()}:
             self._count_again(key)
         for seen in self._seen:
             self._note_unread(seen)
@@ -228,30 +232,77 @@ class Recorder:
                 removed.append(Counted(seen.tree, project, work, publish))
         return removed
 
+    def _see_dates(self) -> None:
+        """Note the trees and dates of all observations."""
+        pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).all()
+        if pairs:
+            self._see([{"idtree": tree, "obs_date": day, "works": 0, "image_count": 0} for tree, day in pairs])
+
+    def _seen_twice(self) -> list[Counted]:
+        """The works that other trees of the same host and state have at the same date: they count once there.
+
+        Such trees are those of backlogs beside a walk, and two that are walked.
+        """
+        mine, other = schema.trees.alias(), schema.trees.alias()
+        own, theirs = schema.observations.alias(), schema.observations.alias()
+        seen, again = schema.observed.alias(), schema.observed.alias()
+        pairs = set(map(tuple, self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct())))
+        pairs |= {(one.tree, one.day) for one in self._seen}
+        beside = (
+            sa.select(seen.c.idtree, again.c.idtree, seen.c.obs_date)
+            .join_from(seen, mine, mine.c.idtree == seen.c.idtree)
+            .join(other, (other.c.process_host_id == mine.c.process_host_id) & (other.c.state == mine.c.state))
+            .join(again, (again.c.idtree == other.c.idtree) & (again.c.obs_date == seen.c.obs_date))
+            .where(seen.c.idtree != again.c.idtree, sa.or_(mine.c.is_walked, other.c.is_walked))
+            .where(seen.c.obs_date.in_({day for _, day in pairs}))
+        )
+        found: list[Counted] = []
+        for tree, others, day in list(map(tuple, self._connection.execute(beside))):
+            if (tree, day) not in pairs:
+                continue
+            same = (
+                sa.select(own.c.process_project_id, own.c.process_work_id, own.c.publish_state_id)
+                .join_from(own, theirs, (own.c.process_project_id == theirs.c.process_project_id)
+                           & (own.c.process_work_id == theirs.c.process_work_id))
+                .where(own.c.idtree == tree, theirs.c.idtree == others, own.c.obs_date == day, theirs.c.obs_date == day)
+            )  # fmt: skip
+            found += [Counted(tree, *keys) for keys in map(tuple, self._connection.execute(same))]
+        return found
+
     def _count_again(self, key: Counted) -> None:
-        """Compute a work's state from all its observations; remove it if there is none any more."""
-        row = schema.observations
+        """Compute a work's state from all its observations, in all trees of its host and state; remove it without any.
+
+        Of two trees with it at one date, the walked one tells its count.
+        """
+        row, tree = schema.observations, schema.trees
+        host, state = self._connection.execute(
+            sa.select(tree.c.process_host_id, tree.c.state).where(tree.c.idtree == key.tree)
+        ).one()
         of_work = (row.c.process_project_id == key.project) & (row.c.process_work_id == key.work)
-        of_work &= row.c.idtree == key.tree
+        of_work &= (tree.c.process_host_id == host) & (tree.c.state == state)
         of_work &= row.c.publish_state_id.is_(None) if key.publish is None else row.c.publish_state_id == key.publish
-        names = ("image_count", *OURS)
-        query = sa.select(row.c.obs_date, *(row.c[name] for name in names)).where(of_work).order_by(row.c.obs_date)
-        rows = self._connection.execute(query).mappings().all()
+        names = ("image_count", *OURS, "idtree")
+        query = sa.select(row.c.obs_date, *(row.c[name] for name in names)).join_from(row, tree).where(of_work)
+        rows = self._connection.execute(query.order_by(row.c.obs_date, tree.c.is_walked)).mappings().all()
         is_process = key.publish is None
         table = schema.process_work_states if is_process else schema.publish_work_states
         at = table.c["process_work_id" if is_process else "publish_work_id"] == key.work
-        at &= (table.c.idtree == key.tree) & (table.c.process_project_id == key.project)
-        if not is_process:
+        at &= (table.c.process_host_id == host) & (table.c.process_project_id == key.project)
+        if is_process:
+            at &= table.c.process_state_id == self._keys.state(schema.process_states, state)
+        else:
             at &= table.c.publish_state_id == key.publish
         if not rows:
-            self._connection.execute(sa.delete(table).where(at))
+            self._connection.execute(sa.delete(table).where(at, table.c.older_count.is_(None)))
             return
-        dates = {
-            "first_obs_date": rows[0]["obs_date"],
-            "last_obs_date" if is_process else "obs_date": rows[-1]["obs_date"],
+        first, last = rows[0]["obs_date"], rows[-1]["obs_date"]
+        values = {
+            "first_obs_date": sa.case((table.c.older_first < first, table.c.older_first), else_=first),
+            "last_obs_date" if is_process else "obs_date": last,
+            "obs_count": len({one["obs_date"] for one in rows}) + sa.func.coalesce(table.c.older_count, 0),
+            **{name: rows[-1][name] for name in names},
         }
-        counts = {name: rows[-1][name] for name in names}
-        self._connection.execute(sa.update(table).where(at).values(**dates, **counts, obs_count=len(rows)))
+        self._connection.execute(sa.update(table).where(at).values(values))
 
     def _note_unread(self, seen: SeenTree) -> None:
         """Note the works that could not be read at a date, with what was known of them: they are not gone."""
@@ -377,6 +428,7 @@ class Recorder:
                 **kept,
                 "obs_count": sa.func.coalesce(old.obs_count, 0) + new.obs_count,
                 "update_time": new.update_time,
+                created: sa.func.coalesce(old[created], new[created]),
                 "first_obs_date": sa.case((new.first_obs_date < old.first_obs_date, new.first_obs_date),
                                           else_=sa.func.coalesce(old.first_obs_date, new.first_obs_date)),
                 # Last, because MySQL uses new values in the expressions behind them.
@@ -407,11 +459,13 @@ class Recorder:
         """Compute the sums of every tree and date, and the history, anew for the dates that changed."""
         row = schema.observations
         dates = set(self._connection.execute(sa.select(resolved.c.obs_date).distinct()).scalars())
-        dates |= {seen.day for seen in self._seen}
-        pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).all()
-        seen = [{"idtree": tree, "obs_date": day, "works": 0, "image_count": 0} for tree, day in pairs]
-        if seen:
-            self._see(seen)
+        dates |= {seen.day for seen in self._seen} | self._taken_over
+        replaced: dict[date, list[int]] = {}
+        for tree, first in walked_since(self._connection).items():
+            replaced.setdefault(first, []).append(tree)
+        counts = sa.and_(
+            sa.true(), *(~(row.c.idtree.in_(trees) & (row.c.obs_date >= first)) for first, trees in replaced.items())
+        )
         of_process = sa.select(
             row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id,
             sa.func.sum(row.c.image_count), sa.func.count(), sa.literal(self._now), sa.literal(self._now),
@@ -429,26 +483,27 @@ class Recorder:
             at = (table.c.idtree == seen_tree.tree) & (table.c.obs_date == seen_tree.day)
             self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
         in_order = sorted(dates)
-        for first in range(0, len(in_order), DAYS_AT_ONCE):
-            days = in_order[first : first + DAYS_AT_ONCE]
+        for place in range(0, len(in_order), DAYS_AT_ONCE):
+            days = in_order[place : place + DAYS_AT_ONCE]
             of_days = row.c.obs_date.in_(days)
             totals = self._connection.execute(sums.where(of_days).group_by(row.c.idtree, row.c.obs_date)).all()
             if totals:
                 table = schema.observed
-                place = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
+                of_total = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
                 values: dict[str, Any] = {"works": sa.bindparam("count"), "image_count": sa.bindparam("images")}
                 self._connection.execute(
-                    sa.update(table).where(place).values(values),
+                    sa.update(table).where(of_total).values(values),
                     [dict(zip(("tree", "at", "count", "images"), total, strict=True)) for total in totals],
                 )
             for table, query, keys in (
                 (schema.process_count_history,
-                 of_process.where(of_days, row.c.publish_state_id.is_(None)).group_by(
+                 of_process.where(of_days, counts, row.c.publish_state_id.is_(None)).group_by(
                      row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id),
                  ["last_obs_date", "process_state_id", "process_project_id", "image_count", "work_count",
                   "created_time", "updated_time"]),
                 (schema.publish_count_history,
-                 of_publish.where(of_days, row.c.publish_state_id.is_not(None), row.c.idtree.in_(published)).group_by(
+                 of_publish.where(of_days, counts, row.c.publish_state_id.is_not(None),
+                                  row.c.idtree.in_(published)).group_by(
                      row.c.obs_date, row.c.publish_state_id),
                  ["last_obs_date", "publish_state_id", "work_count", "image_count"]),
             ):  # fmt: skip

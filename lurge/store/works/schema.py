@@ -121,6 +121,12 @@ count before."""
 
 OURS = ("file_count", "bytes", "newest_mtime")
 
+
+def of_older_tool() -> list[sa.Column[Any]]:
+    """Make the columns of what the older tool knew beside its newest observation: how many more, since when."""
+    return [sa.Column("older_count", sa.BigInteger), sa.Column("older_first", sa.Date)]
+
+
 process_work_states = sa.Table(
     "process_work_states",
     metadata,
@@ -137,6 +143,7 @@ process_work_states = sa.Table(
     *times(),
     *(sa.Column(name, sa.BigInteger) for name in OURS),
     sa.Column("idtree", BigId, sa.ForeignKey(trees.c.idtree)),
+    *of_older_tool(),
     sa.UniqueConstraint(
         "process_work_id",
         "process_state_id",
@@ -163,6 +170,7 @@ publish_work_states = sa.Table(
     *times(),
     *(sa.Column(name, sa.BigInteger) for name in OURS),
     sa.Column("idtree", BigId, sa.ForeignKey(trees.c.idtree)),
+    *of_older_tool(),
     sa.UniqueConstraint(
         "publish_work_id",
         "publish_state_id",

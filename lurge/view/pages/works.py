@@ -55,9 +55,10 @@ def make(context: Context, asked: AskedWorks) -> View:
     """The states, projects and works. Raises PageError."""
     if not stored(context):
         return View("Works", tables=[table_of("states", "States", (STATE,), [], ALL, EMPTY)])
+    everything = work_states(context.connection, with_most=True)
     rows = [
         row
-        for row in work_states(context.connection, with_most=True)
+        for row in everything
         if asked.state in ("", row.state, row.publish_state) and asked.project in ("", row.project)
     ]
     over_time, order = history(context.connection), list(context.config.works.all_states)
@@ -74,7 +75,7 @@ def make(context: Context, asked: AskedWorks) -> View:
             })
         ] if over_time else [],
         tables=[
-            total_table(rows), waiting_table(context, rows, asked.order), lost_table(rows, order),
+            total_table(rows), waiting_table(context, rows, asked.order), lost_table(everything, order, asked),
             first_rows("projects", "Projects", (PROJECT, STATE, Column("works", "Works", "count"), IMAGES),
                        [row._asdict() for row in totals(rows, by_project=True)], SHOWN, EMPTY),
         ],
@@ -110,13 +111,17 @@ def waiting_table(context: Context, rows: list[WorkState], order: Order) -> Tabl
     return table_of("ageing", "Works by age", columns, waiting, order, "No work is in this state.")
 
 
-def lost_table(rows: list[WorkState], order: Sequence[str]) -> Table:
-    """The works that lost images."""
+def lost_table(rows: list[WorkState], order: Sequence[str], asked: AskedWorks) -> Table:
+    """The works that lost images on the way to a state. rows: all, because a loss is from one state to another."""
     columns = (
         WORK, PROJECT, Column("state_before", "From"), Column("state", "To"),
         Column("images_before", "Images before", "count"), IMAGES, Column("lost", "Lost", "count"),
     )  # fmt: skip
-    lost = [row._asdict() for row in losses(rows, order)]
+    lost = [
+        row._asdict()
+        for row in losses(rows, order)
+        if asked.state in ("", row.state_before, row.state) and asked.project in ("", row.project)
+    ]
     empty = "No work lost an image from one state to the next."
     return first_rows("lost", "Works that lost images", columns, lost, SHOWN, empty)
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from lurge.model.overview import AGE_NAMES, AGES, KindUse
 from lurge.store.usage import schema
 from lurge.store.usage.read.newest import Dates, by_key, exact_size
+from lurge.store.usage.read.swaps import TAGGED
 from lurge.store.usage.read.volumes import Groups, of_group
 from lurge.store.usage.sums import halves, joined
 
@@ -69,9 +70,10 @@ def kinds_of(
     )
     of_others = sa.select(bases.c.base_directory_id).where(bases.c.volume_id.in_(others))
     sums: dict[int, Kind] = {}
+    is_current = sa.or_(schema.directory.c.directory_path.is_(None), sa.not_(TAGGED))
     for volumes, of_these in (
         (summed, of_totals),
-        (others, query.where(schema.directory.c.base_directory_id.in_(of_others))),
+        (others, query.where(schema.directory.c.base_directory_id.in_(of_others), is_current)),
     ):
         for key, high, low, count in connection.execute(of_these) if volumes else ():
             _, size, directories = sums.get(key, (key, 0, 0))
@@ -80,11 +82,23 @@ def kinds_of(
 
 
 def volumes_by_totals(connection: sa.Connection, dates: Dates) -> tuple[list[int], list[int]]:
-    """Return the keys of the volumes whose sums of their date are stored, and of the others."""
-    totals, volume = schema.directory_totals, schema.volume
+    """Return the keys of the volumes whose stored sums are those of their directories, and of the others.
+
+    The sums are of another date, or one row of directories is the older tool's, if that stored the volume last. While a
+    swap in steps goes on, the sums are right that the last one stored.
+    """
+    totals, volume, swaps = schema.directory_totals, schema.volume, schema.unfinished_swap
+    directory, base = schema.directory, schema.base_directory
     stored = sa.select(totals.c.record_date).where(totals.c.volume_id == volume.c.volume_id).limit(1).scalar_subquery()
-    query = sa.select(volume.c.volume_id, volume.c.scratch_disk, stored).where(volume.c.scratch_disk.in_(list(dates)))
+    swapping = sa.select(sa.literal(1)).where(swaps.c.volume_id == volume.c.volume_id).limit(1).scalar_subquery()
+    # The first row that an index finds: all rows of a volume are of one tool.
+    one = sa.select(directory.c.directory_id).join_from(directory, base).where(base.c.volume_id == volume.c.volume_id)
+    size = sa.select(directory.c.size_bytes).where(directory.c.directory_id == one.limit(1).scalar_subquery())
+    query = sa.select(volume.c.volume_id, volume.c.scratch_disk, stored, swapping, size.scalar_subquery())
     keys: tuple[list[int], list[int]] = [], []
-    for key, name, day in connection.execute(query):
-        keys[day != dates[name]].append(key)
+    for key, name, day, is_swapping, bytes_of_one in connection.execute(
+        query.where(volume.c.scratch_disk.in_(list(dates)))
+    ):
+        is_right = bool(is_swapping) or (day == dates[name] and bytes_of_one is not None)
+        keys[day is None or not is_right].append(key)
     return keys
