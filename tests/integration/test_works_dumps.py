@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lurge.aggregate.plain import decode_quoted
-from tests.site import NO_TREE, encode, run_lurge
+from tests.site import NO_TREE, Entry, Site, encode, run_lurge
 
 IMAGES = "jpg", "TIFF", "txt", "pdf", "Jp2.", "cr2"
 NAMES = [b"W1", b"W, 2", b'W"3', b"W\n4", b"W\xff5", "Wüst".encode(), b"W\t6", b"x" * 200, b"archive", b".jpg"]
@@ -185,7 +185,7 @@ def test_works_are_left_out_while_another_job_changes_them(
     from lurge.store.database.lock import sole_run
     from lurge.store.works.area import WORKS
 
-    folder, _ = walked
+    folder, expected = walked
     config = configure(tmp_path, folder / "vol")
     shutil.copytree(folder / "dumps", tmp_path / "dumps", dirs_exist_ok=True)
     (tmp_path / "out").mkdir()
@@ -196,3 +196,24 @@ def test_works_are_left_out_while_another_job_changes_them(
     assert "works: database" in done.stderr
     assert "works_gather" in done.stderr
     assert stored(tmp_path / "out" / "lurge.db")[OBSERVATIONS] == []
+    # The same command reads the volume again, because its works are missing; and then not any more.
+    assert run_lurge("report", "-c", str(config)).returncode == 0
+    assert stored(tmp_path / "out" / "lurge.db") == expected
+    (again,) = json.loads(run_lurge("report", "-c", str(config), "--json").stdout)["volumes"]
+    assert again["state"] == "already stored"
+
+
+def test_a_tree_is_counted_on_the_volume_that_is_mounted_nearest(tmp_path: Path) -> None:
+    """The dump of the volume around it has the directory in which it is mounted, and nothing below."""
+    site = Site(tmp_path, volumes=[])
+    top, inner = "/lustre/outer", "/lustre/outer/inner"
+    folders = [Entry(path, type="d") for path in (inner, f"{inner}/P", f"{inner}/P/W")]
+    site.dump(*folders, Entry(f"{inner}/P/W/1.jpg"), volume="inner")
+    site.dump(Entry(top, type="d"), folders[0], volume="outer")
+    site.base_directories((10, f"{top}/none"))
+    file = site.folder / "lurge.toml"
+    volumes = f'volumes = [{{name = "inner", path = "{inner}"}}, {{name = "outer", path = "{top}"}}]'
+    tree = '[works]\nfrom_dumps = true\n[[works.trees]]\nstate = "scanned"\npath = "/lustre//outer/x/../inner"\n'
+    file.write_text(file.read_text().replace("volumes = []", volumes) + tree)
+    site.run()
+    assert [row[6] for row in stored(site.database)[OBSERVATIONS]] == [1]

@@ -125,6 +125,35 @@ def test_configured_trees_are_gathered_and_one_that_fails_does_not_stop_the_othe
 HEADER = "obsdate,hostname,srcdir,workdir,workCreateDate,state,imagecount\n"
 
 
+def test_works_that_are_shown_alike_are_named_and_not_stored(folder: Path) -> None:
+    for name, images in ((b"W\xff", 3), (b"W\\xff", 5), (b"V", 1)):
+        work = Path(os.fsdecode(os.fsencode(folder / "scans" / "P") + b"/" + name))
+        make(work, *(f"{number}.jpg" for number in range(images)))
+    (tree,) = lurge("gather", "-s", "scanned", "scans", status=3)["trees"]
+    assert "shown as W\\xff" in tree["problems"][0]
+    assert works_in("scanned") == {("P", "V"): 1}
+
+
+def test_a_tree_may_have_a_path_that_is_no_text(folder: Path) -> None:
+    make(Path(os.fsdecode(b"sc\xff")) / "P" / "W", "a.jpg", "b.jpg")
+    lurge("gather", "-s", "scanned", os.fsdecode(b"sc\xff"))
+    (row,) = lurge("show", "W")["rows"]
+    assert (row["images"], row["bytes"]) == (2, 10)
+
+
+def test_a_configured_tree_keeps_its_host(folder: Path) -> None:
+    make(folder / "scans" / "P" / "W", "1.jpg")
+    tree = f'[[works.trees]]\nstate = "scanned"\npath = "{folder}//scans/"\n'
+    (folder / "lurge.toml").write_text(tree)
+    lurge("gather", "-s", "scanned")
+    database = sqlite3.connect(folder / "out" / "lurge.db")
+    database.execute("update process_hosts set process_host = 'another'")
+    database.commit()
+    database.close()
+    lurge("gather")
+    assert [row["host"] for row in lurge("show", "W")["rows"]] == ["another"]
+
+
 def test_a_backlog_is_loaded_once_and_its_bad_lines_are_kept(folder: Path) -> None:
     (folder / "b.csv").write_bytes(
         b"\xef\xbb\xbf" + HEADER.replace("\n", "\r\n").encode()

@@ -8,14 +8,15 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lurge.model.works import Count, CountRules
-from lurge.source.works import Walker
+from lurge.model.works import Count, CountRules, TreeKey
+from lurge.source.works import Gathered, Walker, Work, note
 
 NOBODY = 65534
 RULES = CountRules(True, (b".jpg", b".\xc3\xa9"), b"archive", 0.3, "full", "web")
@@ -148,3 +149,18 @@ def test_a_work_that_is_deleted_meanwhile_is_counted_or_gone(tmp_path: Path) -> 
         deleting.join()
         assert all(count is None or (isinstance(count, Count) and count.images <= 900) for count in counts)
         assert Walker(RULES).count([os.fsencode(work)]) == [None]
+
+
+@pytest.mark.parametrize(("share", "archived"), [(0.28, 28), (0.07, 7), (0.55, 55), (0.3, 30)])
+def test_a_share_is_as_it_is_written(share: float, archived: int) -> None:
+    rules = replace(RULES, share=share)
+    assert rules.publish_state(100, archived, True) == "full"
+    assert rules.publish_state(100, archived - 1, True) == "web"
+
+
+def test_a_size_beyond_all_databases_is_the_largest(tmp_path: Path) -> None:
+    """Two sparse files are enough for it."""
+    day = date(2024, 1, 1)
+    result = Gathered(TreeKey("h", "scanned", str(tmp_path)), day)
+    note(result, Work(b"/s/P/W", "P", "W", None), Count(2, 2, 2**64), RULES, published=False)
+    assert [(one.images, one.bytes) for one in result.observations] == [(2, 2**63 - 1)]
