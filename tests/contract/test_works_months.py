@@ -143,8 +143,8 @@ def check_movements(before: dict[Any, dict[str, int]], after: dict[Any, dict[str
         if one.change == "moved":
             # A published work has another project than before.
             sources = [place for place in states if place[1] == one.work and one.state_before in states[place]]
-            own = [place for place in sources if place[0] == one.project]
-            gone = [place for place in own or sources if one.state_before not in after.get(place, {})]
+            gone = [place for place in sources if one.state_before not in after.get(place, {})]
+            gone.sort(key=lambda place: place[0] != one.project)
             assert states[gone[0]].pop(one.state_before) == one.images_before
             states.setdefault((one.project, one.work), {})[one.state] = one.images
             continue
