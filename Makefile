@@ -10,7 +10,7 @@ PORT ?= 8080
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run works test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve serve screenshots
+.PHONY: help setup services run works test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ bench-tree: $(VENV)/.bench-tree  ## time the tree index: building it, and questi
 
 bench-scale: $(VENV)/.run  ## simulate jobs of many ranks, checked against runs with up to 8
 	$(BIN)/python -m benchmarks.scale
+
+bench-works: setup  ## walk works beside find, and load a backlog of a million lines
+	$(BIN)/python -m benchmarks.works
 
 bench-serve: services  ## time the pages with 8 months of history and 5 million directories, for 50 clients
 	@$(PIP_INSTALL) '.[serve]'

@@ -30,7 +30,7 @@ from lurge.store.database.lock import RunLock
 from lurge.store.works import schema
 from lurge.store.works.area import WORKS
 from lurge.store.works.read import host_of
-from lurge.store.works.record import Recorder
+from lurge.store.works.record import LastSeen, Recorder
 
 GATHER = Recipe("works_gather", ("gather",), WORKS)
 LOAD = Recipe("works_load", ("load",), WORKS)
@@ -113,7 +113,7 @@ def gather_tree(job: Job, config: WorksConfig, tree: TreeKey, advanced: Advanced
         outcome.failed = error
         return outcome
     note_gathered(outcome, result)
-    if newest and newest > day:
+    if newest and newest.day > day:
         log.warning(
             "%s was seen on %s already, after %s: is the clock right? Newer counts stay", tree.path, newest, day
         )
@@ -128,14 +128,16 @@ def note_gathered(outcome: TreeOutcome, result: Gathered) -> None:
         log.warning("%s", problem)
 
 
-def store_tree(database: Database, lock: RunLock, config: WorksConfig, result: Gathered) -> date | None:
-    """Store the observations of a tree, instead of those of the same date; returns the newest date of the tree."""
+def store_tree(database: Database, lock: RunLock, config: WorksConfig, result: Gathered) -> LastSeen | None:
+    """Store the observations of a tree, instead of those of the same date; returns when it was seen last before."""
     with database.writing() as connection:
         recorder = Recorder(connection, config.all_states, config.publish_states)
         newest = recorder.see_tree(result.tree, result.day, result.unread)
         recorder.add((one, result.tree.path) for one in result.observations)
         recorder.finish()
         lock.confirm()
+    if newest and newest.works and not result.observations and not result.unread:
+        log.warning("%s holds no works, and had %d: is its file system mounted?", result.tree.path, newest.works)
     return newest
 
 

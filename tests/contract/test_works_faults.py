@@ -150,8 +150,19 @@ def test_a_clock_that_went_back_changes_no_newer_count(
     (work / "1.jpg").unlink()
     run_gather(config, database, [tree], lambda path, works: None, DAY - timedelta(3))
     assert "is the clock right" in caplog.text
+    assert "mounted" not in caplog.text
     with database.reading() as connection:
         (row,) = work_states(connection)
         assert (row.images, row.first_obs_date, row.last_obs_date) == (1, DAY - timedelta(3), DAY)
         assert row.is_present
     database.close()
+
+
+def test_a_tree_that_lost_all_works_is_told(works: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Its file system may not be mounted."""
+    store(works, gathered(DAY, 3, works=0))
+    store(works, gathered(DAY, 3))
+    store(works, gathered(DAY + timedelta(1), 3))
+    assert "mounted" not in caplog.text
+    store(works, gathered(DAY + timedelta(2), 3, works=0))
+    assert "/scans holds no works, and had 5: is its file system mounted?" in caplog.text

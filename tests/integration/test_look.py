@@ -248,7 +248,10 @@ def test_an_incomplete_answer_says_so_first_and_is_not_saved(large: Path, tmp_pa
 def test_walkers_that_wait_for_ever_do_not_keep_an_interrupt_waiting(
     large: Path, tmp_path: Path, interrupts: int
 ) -> None:
-    """Stopped processes stand for those that wait for a file system. A second interrupt ends without an answer."""
+    """Stopped processes stand for those that wait for a file system.
+
+    A second interrupt ends without an answer, if that does not come before.
+    """
     home = tmp_path / "home"
     with looking(str(large), home=home) as process:
         for walker in walkers_of(process, home):
@@ -258,8 +261,7 @@ def test_walkers_that_wait_for_ever_do_not_keep_an_interrupt_waiting(
             time.sleep(0.3)
         stdout, stderr = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 130
-    assert stdout.startswith("INCOMPLETE") == (interrupts == 1)
-    assert (stdout == "") == (interrupts == 2)
+    assert stdout.startswith("INCOMPLETE") or (stdout == "" and interrupts == 2)
     assert "Traceback" not in stderr
     wait_for_none(str(home))
     assert list(home.iterdir()) == []

@@ -96,6 +96,13 @@ class SeenTree(NamedTuple):
     unread: frozenset[tuple[str, str | None]]
 
 
+class LastSeen(NamedTuple):
+    """When a tree was seen last, and the number of its works then."""
+
+    day: date
+    works: int
+
+
 class Counted(NamedTuple):
     """The keys of a work in a state. publish: of a published work, else None."""
 
@@ -155,10 +162,10 @@ class Recorder:
         counts = (one.images, one.files, one.bytes, one.newest_mtime)
         return (self._lines, *self._keys.of(one, path), one.work, *day, made, *counts)
 
-    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> date | None:
+    def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> LastSeen | None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
 
-        Returns the newest date at which it was seen before, None if it was not.
+        Returns when it was seen last before, None if it was not.
 
         unread: (project, work) of works that could not be read whole, None for all works of a project: what was known
         of them stays.
@@ -167,13 +174,13 @@ class Recorder:
         trees = schema.trees
         self._connection.execute(sa.update(trees).where(trees.c.idtree == place).values(is_walked=True))
         dates = schema.observed.c
-        newest: date | None = self._connection.execute(
-            sa.select(sa.func.max(dates.obs_date)).where(dates.idtree == place)
-        ).scalar()
+        newest = self._connection.execute(
+            sa.select(dates.obs_date, dates.works).where(dates.idtree == place).order_by(dates.obs_date.desc()).limit(1)
+        ).first()
         seen = {"idtree": place, "obs_date": day, "works": 0, "image_count": 0}
         self._see([seen])
         self._seen.append(SeenTree(place, day, frozenset(unread)))
-        return newest
+        return LastSeen(*newest) if newest else None
 
     def finish(self) -> None:
         """Store all that follows from the observations."""
