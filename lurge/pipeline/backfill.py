@@ -14,7 +14,6 @@ from lurge.model.dump import Dump
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
-from lurge.pipeline.dumped_works import first_works_error
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
@@ -62,8 +61,7 @@ def run_backfill(
             facts["failed"] = outcome.failed
         with site.job.step("write_tables"):
             write_tables(site, outcome)
-        outcome.error = outcome.error or tree_error or first_tree_error(outcome)
-        outcome.error = outcome.error or first_works_error(outcome)
+        outcome.error = outcome.error or tree_error or first_tree_error(outcome) or outcome.works_error
         site.job.outcome = outcome
     return outcome
 

@@ -19,7 +19,6 @@ from lurge.model.dump import Dump
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Result, Watcher
 from lurge.parallel.messages import VolumeTask
-from lurge.pipeline.dumped_works import first_works_error, has_works, warn_of_trees_elsewhere
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.outputs import check_reports
 from lurge.pipeline.reading import read_all
@@ -75,7 +74,10 @@ def run_report(
     set_role("rank 0", "coordinator")
     wanted.check(config)
     check_reports(config)
-    warn_of_trees_elsewhere(config)
+    if config.works.from_dumps:
+        from lurge.pipeline.dumped_works import warn_of_trees_elsewhere
+
+        warn_of_trees_elsewhere(config)
     recipe = REPORT_AND_SPLIT if wanted.split else REPORT
     with open_site(recipe, config, database, watcher, comm) as site:
         parts, split_error = begin_split(site) if wanted.split else (None, None)
@@ -100,9 +102,7 @@ def run_report(
             facts["files"] = [str(path) for path in outcome.tsvs]
         if parts:
             publish_groups(site.job, config, site.names, parts, outcome)
-        outcome.error = (
-            outcome.error or split_error or tree_error or first_tree_error(outcome) or first_works_error(outcome)
-        )
+        outcome.error = outcome.error or split_error or tree_error or first_tree_error(outcome) or outcome.works_error
         site.job.outcome = outcome
     return outcome
 
@@ -141,7 +141,11 @@ def task_unless_stored(
     site: Site, dump: Dump, force: bool, split_into: Path | None, tree_into: Path | None
 ) -> VolumeTask | VolumeOutcome:
     """The task of reading a dump, or the outcome that its report is stored already. Raises VolumeError."""
-    stored = is_stored(site.database, dump) and has_works(site.config, site.database, dump)
+    stored = is_stored(site.database, dump)
+    if stored and site.config.works.from_dumps:
+        from lurge.pipeline.dumped_works import has_works
+
+        stored = has_works(site.config, site.database, dump)
     if stored and split_into is None and (not force or stored_by_the_dead(site, task_of(site.config, dump))):
         log.info("%s: %s is stored already", dump.volume.name, dump.record_date)
         return VolumeOutcome(dump.volume.name, State.KNOWN, dump.record_date)

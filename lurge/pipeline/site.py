@@ -23,7 +23,6 @@ from lurge.model.report import Counts, Sample, VolumeReport
 from lurge.model.rules import Rules
 from lurge.parallel.comm import Comm
 from lurge.parallel.coordinator import Arrived, Result, Watcher
-from lurge.pipeline.dumped_works import store_works
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
@@ -74,7 +73,10 @@ class Site:
                 publish_tree(self.config.tree, self.names, dump, arrived, results, outcome)
                 if outcome.tree:
                     prune_trees(self.config.tree, dump.volume.name)
-                store_works(self.config, self.database, dump, arrived, results, outcome, self.backfilled)
+                if self.config.works.from_dumps:
+                    from lurge.pipeline.dumped_works import store_works
+
+                    store_works(self.config, self.database, dump, arrived, results, outcome, self.backfilled)
             except LurgeError as error:
                 outcome.state, outcome.error = State.FAILED, error
                 log.error("%s", error.message)

@@ -95,6 +95,11 @@ class VolumesOutcome(Outcome):
         return [volume.volume for volume in self.volumes if volume.state is State.FAILED]
 
     @property
+    def works_error(self) -> LurgeError | None:
+        """The first reason why some works are not stored."""
+        return next((volume.works_error for volume in self.volumes if volume.works_error), None)
+
+    @property
     def exit_status(self) -> int:
         """0 if all is done; 3 if a volume or a later step failed, or a dump is missing; 1 if nothing is done."""
         states = {volume.state for volume in self.volumes}

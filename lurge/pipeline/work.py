@@ -17,7 +17,6 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.rules import FileType
 from lurge.model.tree import ENDS
 from lurge.parallel.messages import VolumeTask
-from lurge.pipeline.dumped_works import works_aggregate
 from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
 from lurge.store.tree.build import TreeIndex
@@ -57,8 +56,10 @@ def task_of(
     aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)
     if split_into:
         aggregates = (*aggregates, SplitByGroup(split_into))
-    if is_reported and (works := works_aggregate(config, dump)):
-        aggregates = (*aggregates, works)
+    if is_reported and config.works.from_dumps:
+        from lurge.pipeline.dumped_works import works_aggregate
+
+        aggregates = (*aggregates, *works_aggregate(config, dump))
     if tree_into:
         aggregates = (*aggregates, TreeIndex(tree_into, dump.volume.mount, tree_filetypes(config)))
     return VolumeTask(
