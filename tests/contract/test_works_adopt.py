@@ -86,9 +86,7 @@ def test_every_row_is_brought_over(older: Database) -> None:
         "Cataloged", "Was scanned", "Ready",
     ]  # fmt: skip
     assert column(older, "select image_count from process_count_history order by image_count") == [11, 100]
-    assert column(older, "select status from information_schema.events where event_name = 'fill_history'") == [
-        "DISABLED"
-    ]
+    assert column(older, "select status from information_schema.events where event_schema = database()") == ["DISABLED"]
     assert column(older, "select count(*) from older_process_work_states") == [4]
     for view in VIEWS:
         column(older, f"select count(*) from {view}")
