@@ -5,7 +5,7 @@ Everything that follows from observations is computed from them in the same tran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import islice
@@ -13,79 +13,20 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lurge.model.works import LONGEST_NAME, Observation, TreeKey, is_published
+from lurge.model.works import Observation, TreeKey
 from lurge.store.database.bulk import insert_rows
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
+from lurge.store.works.dates import store_dates
+from lurge.store.works.incoming import LINE_BITS, chosen_lines, incoming, incoming_table, resolved
 from lurge.store.works.keys import Keys
 from lurge.store.works.schema import OURS
 from lurge.store.works.takeover import take_over
-from lurge.store.works.walked import walked_since
 
 BATCH = 5_000
-
-KEYS = ("idtree", "host_id", "project_id", "state_id", "publish_id")
-
-
-def incoming_table(collation: str | None = None) -> sa.Table:
-    """The observations as they come, with keys for all names but those of works, of which there may be millions.
-
-    collation: compares those as the table of works does.
-    """
-    return sa.Table(
-        "works_incoming",
-        sa.MetaData(),
-        sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-        *(sa.Column(name, sa.BigInteger) for name in KEYS),
-        sa.Column("work", sa.String(LONGEST_NAME, collation=collation), nullable=False),
-        sa.Column("day", sa.BigInteger, nullable=False),
-        sa.Column("obs_date", sa.Date, nullable=False),
-        sa.Column("create_date", sa.Date),
-        sa.Column("image_count", sa.BigInteger, nullable=False),
-        *(sa.Column(name, sa.BigInteger) for name in OURS),
-        prefixes=["TEMPORARY"],
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mariadb_charset="utf8mb4",
-        mariadb_collate="utf8mb4_bin",
-    )
-
-
-incoming = incoming_table()
-
-resolved = sa.Table(
-    "works_resolved",
-    sa.MetaData(),
-    sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.BigInteger) for name in KEYS),
-    sa.Column("work_id", sa.BigInteger),
-    sa.Column("day", sa.BigInteger, nullable=False),
-    sa.Column("obs_date", sa.Date, nullable=False),
-    sa.Column("create_date", sa.Date),
-    sa.Column("image_count", sa.BigInteger, nullable=False),
-    *(sa.Column(name, sa.BigInteger) for name in OURS),
-    sa.Column("is_new", sa.Integer, nullable=False),
-    prefixes=["TEMPORARY"],
-)  # fmt: skip
-"""The last line of each work, tree and date; whether the date is new for the work."""
-
-chosen_lines = sa.Table(
-    "works_chosen",
-    sa.MetaData(),
-    sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("first", sa.Date),
-    sa.Column("new_dates", sa.BigInteger),
-    prefixes=["TEMPORARY"],
-)
-"""Lines of one of the other tables. MySQL does not join a temporary table with itself."""
-
-TEMPORARY = (incoming, resolved, chosen_lines)
+DATES_KEPT = 10_000
 INCOMING = tuple(incoming.columns.keys())
-LINE_BITS = 36
-"""Bits of the number of a line, in a number that begins with the day."""
-
-
-DAYS_AT_ONCE, DATES_KEPT = 500, 10_000
+TEMPORARY = (incoming, resolved, chosen_lines)
 
 
 class SeenTree(NamedTuple):
@@ -189,12 +130,13 @@ class Recorder:
         changed = [*self._with_other_state(), *(key for seen in self._seen for key in self._forget_others(seen))]
         self._store_states()
         self._store_observations()
-        self._see_dates()
-        for key in {*changed, *self._seen_twice()}:
+        pairs = self._see_dates()
+        for key in {*changed, *self._seen_twice(pairs)}:
             self._count_again(key)
         for seen in self._seen:
             self._note_unread(seen)
-        self._store_dates()
+        self._forget_sums()
+        store_dates(self._connection, {day for _, day in pairs} | self._taken_over, self._now)
         self._drop_temporary()
 
     def _with_other_state(self) -> list[Counted]:
@@ -239,22 +181,28 @@ class Recorder:
                 removed.append(Counted(seen.tree, project, work, publish))
         return removed
 
-    def _see_dates(self) -> None:
-        """Note the trees and dates of all observations."""
+    def _see_dates(self) -> set[tuple[int, date]]:
+        """Note the trees and dates of all observations; returns these, and those of trees that were seen whole."""
         pairs = self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct()).all()
         if pairs:
             self._see([{"idtree": tree, "obs_date": day, "works": 0, "image_count": 0} for tree, day in pairs])
+        return {(tree, day) for tree, day in pairs} | {(seen.tree, seen.day) for seen in self._seen}
 
-    def _seen_twice(self) -> list[Counted]:
+    def _forget_sums(self) -> None:
+        """Set the sums of trees that were seen whole to 0: without an observation, nothing else does."""
+        table = schema.observed
+        for seen in self._seen:
+            at = (table.c.idtree == seen.tree) & (table.c.obs_date == seen.day)
+            self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
+
+    def _seen_twice(self, pairs: Set[tuple[int, date]]) -> list[Counted]:
         """The works that other trees of the same host and state have at the same date: they count once there.
 
-        Such trees are those of backlogs beside a walk, and two that are walked.
+        Such trees are those of backlogs beside a walk, and two that are walked. pairs: the trees and dates to look at.
         """
         mine, other = schema.trees.alias(), schema.trees.alias()
         own, theirs = schema.observations.alias(), schema.observations.alias()
         seen, again = schema.observed.alias(), schema.observed.alias()
-        pairs = set(map(tuple, self._connection.execute(sa.select(resolved.c.idtree, resolved.c.obs_date).distinct())))
-        pairs |= {(one.tree, one.day) for one in self._seen}
         beside = (
             sa.select(seen.c.idtree, again.c.idtree, seen.c.obs_date)
             .join_from(seen, mine, mine.c.idtree == seen.c.idtree)
@@ -462,69 +410,8 @@ class Recorder:
         query = list(columns), chosen
         self._connection.execute(dialect_of(self._connection).upsert(schema.observations, keys, changes, query))
 
-    def _store_dates(self) -> None:
-        """Compute the sums of every tree and date, and the history, anew for the dates that changed."""
-        row = schema.observations
-        dates = set(self._connection.execute(sa.select(resolved.c.obs_date).distinct()).scalars())
-        dates |= {seen.day for seen in self._seen} | self._taken_over
-        replaced: dict[date, list[int]] = {}
-        for tree, first in walked_since(self._connection).items():
-            replaced.setdefault(first, []).append(tree)
-        counts = sa.and_(
-            sa.true(), *(~(row.c.idtree.in_(trees) & (row.c.obs_date >= first)) for first, trees in replaced.items())
-        )
-        of_process = sa.select(
-            row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id,
-            sa.func.sum(row.c.image_count), sa.func.count(), sa.literal(self._now), sa.literal(self._now),
-        ).join_from(row, schema.trees).join(
-            schema.process_states, schema.process_states.c.state_name == schema.trees.c.state
-        )  # fmt: skip
-        published = [
-            key for key, state in self._connection.execute(sa.select(schema.trees.c.idtree, schema.trees.c.state))
-            if is_published(state)
-        ]  # fmt: skip
-        of_publish = sa.select(row.c.obs_date, row.c.publish_state_id, sa.func.count(), sa.func.sum(row.c.image_count))
-        sums = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
-        for seen_tree in self._seen:
-            table = schema.observed
-            at = (table.c.idtree == seen_tree.tree) & (table.c.obs_date == seen_tree.day)
-            self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
-        in_order = sorted(dates)
-        for place in range(0, len(in_order), DAYS_AT_ONCE):
-            days = in_order[place : place + DAYS_AT_ONCE]
-            of_days = row.c.obs_date.in_(days)
-            totals = self._connection.execute(sums.where(of_days).group_by(row.c.idtree, row.c.obs_date)).all()
-            if totals:
-                table = schema.observed
-                of_total = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
-                values: dict[str, Any] = {"works": sa.bindparam("count"), "image_count": sa.bindparam("images")}
-                self._connection.execute(
-                    sa.update(table).where(of_total).values(values),
-                    [dict(zip(("tree", "at", "count", "images"), total, strict=True)) for total in totals],
-                )
-            for table, query, keys in (
-                (schema.process_count_history,
-                 of_process.where(of_days, counts, row.c.publish_state_id.is_(None)).group_by(
-                     row.c.obs_date, schema.process_states.c.idprocess_state, row.c.process_project_id),
-                 ["last_obs_date", "process_state_id", "process_project_id", "image_count", "work_count",
-                  "created_time", "updated_time"]),
-                (schema.publish_count_history,
-                 of_publish.where(of_days, counts, row.c.publish_state_id.is_not(None),
-                                  row.c.idtree.in_(published)).group_by(
-                     row.c.obs_date, row.c.publish_state_id),
-                 ["last_obs_date", "publish_state_id", "work_count", "image_count"]),
-            ):  # fmt: skip
-                is_ours = ~table.c.is_adopted
-                self._connection.execute(sa.delete(table).where(table.c.last_obs_date.in_(days), is_ours))
-                statement = dialect_of(self._connection).upsert(table, key_names(table), lambda new: {}, (keys, query))
-                self._connection.execute(statement)
-
 
 @lru_cache(maxsize=DATES_KEPT)
 def dated(day: date) -> tuple[int, str]:
     """The number of a day, and its text."""
     return day.toordinal(), day.isoformat()
-
-
-def key_names(table: sa.Table) -> list[str]:
-    return [column.name for column in table.primary_key]
