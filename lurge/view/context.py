@@ -6,17 +6,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
 
 from lurge.config import Config
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import NewestDates, newest_of_all
+from lurge.store.usage.read.newest import Dates
 from lurge.view.person import Person
 
 if TYPE_CHECKING:
     from lurge.store.tree.read import Index
+
+
+DatedKind = Literal["newest", "groups", "users", "vault"]
 
 
 @dataclass
@@ -42,6 +46,13 @@ class Context:
     def newest(self) -> dict[str, NewestDates]:
         """The newest dates of each volume."""
         return newest_of_all(self.connection, self.volumes)
+
+    def dates(
+        self, kind: Literal["newest", "groups", "users", "vault"], volumes: Collection[str] | None = None
+    ) -> Dates:
+        """The newest date of each volume that has one, of all that is stored or of one kind. volumes: only these."""
+        found = {name: getattr(days, kind) for name, days in self.newest.items() if volumes is None or name in volumes}
+        return {name: day for name, day in found.items() if day}
 
     @cached_property
     def scope(self) -> frozenset[int] | None:

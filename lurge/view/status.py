@@ -36,7 +36,7 @@ def add_status(app: FastAPI, site: Site, requests: Requests) -> None:
         is_up, rows = 1, []
         try:
             with site.context(EVERYBODY) as context:
-                rows = [(name, days.newest) for name, days in context.newest.items() if days.newest]
+                rows = list(context.dates("newest").items())
         except StoreError:
             is_up = 0
         lines += ["# TYPE lurge_database_up gauge", f"lurge_database_up {is_up}"]

@@ -11,7 +11,7 @@ from lurge.errors import PageError
 from lurge.model.overview import GroupTotal, VolumeUse, person_totals
 from lurge.model.sizes import human_size
 from lurge.store.usage.read.history import DatedUse, history
-from lurge.store.usage.read.kinds import age_uses, filetype_uses
+from lurge.store.usage.read.kinds import kind_uses
 from lurge.store.usage.read.overview import person_uses
 from lurge.store.usage.read.pages import vault_sums
 from lurge.view.columns import (
@@ -150,9 +150,8 @@ def directory_table(total: GroupTotal, asked: AskedGroup) -> Table:
 
 def kind_tables(context: Context, volumes: list[str], key: int) -> Iterator[Table]:
     sums = (Column("size", "Size", "bytes"), Column("directories", "Directories", "count"))
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.newest)}
-    types = filetype_uses(context.connection, dates, key)
-    ages = age_uses(context.connection, dates, key)
+    dates = context.dates("newest", volumes)
+    types, ages = kind_uses(context.connection, dates, key)
     for name, title, one, kinds in (
         ("filetypes", "Filetypes", "Filetype", types),
         ("ages", "Ages of directories", "Age", ages),
@@ -162,7 +161,7 @@ def kind_tables(context: Context, volumes: list[str], key: int) -> Iterator[Tabl
 
 
 def people_table(context: Context, volumes: list[str], key: int) -> Table:
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.users)}
+    dates = context.dates("users", volumes)
     people = person_totals(person_uses(context.connection, dates, key))
     columns = (USER, Column("size", "Size", "bytes"), Column("files", "Files", "count"),
                Column("last_modified", "Newest change", "date"))  # fmt: skip
@@ -174,7 +173,7 @@ def people_table(context: Context, volumes: list[str], key: int) -> Table:
 
 
 def vault_table(context: Context, volumes: list[str], key: int, name: str) -> Table:
-    dates = {volume: day for volume, days in context.newest.items() if volume in volumes and (day := days.vault)}
+    dates = context.dates("vault", volumes)
     sums = vault_sums(context.connection, dates, key)
     columns = (
         Column("state", "State", link=lambda row: address("/vault", group=name, state=row["state"])), VOLUME,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from lurge.model.overview import GroupTotal, group_totals
+from lurge.model.overview import GroupTotal, GroupUse, group_totals
 from lurge.store.usage.read.overview import base_uses, group_uses, outside_uses
 from lurge.store.usage.read.pages import vault_sums
 from lurge.view.columns import FULL, GROUP, LAST_MODIFIED, LEVEL, PI, QUOTA, SHARE, USED, VOLUME, fraction, to_base
@@ -51,31 +51,33 @@ PER_DIRECTORY = (GROUP, PI, VOLUME, PATH, USED, QUOTA, SHARE, LAST_MODIFIED, LEV
 
 def totals_of(context: Context, volumes: list[str], keys: int | frozenset[int] | None) -> list[GroupTotal]:
     """The totals of some groups at the newest date of each volume."""
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.groups)}
+    dates = context.dates("groups", volumes)
     return group_totals(base_uses(context.connection, dates, keys), outside_uses(context.connection, dates, keys))
 
 
 def rows_by_volume(context: Context, volumes: list[str], keys: int | frozenset[int] | None) -> list[dict[str, Any]]:
     """The rows of `rows_of` for each group and volume, without their base directories, which takes less time."""
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.groups)}
+    dates = context.dates("groups", volumes)
     rows: dict[tuple[str | None, str], dict[str, Any]] = {}
     pis: dict[str | None, str | None] = {}
     for use in group_uses(context.connection, dates, keys):
         pis[use.group] = pis.get(use.group) or use.pi
-        rows[use.group, use.volume] = {
-            "group": use.group, "volume": use.volume, "quota": use.quota, "share": fraction(use.used, use.quota),
-            "level": use.warning_id, "full": use.quota_reached, "used": use.used, "outside": 0,
-            "directories": use.directories, "last_modified": use.last_modified,
-        }  # fmt: skip
+        rows[use.group, use.volume] = row_of(use)
     for outside in outside_uses(context.connection, dates, keys):
-        row = rows.setdefault((outside.group, outside.volume), {
-            "group": outside.group, "volume": outside.volume, "quota": None, "share": None, "level": None, "full": None,
-            "used": 0, "outside": 0, "directories": 0, "last_modified": None,
-        })  # fmt: skip
-        row["outside"] += outside.used
+        nothing = GroupUse(outside.volume, outside.group, None, None, None, None, None, 0, 0)
+        rows.setdefault((outside.group, outside.volume), row_of(nothing))["outside"] += outside.used
     for row in rows.values():
         row["pi"] = pis.get(row["group"])
     return list(rows.values())
+
+
+def row_of(use: GroupUse, outside: int = 0) -> dict[str, Any]:
+    """The row of a group on a volume."""
+    return {
+        "group": use.group, "pi": use.pi, "volume": use.volume, "quota": use.quota,
+        "share": fraction(use.used, use.quota), "level": use.warning_id, "full": use.quota_reached, "used": use.used,
+        "outside": outside, "directories": use.directories, "last_modified": use.last_modified,
+    }  # fmt: skip
 
 
 def rows_of(totals: list[GroupTotal], per: str) -> Iterator[dict[str, Any]]:
@@ -83,26 +85,16 @@ def rows_of(totals: list[GroupTotal], per: str) -> Iterator[dict[str, Any]]:
     for total in totals:
         for use in total.volumes.values():
             days = [base.last_modified for base in use.bases if base.last_modified is not None]
-            shared = {
-                "group": total.group,
-                "pi": total.pi,
-                "volume": use.volume,
-                "quota": use.quota,
-                "share": fraction(use.used, use.quota),
-                "level": use.warning_id,
-                "full": use.quota_reached,
-            }
+            of_group = GroupUse(use.volume, total.group, total.pi, min(days, default=None), use.quota, use.warning_id,
+                                use.quota_reached, len(use.bases), use.used)  # fmt: skip
+            row = row_of(of_group, use.unattributed)
             if per == "volume":
-                yield shared | {
-                    "used": use.used,
-                    "outside": use.unattributed,
-                    "directories": len(use.bases),
-                    "last_modified": min(days, default=None),
-                }
+                yield row
             else:
+                for name in ("outside", "directories"):
+                    del row[name]
                 for base in use.bases:
-                    own = {"path": base.base, "used": base.used, "last_modified": base.last_modified}
-                    yield shared | own
+                    yield row | {"path": base.base, "used": base.used, "last_modified": base.last_modified}
 
 
 def make(context: Context, asked: AskedGroups) -> View:
@@ -156,7 +148,7 @@ def selection(rows: int, used: int, volumes: int) -> str:
 
 def archived_groups(context: Context) -> set[tuple[str, str | None]]:
     """(volume, group) of the files that are marked Archive."""
-    dates = {name: day for name, days in context.newest.items() if (day := days.vault)}
+    dates = context.dates("vault")
     sums = vault_sums(context.connection, dates, context.scope)
     return {(volume, group) for volume, state, group, _, _ in sums if state == "Archive"}
 

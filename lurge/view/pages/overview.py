@@ -89,7 +89,7 @@ VOLUMES = (
 
 def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """A row for each volume. A person who does not see all gets what their groups use."""
-    dates = {name: day for name, days in context.newest.items() if (day := days.newest)}
+    dates = context.dates("newest")
     states = {state.volume: state for state in volume_states(context.connection, dates)}
     listed, used = [], dict.fromkeys(context.volumes, 0)
     for of_group in rows:
@@ -118,7 +118,7 @@ def volume_rows(context: Context, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def growth_table(context: Context, rows: Sequence[Row]) -> Table:
     """The groups that grew most in a week. rows: of all groups on all volumes."""
-    dates = {name: day for name, days in context.newest.items() if (day := days.groups)}
+    dates = context.dates("groups")
     grown = list(growths(uses_before(context.connection, dates, WEEK, context.scope), rows))
     grown.sort(key=lambda row: -row["growth"])
     columns = (GROUP, VOLUME, Column("growth", "Growth", "growth"), USED, Column("since", "Since", "date"))

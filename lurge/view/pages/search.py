@@ -69,7 +69,7 @@ def people(context: Context, text: str) -> list[str]:
     """Names of people who have something in the groups that may be seen."""
     if context.scope is None:
         return names_with(context.connection, schema.user.c.user_name, text, MOST)
-    dates = {name: day for name, days in context.newest.items() if (day := days.users)}
+    dates = context.dates("users")
     names = {use.user for use in person_uses(context.connection, dates, context.scope) if use.user}
     return sorted(name for name in names if text.casefold() in name.casefold())[:MOST]
 

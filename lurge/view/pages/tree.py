@@ -267,7 +267,7 @@ def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str,
 
 def kept_table(context: Context, index: Index, path: str) -> Table:
     """What vaults hold of a directory."""
-    dates = {name: day for name, days in context.newest.items() if name == index.volume and (day := days.vault)}
+    dates = context.dates("vault", [index.volume])
     kept = kept_below(context.connection, dates, context.scope, path)
     columns = (
         Column("state", "State", link=lambda row: address("/vault", state=row["state"], path=path + "/")),

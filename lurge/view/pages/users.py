@@ -36,7 +36,7 @@ SIZES = (Column("size", "Size", "bytes"), Column("files", "Files", "count"),
 def make(context: Context, asked: AskedUsers) -> View:
     """The people that match."""
     volumes = context.chosen_volumes([asked.volume] if asked.volume else [])
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.users)}
+    dates = context.dates("users", volumes)
     keys: int | frozenset[int] | None = context.scope
     if asked.group:
         key = context.key_of_group(asked.group)
@@ -61,7 +61,7 @@ def make(context: Context, asked: AskedUsers) -> View:
 
 def make_one(context: Context, asked: AskedUser) -> View:
     """A person, in the groups that may be seen. Raises PageError."""
-    dates = {name: day for name, days in context.newest.items() if (day := days.users)}
+    dates = context.dates("users")
     uses = [use for use in person_uses(context.connection, dates, context.scope) if use.user == asked.name]
     dated = person_history(context.connection, asked.name, context.scope, context.volumes)
     if not uses and not dated:

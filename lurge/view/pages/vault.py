@@ -40,7 +40,7 @@ COLUMNS = (
 def vault_table(context: Context, wanted: VaultFilter, order: Order, volume: str = "") -> Table:
     """The files that match, at the newest date of each volume."""
     volumes = context.chosen_volumes([volume] if volume else [])
-    dates = {name: day for name, days in context.newest.items() if name in volumes and (day := days.vault)}
+    dates = context.dates("vault", volumes)
     by, descending = (order.column, order.is_descending) if order.by else ("size", True)
     total, rows = vault_rows(context.connection, dates, context.scope, wanted, by, descending, order.start, order.size)
     empty = "No file is marked in a vault that matches."
@@ -50,7 +50,7 @@ def vault_table(context: Context, wanted: VaultFilter, order: Order, volume: str
 def make(context: Context, asked: AskedVault) -> View:
     """The files that match, and the sums of each state."""
     wanted = VaultFilter(asked.path, asked.state, asked.user, asked.group)
-    dates = {name: day for name, days in context.newest.items() if (day := days.vault)}
+    dates = context.dates("vault")
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for volume, state, _, files, size in vault_sums(context.connection, dates, context.scope):
         known = sums.get((volume, state), (0, 0))

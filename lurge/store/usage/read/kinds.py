@@ -21,9 +21,20 @@ from lurge.store.usage.sums import halves, joined
 Kind = tuple[int, int, int]
 """(key of the filetype or number of the age, bytes, directories)"""
 
+Volumes = tuple[list[int], list[int]]
+"""The keys of volumes whose sums are stored, and of others."""
 
-def filetype_uses(connection: sa.Connection, dates: Dates, group: Groups) -> list[KindUse]:
-    """Return the bytes of each filetype in the directories of volumes, the largest first."""
+
+def kind_uses(connection: sa.Connection, dates: Dates, group: Groups) -> tuple[list[KindUse], list[KindUse]]:
+    """Return the bytes of each filetype in the directories of volumes, the largest first, and of each age.
+
+    Ages are days from the newest mtime of a file in a directory to the record date; the youngest are first.
+    """
+    volumes = volumes_by_totals(connection, dates)
+    return filetype_uses(connection, volumes, group), age_uses(connection, volumes, group)
+
+
+def filetype_uses(connection: sa.Connection, volumes: Volumes, group: Groups) -> list[KindUse]:
     size, directory = schema.file_size, schema.directory
     query = (
         sa.select(size.c.filetype_id, *halves(exact_size(size)), sa.func.count())
@@ -34,16 +45,12 @@ def filetype_uses(connection: sa.Connection, dates: Dates, group: Groups) -> lis
     names = by_key(connection, sa.select(schema.filetype))
     kinds = [
         KindUse(names[key], *sums)
-        for key, *sums in kinds_of(connection, dates, group, schema.directory_totals.c.filetype_id, query)
+        for key, *sums in kinds_of(connection, volumes, group, schema.directory_totals.c.filetype_id, query)
     ]
     return sorted(kinds, key=lambda kind: (-kind.size, kind.name))
 
 
-def age_uses(connection: sa.Connection, dates: Dates, group: Groups) -> list[KindUse]:
-    """Return the bytes of files by age: days from the newest mtime of a file in their directory to the record date.
-
-    The youngest are first.
-    """
+def age_uses(connection: sa.Connection, volumes: Volumes, group: Groups) -> list[KindUse]:
     directory = schema.directory
     days = directory.c.last_modified
     younger = [(days < limit, number) for number, (_, limit) in enumerate(AGES)]
@@ -53,16 +60,16 @@ def age_uses(connection: sa.Connection, dates: Dates, group: Groups) -> list[Kin
         .where(of_group(directory.c.group_id, group))
         .group_by(sa.literal_column("age"))
     )
-    kinds = kinds_of(connection, dates, group, schema.directory_totals.c.age, query)
+    kinds = kinds_of(connection, volumes, group, schema.directory_totals.c.age, query)
     return [KindUse(AGE_NAMES[number], *sums) for number, *sums in sorted(kinds)]
 
 
 def kinds_of(
-    connection: sa.Connection, dates: Dates, group: Groups, kind: sa.Column[int], query: sa.Select[Any]
+    connection: sa.Connection, volumes: Volumes, group: Groups, kind: sa.Column[int], query: sa.Select[Any]
 ) -> Iterator[Kind]:
     """Yield the sums of each kind. kind: its column in `directory_totals`. query: sums the directories by kind."""
     totals, bases = schema.directory_totals, schema.base_directory
-    summed, others = volumes_by_totals(connection, dates)
+    summed, others = volumes
     of_totals = (
         sa.select(kind, *halves(totals.c.size), sa.func.sum(totals.c.num_directories))
         .where(totals.c.volume_id.in_(summed), of_group(totals.c.group_id, group), kind.is_not(None))
@@ -71,17 +78,17 @@ def kinds_of(
     of_others = sa.select(bases.c.base_directory_id).where(bases.c.volume_id.in_(others))
     sums: dict[int, Kind] = {}
     is_current = sa.or_(schema.directory.c.directory_path.is_(None), sa.not_(TAGGED))
-    for volumes, of_these in (
+    for keys, of_these in (
         (summed, of_totals),
         (others, query.where(schema.directory.c.base_directory_id.in_(of_others), is_current)),
     ):
-        for key, high, low, count in connection.execute(of_these) if volumes else ():
+        for key, high, low, count in connection.execute(of_these) if keys else ():
             _, size, directories = sums.get(key, (key, 0, 0))
             sums[key] = key, size + joined(high, low), directories + int(count)
     yield from sums.values()
 
 
-def volumes_by_totals(connection: sa.Connection, dates: Dates) -> tuple[list[int], list[int]]:
+def volumes_by_totals(connection: sa.Connection, dates: Dates) -> Volumes:
     """Return the keys of the volumes whose stored sums are those of their directories, and of the others.
 
     The sums are of another date, or one row of directories is the older tool's, if that stored the volume last. While a
@@ -95,7 +102,7 @@ def volumes_by_totals(connection: sa.Connection, dates: Dates) -> tuple[list[int
     one = sa.select(directory.c.directory_id).join_from(directory, base).where(base.c.volume_id == volume.c.volume_id)
     size = sa.select(directory.c.size_bytes).where(directory.c.directory_id == one.limit(1).scalar_subquery())
     query = sa.select(volume.c.volume_id, volume.c.scratch_disk, stored, swapping, size.scalar_subquery())
-    keys: tuple[list[int], list[int]] = [], []
+    keys: Volumes = [], []
     for key, name, day, is_swapping, bytes_of_one in connection.execute(
         query.where(volume.c.scratch_disk.in_(list(dates)))
     ):

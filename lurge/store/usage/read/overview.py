@@ -22,7 +22,7 @@ from lurge.model.overview import (
 )
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import newest_of_all
-from lurge.store.usage.read.kinds import age_uses, filetype_uses
+from lurge.store.usage.read.kinds import kind_uses
 from lurge.store.usage.read.newest import Dates
 from lurge.store.usage.read.volumes import Groups, of_group
 from lurge.store.usage.sums import halves, joined
@@ -63,35 +63,26 @@ def read_overview(connection: sa.Connection, volumes: Sequence[str], group: Grou
     dates = {name: day for name, days in newest.items() if (day := days.newest)}
     of_groups = {name: day for name, days in newest.items() if (day := days.groups)}
     of_users = {name: day for name, days in newest.items() if (day := days.users)}
+    filetypes, ages = kind_uses(connection, dates, group)
     return Overview(
         dates=dates,
         groups=group_totals(base_uses(connection, of_groups, group), outside_uses(connection, of_groups, group)),
         people=person_totals(person_uses(connection, of_users, group)),
-        filetypes=filetype_uses(connection, dates, group),
-        ages=age_uses(connection, dates, group),
+        filetypes=filetypes,
+        ages=ages,
     )
 
 
 def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
-    base, volume = schema.base_directory, schema.volume
-    names, pi, warning = schema.unix_group, schema.pi, schema.warning
-    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
-               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+    base, names, pi, warning = schema.base_directory, schema.unix_group, schema.pi, schema.warning
 
     def query(day: date) -> sa.Select[Any]:
-        row = distinct_usage(day, group, columns)
-        return (
-            sa.select(
-                base.c.directory_path, names.c.group_name, pi.c.pi_name, sa.func.coalesce(row.c.used, 0),
-                row.c.last_modified, row.c.quota, row.c.warning_id, warning.c.warning, row.c.expected_in_3_days,
-                row.c.expected_in_7_days, row.c.quota_reached,
-            )
-            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
-            .join(volume, volume.c.volume_id == base.c.volume_id)
-            .join(names, names.c.group_id == row.c.unix_id, isouter=True)
-            .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
-            .join(warning, warning.c.warning_id == row.c.warning_id, isouter=True)
-        )  # fmt: skip
+        row, named = named_usage(day, group)
+        return sa.select(
+            base.c.directory_path, names.c.group_name, pi.c.pi_name, sa.func.coalesce(row.c.used, 0),
+            row.c.last_modified, row.c.quota, row.c.warning_id, warning.c.warning, row.c.expected_in_3_days,
+            row.c.expected_in_7_days, row.c.quota_reached,
+        ).select_from(named.join(warning, warning.c.warning_id == row.c.warning_id, isouter=True))  # fmt: skip
 
     for name, day, rows in by_date(connection, dates, query):
         yield from (BaseUse._make((name, day, *row)) for row in rows)
@@ -99,28 +90,37 @@ def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterato
 
 def group_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[GroupUse]:
     """Yield the use of each volume by each group, summed by the database: there are many more base directories."""
-    base, volume, names, pi = schema.base_directory, schema.volume, schema.unix_group, schema.pi
-    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
-               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+    names = schema.unix_group
 
     def query(day: date) -> sa.Select[Any]:
-        row = distinct_usage(day, group, columns)
+        row, named = named_usage(day, group)
         return (
             sa.select(
-                names.c.group_name, sa.func.max(pi.c.pi_name), sa.func.min(row.c.last_modified),
+                names.c.group_name, sa.func.max(schema.pi.c.pi_name), sa.func.min(row.c.last_modified),
                 sa.func.max(row.c.quota), sa.func.max(row.c.warning_id), sa.func.max(row.c.quota_reached),
                 sa.func.count(), *halves(row.c.used),
             )
-            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
-            .join(volume, volume.c.volume_id == base.c.volume_id)
-            .join(names, names.c.group_id == row.c.unix_id, isouter=True)
-            .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
-            .group_by(volume.c.scratch_disk, names.c.group_name)
+            .select_from(named)
+            .group_by(schema.volume.c.scratch_disk, names.c.group_name)
         )  # fmt: skip
 
     for name, _, rows in by_date(connection, dates, query):
         for *values, high, low in rows:
             yield GroupUse._make((name, *values, joined(high, low)))
+
+
+def named_usage(day: date, group: Groups) -> tuple[sa.Subquery, sa.Join]:
+    """Return the group usage of a date, and its join with base directories, volumes, groups and PIs."""
+    base, volume, names, pi = schema.base_directory, schema.volume, schema.unix_group, schema.pi
+    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
+               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+    row = distinct_usage(day, group, columns)
+    return row, (
+        row.join(base, base.c.base_directory_id == row.c.base_directory_id)
+        .join(volume, volume.c.volume_id == base.c.volume_id)
+        .join(names, names.c.group_id == row.c.unix_id, isouter=True)
+        .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
+    )
 
 
 def distinct_usage(day: date, group: Groups, columns: Sequence[str]) -> sa.Subquery:
