@@ -141,7 +141,7 @@ def list_works(
 
 
 def is_in(row: WorkState, state: str | None) -> bool:
-    """True for a work in a state, or a published state, whatever its case; for any work without one."""
+    """Return whether a work is in a state, or in a published state, in any case. Without a state, every work is."""
     return state is None or state.casefold() in (row.state.casefold(), (row.publish_state or "").casefold())
 
 

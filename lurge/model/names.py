@@ -18,12 +18,12 @@ class Group(NamedTuple):
     pi: str | None
 
 
-def storable_name(name: str) -> str:
-    """`name` if it has at most LONGEST_NAME characters, else its beginning and a digest of the whole name.
+def storable_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """`name` if it has at most `longest` characters, else its beginning and a digest of the whole name.
 
     Different names stay different.
     """
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= longest:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:DIGEST_LENGTH]
-    return f"{name[: LONGEST_NAME - DIGEST_LENGTH - 1]}~{digest}"
+    return f"{name[: longest - DIGEST_LENGTH - 1]}~{digest}"

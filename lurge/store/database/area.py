@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,16 @@ class Area:
     ) -> Area:
         """Make an area whose version table and lock are named after it."""
         return cls(name, metadata, migrations, f"{VERSION_TABLE}_{name}", f".{name}", adoption)
+
+
+def has_columns(connection: sa.Connection, marks: Mapping[str, Set[str]]) -> bool:
+    """Return whether the database has some tables with some columns. marks: the names of the columns by table."""
+    inspector = sa.inspect(connection)
+    tables = set(inspector.get_table_names())
+    return all(
+        table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}
+        for table, columns in marks.items()
+    )
 
 
 def revisions(connection: sa.Connection, area: Area, tables: Collection[str]) -> tuple[str | None, str]:

@@ -9,7 +9,7 @@ lurge's tables with their keys. Of a name with several keys, the first one is ke
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
+from lurge.model.names import storable_name
 from lurge.model.works import LONGEST_NAME, PUBLISH_STATES, STATES
 from lurge.store.database.bulk import insert_rows, next_id
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
-from lurge.store.works.keys import Keys, hash_of
+from lurge.store.works.keys import Keys
 from lurge.store.works.older import ASIDE, KEPT, TABLES, begun, recognises
 from lurge.store.works.takeover import take_over
 from lurge.store.works.walked import UNKNOWN
@@ -108,7 +109,7 @@ def copy_names(connection: sa.Connection, aside: dict[str, sa.Table], table: sa.
     moved: Moved = {}
     copied = []
     for row in rows:
-        text = f"{UNKNOWN} {row[key]}" if row[name] is None else shortened(row[name])
+        text = f"{UNKNOWN} {row[key]}" if row[name] is None else storable_name(row[name], LONGEST_NAME)
         if text not in kept:
             kept[text] = row[key]
             copied.append((row[key], text, row.get("create_time"), row.get("update_time")))
@@ -172,8 +173,14 @@ class Merged:
         self.merged += other.merged
 
 
-def merge(rows: Iterator[tuple[tuple[int, ...], Merged]], expected: int, name: str) -> dict[tuple[int, ...], Merged]:
-    """Merge rows by their keys. Raises StoreError if a row is lost."""
+def store_merged(
+    connection: sa.Connection, table: sa.Table, rows: Iterable[tuple[tuple[int, ...], Merged]], expected: int,
+    columns: Sequence[str], created: str,
+) -> None:  # fmt: skip
+    """Merge rows by their keys, and store them. Raises StoreError if a row is lost.
+
+    columns: of the keys, and of the first and the last date. created: of the date of creation.
+    """
     found: dict[tuple[int, ...], Merged] = {}
     for key, one in rows:
         if key in found:
@@ -182,10 +189,15 @@ def merge(rows: Iterator[tuple[tuple[int, ...], Merged]], expected: int, name: s
             found[key] = one
     total = sum(one.merged for one in found.values())
     if total != expected:
-        raise StoreError(f"{name}: {total} of {expected} rows of the older tool were copied")
+        raise StoreError(f"{table.name}: {total} of {expected} rows of the older tool were copied")
     if total > len(found):
-        log.warning("%s: %d rows were of works that had several, which are one now", name, total - len(found))
-    return found
+        log.warning("%s: %d rows were of works that had several, which are one now", table.name, total - len(found))
+    kept = ("image_count", "create_time", "update_time")
+    insert_rows(connection, table, (*columns, "obs_count", "older_count", "older_first", created, *kept), (
+        as_texts((*key, one.first, one.last, one.count, one.count - 1, one.first, as_date(one.row.get(created)),
+                  *map(one.row.get, kept)))
+        for key, one in found.items()
+    ))  # fmt: skip
 
 
 def with_keys(
@@ -197,11 +209,6 @@ def with_keys(
     if len(found) < len(rows):
         log.warning("%s: %d rows without %s are left out", table.name, len(rows) - len(found), " or ".join(keys))
     return found
-
-
-def shortened(name: str) -> str:
-    """A name as it can be stored: one that is too long keeps its beginning, and gets a digest of all of it."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 17]}~{hash_of(name)[:16]}"
 
 
 def copy_work_states(connection: sa.Connection, aside: dict[str, sa.Table], moved: dict[str, Moved]) -> None:
@@ -218,15 +225,8 @@ def copy_work_states(connection: sa.Connection, aside: dict[str, sa.Table], move
             place = tuple(moved[names][row[key]] for names, key in zip(places, keys, strict=True))
             yield place, Merged(row, first, last, row.get("obs_count") or 1)
 
-    columns = (*keys, "first_obs_date", "last_obs_date", "obs_count", "process_create_date", "image_count",
-               "create_time", "update_time", "older_count", "older_first")  # fmt: skip
-    found = merge(rows(), len(known), table.name)
-    insert_rows(connection, table, columns, (
-        as_texts((*key, one.first, one.last, one.count, as_date(one.row.get("process_create_date")),
-                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time"), one.count - 1,
-                  one.first))
-        for key, one in found.items()
-    ))  # fmt: skip
+    columns = (*keys, "first_obs_date", "last_obs_date")
+    store_merged(connection, table, rows(), len(known), columns, "process_create_date")
 
 
 def copy_published(connection: sa.Connection, aside: dict[str, sa.Table], moved: dict[str, Moved]) -> None:
@@ -246,16 +246,15 @@ def copy_published(connection: sa.Connection, aside: dict[str, sa.Table], moved:
             )  # fmt: skip
             yield place, Merged(row, as_date(row.get("first_obs_date")) or last, last, row.get("obs_count") or 1)
 
-    columns = ("publish_work_id", "publish_state_id", "process_host_id", "process_project_id", "first_obs_date",
-               "obs_date", "obs_count", "publish_create_date", "image_count", "create_time", "update_time",
-               "older_count", "older_first")  # fmt: skip
-    found = merge(rows(), len(known), table.name)
-    insert_rows(connection, table, columns, (
-        as_texts((*key, one.first, one.last, one.count, as_date(one.row.get("publish_create_date")),
-                  one.row.get("image_count"), one.row.get("create_time"), one.row.get("update_time"), one.count - 1,
-                  one.first))
-        for key, one in found.items()
-    ))  # fmt: skip
+    columns = (
+        "publish_work_id",
+        "publish_state_id",
+        "process_host_id",
+        "process_project_id",
+        "first_obs_date",
+        "obs_date",
+    )
+    store_merged(connection, table, rows(), len(known), columns, "publish_create_date")
 
 
 def copy_history(connection: sa.Connection, aside: dict[str, sa.Table], moved: dict[str, Moved]) -> None:

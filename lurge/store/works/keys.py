@@ -53,7 +53,7 @@ class Keys:
         return self._connection.execute(sa.select(key).where(column == name)).scalar()
 
     def state(self, table: sa.Table, name: str) -> int:
-        """The key of a state, whatever its case. Raises WorksError if it is not configured."""
+        """Return the key of a state, in any case. Raises WorksError if it is not configured."""
         return self._states(table, name)[0]
 
     def _states(self, table: sa.Table, name: str) -> tuple[int, str]:
@@ -109,5 +109,5 @@ def hash_of(path: str) -> str:
 
 
 def text_of(path: str) -> str:
-    """A path as it is stored: bytes that are no text are shown."""
+    """Return a path as it is stored. Invalid bytes are shown as text."""
     return shown(os.fsencode(path))

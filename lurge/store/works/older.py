@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
+from lurge.store.database.area import has_columns
 from lurge.store.works import schema
 
 ASIDE = "adopted_"
@@ -30,12 +31,7 @@ MARKS = {
 
 def recognises(connection: sa.Connection) -> bool:
     """Return whether the older tool made the tables."""
-    inspector = sa.inspect(connection)
-    tables = set(inspector.get_table_names())
-    return all(
-        table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}
-        for table, columns in MARKS.items()
-    )
+    return has_columns(connection, MARKS)
 
 
 def begun(tables: Collection[str]) -> bool:

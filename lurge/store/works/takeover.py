@@ -48,7 +48,7 @@ def take_over(connection: sa.Connection, keys: Keys) -> set[date]:
 
 
 def observed(table: sa.Table, work: str, last: str) -> sa.ColumnElement[bool]:
-    """Whether a row has the observation from which its count is."""
+    """Return a condition for rows that have an observation with their date and count."""
     row = schema.observations
     return (
         sa.select(sa.literal(1))
