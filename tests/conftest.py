@@ -13,6 +13,7 @@ from lurge.config.database import DatabaseConfig
 from lurge.store.database import Database
 from lurge.store.database.upgrade import upgrade
 from lurge.store.usage.area import USAGE
+from lurge.store.works.area import WORKS
 from tests.services import mariadb, postgresql
 from tests.services.mariadb import MariaDb
 from tests.services.postgresql import PostgreSql
@@ -60,3 +61,19 @@ def database(database_config: DatabaseConfig) -> Iterator[Database]:
     upgrade(database, USAGE)
     yield database
     database.close()
+
+
+@pytest.fixture
+def works(database_config: DatabaseConfig) -> Iterator[Database]:
+    """A database of each kind, with the tables of works in it."""
+    database = Database(database_config)
+    upgrade(database, WORKS)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def running(request: pytest.FixtureRequest) -> MariaDb | PostgreSql:
+    """A server of each kind."""
+    server: MariaDb | PostgreSql = request.getfixturevalue("server" if request.param == "mariadb" else "postgres")
+    return server

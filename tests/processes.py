@@ -8,7 +8,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+
+import sqlalchemy as sa
+
+from lurge.store.database import Database
 
 MARK = "LURGE_TEST_MARK"
 SECONDS_TO_END = 60
@@ -52,3 +57,15 @@ def job(mark: str, command: Sequence[str], said: Path, **environment: str) -> It
         for left in processes_of(mark):
             os.kill(left, signal.SIGKILL)
         process.wait(SECONDS_TO_END)
+
+
+def die_before(database: Database, statement: int) -> None:
+    """Let this process be killed before it sends the given statement or commit to a database, from 1."""
+    place = count(1)
+
+    def before(*_: object) -> None:
+        if next(place) == statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for event in ("before_cursor_execute", "commit"):
+        sa.event.listen(database.engine, event, before)

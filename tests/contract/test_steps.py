@@ -24,6 +24,7 @@ from lurge.store.usage.read.swaps import OLD, SWAPPED
 from lurge.store.usage.recover import recover
 from lurge.store.usage.swap import store_volume
 from tests.contract.test_store import DAY, named, paths, tag
+from tests.processes import die_before
 from tests.services.mariadb import MariaDb
 from tests.services.postgresql import PostgreSql
 
@@ -93,14 +94,8 @@ def state(database: Database, name: str = VOLUME) -> dict[str, object]:
 
 def die(config: DatabaseConfig, at: int, size: int, subdirectory: str, day: date) -> None:
     """Store a new state, and be killed before the given statement or commit."""
-    database, place = Database(config), count(1)
-
-    def before(*_: object) -> None:
-        if next(place) == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sa.event.listen(database.engine, "before_cursor_execute", before)
-    sa.event.listen(database.engine, "commit", before)
+    database = Database(config)
+    die_before(database, at)
     store_volume(database, named(size=size, subdirectory=subdirectory, day=day))
     os._exit(0)
 

@@ -34,6 +34,7 @@ from lurge.store.usage.read.newest import newest_reports
 from lurge.store.usage.recover import recover
 from lurge.store.usage.sums import larger_than_stored
 from lurge.store.usage.swap import NamedReport, store_volume
+from tests.processes import die_before
 
 DAY = date(2024, 1, 31)
 
@@ -342,16 +343,7 @@ def test_a_full_disk_leaves_the_old_rows(tmp_path: Path) -> None:
 def store_and_die(config: DatabaseConfig, statement: int) -> None:
     """Store a new state, and be killed before the given statement, or after the last."""
     database = Database(config)
-    count = 0
-
-    def before(*_: object) -> None:
-        nonlocal count
-        count += 1
-        if count == statement:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sa.event.listen(database.engine, "before_cursor_execute", before)
-    sa.event.listen(database.engine, "commit", before)
+    die_before(database, statement)
     store_volume(database, named(size=20, subdirectory="new", day=date(2024, 2, 1)))
     os._exit(0)
 

@@ -35,13 +35,6 @@ Server = MariaDb | PostgreSql
 NEW = ["new0", "new1", "new2"]
 
 
-@pytest.fixture(params=["mariadb", "postgresql"])
-def running(request: pytest.FixtureRequest) -> Server:
-    """A server of each kind."""
-    server: Server = request.getfixturevalue("server" if request.param == "mariadb" else "postgres")
-    return server
-
-
 @pytest.fixture
 def served(running: Server) -> Iterator[Database]:
     """A database on each server with a state in it."""

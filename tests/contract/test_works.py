@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -11,12 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import sqlalchemy as sa
 
-from lurge.config.database import DatabaseConfig
 from lurge.model.works import FULL, PUBLISH_STATES, PUBLISHED, STATES, WEB, Observation, TreeKey
 from lurge.store.database import Database
-from lurge.store.database.upgrade import upgrade
 from lurge.store.works import schema
-from lurge.store.works.area import WORKS
 from lurge.store.works.read import history, losses, movements, totals, work_states
 from lurge.store.works.record import Recorder
 
@@ -38,14 +34,6 @@ class Taken(NamedTuple):
 
 
 Model = dict[tuple[TreeKey, date], dict[tuple[str, str], Taken]]
-
-
-@pytest.fixture
-def works(database_config: DatabaseConfig) -> Iterator[Database]:
-    database = Database(database_config)
-    upgrade(database, WORKS)
-    yield database
-    database.close()
 
 
 def record(database: Database, tree: TreeKey, day: date, taken: dict[tuple[str, str], Taken],

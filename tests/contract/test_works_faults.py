@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -28,19 +27,12 @@ from lurge.store.works import schema
 from lurge.store.works.area import WORKS
 from lurge.store.works.read import history, work_states
 from tests.contract.test_unavailable import Server
+from tests.processes import die_before
 
 DAY = date(2024, 1, 1)
 TREE = TreeKey("h", "scanned", "/scans")
 CONFIG = WorksConfig()
 TEMPORARY = ("works_incoming", "works_resolved", "works_chosen")
-
-
-@pytest.fixture
-def works(database_config: DatabaseConfig) -> Iterator[Database]:
-    database = Database(database_config)
-    upgrade(database, WORKS)
-    yield database
-    database.close()
 
 
 def gathered(day: date, images: int, works: int = 5) -> Gathered:
@@ -66,14 +58,8 @@ def state(database: Database) -> list[Any]:
 
 def die(config: DatabaseConfig, at: int, result: Gathered) -> None:
     """Store a tree, and be killed before the given statement or commit."""
-    database, place = Database(config), count(1)
-
-    def before(*_: object) -> None:
-        if next(place) == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    sa.event.listen(database.engine, "before_cursor_execute", before)
-    sa.event.listen(database.engine, "commit", before)
+    database = Database(config)
+    die_before(database, at)
     store(database, result)
     os._exit(0)
 
@@ -102,7 +88,6 @@ def test_a_gather_killed_at_any_statement_leaves_the_old_counts_or_the_new(
     assert at > 20
 
 
-@pytest.mark.parametrize("running", ["mariadb", "postgresql"], indirect=True)
 @pytest.mark.parametrize("statement", [3, 15, 30])
 def test_a_database_that_goes_away_is_waited_for(running: Server, statement: int) -> None:
     """Its connections are ended in the middle of a transaction, once: everything is stored, once."""
@@ -121,12 +106,6 @@ def test_a_database_that_goes_away_is_waited_for(running: Server, statement: int
     assert next(place) > statement
     assert [row[1:3] for row in state(database)[1:6]] == [(3, 1)] * 5
     database.close()
-
-
-@pytest.fixture
-def running(request: pytest.FixtureRequest) -> Server:
-    server: Server = request.getfixturevalue("server" if request.param == "mariadb" else "postgres")
-    return server
 
 
 def test_the_second_of_two_gathers_names_the_first(works: Database, database_config: DatabaseConfig) -> None:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-import pytest
-
-from lurge.config.database import DatabaseConfig
 from lurge.model.works import FULL, PUBLISHED, WEB, TreeKey
 from lurge.store.database import Database
-from lurge.store.database.upgrade import upgrade
-from lurge.store.works.area import WORKS
 from lurge.store.works.read import history, movements, totals, work_states
 from tests.contract.test_works import Taken, record
 
@@ -28,14 +22,6 @@ PLACES = [("P", "W1"), ("Q", "W1"), *(("P", f"W{number}") for number in range(2,
 
 Known = dict[tuple[str, str], Taken]
 """What is in a tree, by (project, work)."""
-
-
-@pytest.fixture
-def works(database_config: DatabaseConfig) -> Iterator[Database]:
-    database = Database(database_config)
-    upgrade(database, WORKS)
-    yield database
-    database.close()
 
 
 def live(chosen: random.Random, inside: dict[TreeKey, Known]) -> None:

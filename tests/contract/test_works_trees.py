@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -24,14 +23,6 @@ DAY = date(2024, 1, 1)
 SCANS, OTHERS = TreeKey("h", "scanned", "/scans"), TreeKey("h", "scanned", "/more")
 READY, WEBSITE = TreeKey("h", "ReadyToProcess", "/ready"), TreeKey("h", PUBLISHED, "/web")
 W1 = ("P", "W1")
-
-
-@pytest.fixture
-def works(database_config: DatabaseConfig) -> Iterator[Database]:
-    database = Database(database_config)
-    upgrade(database, WORKS)
-    yield database
-    database.close()
 
 
 def after(days: int) -> date:
