@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import BinaryIO
+from operator import itemgetter
+from typing import BinaryIO, NamedTuple
 
 from lurge.errors import WorksError
 from lurge.model.works import LONGEST_NAME, Observation, is_published
@@ -24,6 +25,8 @@ LARGEST = 10**12
 """The largest number of images. Sums of many such numbers still fit into a database."""
 
 DATES_KEPT = 10_000
+MOST_KEPT = 50_000
+"""Combinations of fields that are kept, so that memory does not grow with their number."""
 
 ISO, AMERICAN = re.compile(r"(\d{4})-(\d{2})-(\d{2})"), re.compile(r"(\d{2})-(\d{2})-(\d{4})")
 
@@ -46,9 +49,21 @@ class BacklogRules:
     web: str
 
 
+class Seen(NamedTuple):
+    """All of an observation that it shares with many others: where and when it was made."""
+
+    day: date
+    host: str
+    project: str
+    create_date: date | None
+    state: str
+    publish_state: str | None
+
+
 def read_backlog(lines: Iterable[bytes], rules: BacklogRules) -> Iterator[Observation | RejectedLine]:
     """The observations and rejected lines of a backlog. Raises WorksError if its first line names other columns."""
     places: list[int] = []
+    kept: dict[tuple[str, ...], Seen] = {}
     for number, line in enumerate(lines, 1):
         text = line.rstrip(b"\r\n")
         if number == 1:
@@ -58,7 +73,7 @@ def read_backlog(lines: Iterable[bytes], rules: BacklogRules) -> Iterator[Observ
         if not text.strip():
             continue
         try:
-            yield observation(text, places, rules)
+            yield observation(text, places, rules, kept)
         except ValueError as error:
             yield RejectedLine(number, str(error), text[:LONGEST_LINE])
     if not places:
@@ -106,23 +121,47 @@ def fields(line: bytes) -> list[str]:
     return [field.strip() for field in row]
 
 
-def observation(line: bytes, places: Sequence[int], rules: BacklogRules) -> Observation:
-    """The observation of a line. places: of the columns in the line, in our order. Raises ValueError."""
+def observation(
+    line: bytes, places: Sequence[int], rules: BacklogRules, kept: dict[tuple[str, ...], Seen]
+) -> Observation:
+    """The observation of a line. Raises ValueError.
+
+    places: of the columns in the line, in our order. kept: what was made of fields that occurred before, by these.
+    """
     values = fields(line)
     if len(values) != len(places):
         raise ValueError(f"{len(values)} columns instead of {len(places)}")
-    day, host, project, work, made, state, *told, count = [values[place] for place in places]
-    for column, name in (("hostname", host), ("srcdir", project), ("workdir", work)):
-        if not name or len(name) > LONGEST_NAME:
-            raise ValueError(f"{column} is empty, or longer than {LONGEST_NAME} characters")
-    state = rules.states.get(state) or known(state, rules.states, "state")
+    day, host, project, work, *others, count = itemgetter(*places)(values)
+    shared = (day, host, project, *others)
+    seen = kept.get(shared)
+    if seen is None:
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        seen = kept[shared] = parse_seen(day, host, project, *others, rules=rules)
+    check_name(work, "workdir")
+    return Observation(*seen[:3], work, *seen[3:], parse_count(count))
+
+
+def parse_seen(
+    day: str, host: str, project: str, made: str, state: str, told: str = "", *, rules: BacklogRules
+) -> Seen:
+    """Parse the fields that many lines share. told: the publish state. Raises ValueError."""
+    check_name(host, "hostname")
+    check_name(project, "srcdir")
+    state = known(state, rules.states, "state")
     publish_state = None
     if is_published(state):
-        publish_state = known(told[0], rules.publish_states, "publish state") if any(told) else rules.web
-    return Observation(
-        parse_date(day, "obsdate"), host, project.rstrip("/") or "/", work,
-        parse_date(made, "workCreateDate") if made else None, state, publish_state, parse_count(count),
+        publish_state = known(told, rules.publish_states, "publish state") if told else rules.web
+    return Seen(
+        parse_date(day, "obsdate"), host, project.rstrip("/") or "/",
+        parse_date(made, "workCreateDate") if made else None, state, publish_state,
     )  # fmt: skip
+
+
+def check_name(name: str, column: str) -> None:
+    """Raise ValueError if a name cannot be stored."""
+    if not name or len(name) > LONGEST_NAME:
+        raise ValueError(f"{column} is empty, or longer than {LONGEST_NAME} characters")
 
 
 def known(name: str, names: dict[str, str], noun: str) -> str:

@@ -189,3 +189,23 @@ def test_rows_without_keys_do_not_stop_an_adoption(server: MariaDb, row: str) ->
     upgrade(database, WORKS)
     assert sums(database) == [("scanned", 1, 3)]
     database.close()
+
+
+@pytest.mark.parametrize("most_hashes", [8_000_000, 3])
+def test_of_two_lines_of_a_work_at_one_date_the_last_counts(
+    works: Database, most_hashes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lurge.store.works.record.MOST_HASHES", most_hashes)
+    rows = [
+        Observation(after(day), "h", WEBSITE.path, work, DAY, PUBLISHED, publish, images)
+        for day, work, publish, images in [
+            (0, "W1", WEB, 3), (0, "W2", WEB, 4), (1, "W1", WEB, 5), (0, "W1", WEB, 7), (0, "W2", FULL, 9),
+        ]
+    ]  # fmt: skip
+    with works.writing() as connection:
+        recorder = Recorder(connection, STATES, PUBLISH_STATES)
+        assert recorder.add((one, WEBSITE.path) for one in rows) == len(rows)
+        recorder.finish()
+    with works.reading() as connection:
+        stored = sorted((row.work, row.publish_state, row.images, row.observations) for row in work_states(connection))
+    assert stored == [("W1", WEB, 5, 2), ("W2", FULL, 9, 1)]

@@ -25,6 +25,9 @@ BUSY_SECONDS = 5
 PARAMETERS_A_STATEMENT = 999
 """The number that every SQLite accepts. Many rows in one statement are twice as fast as one statement a row."""
 
+CACHE_KIB = 64 * 1024
+"""The cache of a connection that writes. What does not fit goes to the log before the commit, and is slow to read."""
+
 INSTRUCTIONS = 100_000
 """SQLite looks at the clock each time after so many of its instructions, if statements are limited."""
 
@@ -138,4 +141,6 @@ def no_implicit_transactions(connection: Any, _: object) -> None:
 
 def begin(connection: sa.Connection) -> None:
     writing = connection.get_execution_options().get(WRITING)
+    if writing:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from lurge.model.works import LONGEST_NAME
@@ -10,20 +12,37 @@ from lurge.store.works.schema import OURS
 KEYS = ("idtree", "host_id", "project_id", "state_id", "publish_id")
 
 
+def shared_columns() -> list[sa.Column[Any]]:
+    """The columns that many observations share."""
+    return [
+        *(sa.Column(name, sa.BigInteger) for name in KEYS),
+        sa.Column("day", sa.BigInteger, nullable=False),
+        sa.Column("obs_date", sa.Date, nullable=False),
+        sa.Column("create_date", sa.Date),
+    ]
+
+
+shared = sa.Table(
+    "works_shared",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    *shared_columns(),
+    prefixes=["TEMPORARY"],
+)
+"""Where and when observations were made: once for many of them."""
+
+
 def incoming_table(collation: str | None = None) -> sa.Table:
     """Make the table of observations in the order in which they came.
 
-    All names are keys but those of works, of which there may be millions. collation: that of the names of works.
+    Works are there by their names: there may be millions. collation: that of these names.
     """
     return sa.Table(
         "works_incoming",
         sa.MetaData(),
         sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-        *(sa.Column(name, sa.BigInteger) for name in KEYS),
+        sa.Column("shared_id", sa.BigInteger, nullable=False),
         sa.Column("work", sa.String(LONGEST_NAME, collation=collation), nullable=False),
-        sa.Column("day", sa.BigInteger, nullable=False),
-        sa.Column("obs_date", sa.Date, nullable=False),
-        sa.Column("create_date", sa.Date),
         sa.Column("image_count", sa.BigInteger, nullable=False),
         *(sa.Column(name, sa.BigInteger) for name in OURS),
         prefixes=["TEMPORARY"],
@@ -40,11 +59,8 @@ resolved = sa.Table(
     "works_resolved",
     sa.MetaData(),
     sa.Column("line", sa.BigInteger, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.BigInteger) for name in KEYS),
+    *shared_columns(),
     sa.Column("work_id", sa.BigInteger),
-    sa.Column("day", sa.BigInteger, nullable=False),
-    sa.Column("obs_date", sa.Date, nullable=False),
-    sa.Column("create_date", sa.Date),
     sa.Column("image_count", sa.BigInteger, nullable=False),
     *(sa.Column(name, sa.BigInteger) for name in OURS),
     sa.Column("is_new", sa.Integer, nullable=False),

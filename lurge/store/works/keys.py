@@ -27,21 +27,14 @@ class Keys:
         self._now = now
         self._kept: dict[str, dict[Any, int]] = {}
         self._of_states: dict[str, dict[str, tuple[int, str]]] = {}
-        self._of_names: dict[tuple[str | None, ...], tuple[int | None, ...]] = {}
 
     def of(self, one: Observation, path: str) -> tuple[int | None, ...]:
         """The keys of tree, host, project, state and published state. Raises WorksError for an unknown state."""
-        names = (one.host, one.project, one.state, one.publish_state, path)
-        if names not in self._of_names:
-            if len(self._of_names) >= MOST_KEPT:
-                self._of_names.clear()
-            published = one.publish_state and self.state(schema.publish_states, one.publish_state)
-            self._of_names[names] = (
-                self.tree(one.host, one.state, path), self.added(schema.hosts, one.host),
-                self.added(schema.projects, one.project), self.state(schema.process_states, one.state),
-                published or None,
-            )  # fmt: skip
-        return self._of_names[names]
+        published = one.publish_state and self.state(schema.publish_states, one.publish_state)
+        return (
+            self.tree(one.host, one.state, path), self.added(schema.hosts, one.host),
+            self.added(schema.projects, one.project), self.state(schema.process_states, one.state), published or None,
+        )  # fmt: skip
 
     def added(self, table: sa.Table, name: str) -> int:
         """The key of a name, which is added if it is not stored."""

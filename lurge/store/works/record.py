@@ -5,12 +5,13 @@ Everything that follows from observations is computed from them in the same tran
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
 import sqlalchemy as sa
 
 from lurge.model.works import Observation, TreeKey
@@ -18,15 +19,17 @@ from lurge.store.database.bulk import insert_rows
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
 from lurge.store.works.dates import store_dates
-from lurge.store.works.incoming import LINE_BITS, chosen_lines, incoming, incoming_table, resolved
-from lurge.store.works.keys import Keys
+from lurge.store.works.incoming import LINE_BITS, chosen_lines, incoming, incoming_table, resolved, shared
+from lurge.store.works.keys import MOST_KEPT, Keys
 from lurge.store.works.schema import OURS
 from lurge.store.works.takeover import take_over
 
 BATCH = 5_000
-DATES_KEPT = 10_000
-INCOMING = tuple(incoming.columns.keys())
-TEMPORARY = (incoming, resolved, chosen_lines)
+MOST_HASHES = 8_000_000
+"""Hashes of lines that are kept, 8 bytes each, to know that no work occurs twice in a tree at one date."""
+
+INCOMING, SHARED = tuple(incoming.columns.keys()), tuple(shared.columns.keys())
+TEMPORARY = (shared, incoming, resolved, chosen_lines)
 
 
 class SeenTree(NamedTuple):
@@ -63,12 +66,16 @@ class Recorder:
         self._connection = connection
         self._now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         self._lines = 0
+        self._hashes = array("q")
+        self._shared: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self._shared_rows = 0
+        self._new_shared: list[tuple[Any, ...]] = []
         self._seen: list[SeenTree] = []
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
         self._drop_temporary()
         collation = dialect_of(connection).byte_collation(connection)
-        for table in (incoming_table(collation), resolved, chosen_lines):
+        for table in (incoming_table(collation), shared, resolved, chosen_lines):
             table.create(connection, checkfirst=False)
         self._keys = Keys(connection, self._now)
         self._taken_over = take_over(connection, self._keys)
@@ -93,15 +100,39 @@ class Recorder:
         before = self._lines
         remaining = iter(rows)
         while batch := list(islice(remaining, BATCH)):
-            insert_rows(self._connection, incoming, INCOMING, [self._row(one, path) for one, path in batch])
+            values = [self._row(one, path) for one, path in batch]
+            insert_rows(self._connection, shared, SHARED, self._new_shared)
+            self._new_shared.clear()
+            insert_rows(self._connection, incoming, INCOMING, values)
         return self._lines - before
 
     def _row(self, one: Observation, path: str) -> tuple[Any, ...]:
         """The row of an observation, in the order of INCOMING. Raises WorksError for an unknown state."""
         self._lines += 1
-        day, made = dated(one.day), one.create_date and dated(one.create_date)[1]
-        counts = (one.images, one.files, one.bytes, one.newest_mtime)
-        return (self._lines, *self._keys.of(one, path), one.work, *day, made, *counts)
+        day, host, project, work, made, state, publish_state, *counts = one
+        place = (day, host, project, made, state, publish_state, path)
+        found = self._shared.get(place)
+        if found is None:
+            if len(self._shared) >= MOST_KEPT:
+                self._shared.clear()
+            found = self._shared[place] = self._share(one, path)
+        key, place_hash = found
+        if self._lines <= MOST_HASHES:
+            # MySQL compares without spaces at the end.
+            self._hashes.append(hash((place_hash, work.rstrip(" "))))
+        return (self._lines, key, work, *counts)
+
+    def _share(self, one: Observation, path: str) -> tuple[int, int]:
+        """Add a row of `shared`; returns its key, and a hash of tree, project and date."""
+        self._shared_rows += 1
+        keys = self._keys.of(one, path)
+        made = one.create_date and one.create_date.isoformat()
+        self._new_shared.append((self._shared_rows, *keys, one.day.toordinal(), one.day.isoformat(), made))
+        return self._shared_rows, hash((keys[0], keys[2], one.day))
+
+    def _is_unique(self) -> bool:
+        """True if surely no work occurs twice in a tree at one date."""
+        return self._lines == len(self._hashes) == len(np.unique(np.frombuffer(self._hashes, np.int64)))
 
     def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> LastSeen | None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
@@ -320,20 +351,23 @@ class Recorder:
     def _resolve(self) -> None:
         """Keep the last line of each work, tree and date, and give it the key of its work."""
         row, old = incoming, schema.observations
-        of_work = (row.c.idtree, row.c.project_id, row.c.work, row.c.obs_date)
-        last = self._choose(sa.select(sa.func.max(row.c.line)).group_by(*of_work), "line")
         known = sa.case((old.c.idtree.is_(None), 1), else_=0)
         columns = [
-            schema.works.c.idprocess_work if name == "work_id" else row.c[name] for name in resolved.columns.keys()[:-1]
+            schema.works.c.idprocess_work if name == "work_id" else shared.c[name] if name in SHARED else row.c[name]
+            for name in resolved.columns.keys()[:-1]
         ]
+        lines = row.join(shared, shared.c.id == row.c.shared_id)
+        if not self._is_unique():
+            of_work = (shared.c.idtree, shared.c.project_id, row.c.work, shared.c.obs_date)
+            last = self._choose(sa.select(sa.func.max(row.c.line)).select_from(lines).group_by(*of_work), "line")
+            lines = lines.join(last, row.c.line == last.c.line)
         chosen = (
             sa.select(*columns, known)
-            .join_from(last, row, row.c.line == last.c.line)
-            .join(schema.works, schema.works.c.process_work == row.c.work)
+            .join_from(lines, schema.works, schema.works.c.process_work == row.c.work)
             .join(
                 old,
-                (old.c.idtree == row.c.idtree) & (old.c.obs_date == row.c.obs_date)
-                & (old.c.process_project_id == row.c.project_id)
+                (old.c.idtree == shared.c.idtree) & (old.c.obs_date == shared.c.obs_date)
+                & (old.c.process_project_id == shared.c.project_id)
                 & (old.c.process_work_id == schema.works.c.idprocess_work),
                 isouter=True,
             )
@@ -409,9 +443,3 @@ class Recorder:
         chosen = sa.select(*columns.values()).where(sa.true())
         query = list(columns), chosen
         self._connection.execute(dialect_of(self._connection).upsert(schema.observations, keys, changes, query))
-
-
-@lru_cache(maxsize=DATES_KEPT)
-def dated(day: date) -> tuple[int, str]:
-    """The number of a day, and its text."""
-    return day.toordinal(), day.isoformat()
