@@ -35,7 +35,7 @@ $(VENV)/.lint: $(VENV)/.serve
 	@touch $@
 
 $(VENV)/.done: $(VENV)/.lint
-	@$(PIP_INSTALL) '.[ldap,s3,test]'
+	@$(PIP_INSTALL) '.[ldap,s3,lake,test]'
 	@touch $@
 
 setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything else

@@ -21,6 +21,7 @@
     ├── TreeError                 1   a tree index cannot be read, or has no such directory
     ├── PageError                 1   a page has nothing of that name, or nothing that the person may see
     ├── WorksError                1   a tree of works cannot be read, or a backlog cannot be loaded
+    ├── LakeError                 1   an inventory cannot be loaded, or the lake cannot answer
     ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
     └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
@@ -183,6 +184,12 @@ class WorksError(LurgeError):
     """A tree of works cannot be read, or a backlog cannot be loaded."""
 
     advice = "Nothing of it was stored. Correct it, and run the same command again."
+
+
+class LakeError(LurgeError):
+    """An inventory cannot be loaded, or the lake cannot answer."""
+
+    advice = "The table is as before. Correct the cause, and run the same command again."
 
 
 class SplitError(LurgeError):

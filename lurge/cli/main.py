@@ -18,6 +18,8 @@ from lurge.cli.config import config, init_config, show_config
 from lurge.cli.db import check, db, upgrade
 from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
+from lurge.cli.lake import commands as lake_commands
+from lurge.cli.lake import lake
 from lurge.cli.look import look
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
@@ -82,7 +84,10 @@ for command in (groups, users, types, history):
     add(show_group, command)
 for command, name in works_commands():
     add(works, command, name)
+for command, name in lake_commands():
+    add(lake, command, name)
 app.add_typer(works, name="works")
+app.add_typer(lake, name="lake")
 app.add_typer(show_group, name="show")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")

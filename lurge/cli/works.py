@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lurge.cli.options import ConfigOption, JsonOption, QuietOption, put, say, say_json, set_verbosity
-from lurge.cli.table import or_missing, rows_aligned
+from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer
+from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.display import display
 from lurge.errors import UsageError
 
@@ -41,7 +39,6 @@ DatabaseOption = Annotated[
         "-d", "--database", metavar="SECTION:FILE", help="The database that a section of a MySQL option file names."
     ),
 ]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 
 class By(StrEnum):
@@ -270,13 +267,6 @@ def lost(
         raise typer.Exit(3)
 
 
-class Answer(NamedTuple):
-    """The rows of an answer, and the names of their columns."""
-
-    names: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-
-
 def database_of(config: Path | None, option_file: str | None) -> tuple[Config, Database]:
     """The configuration, and its database or that of a MySQL option file."""
     from lurge.config import load_config
@@ -309,8 +299,7 @@ def show_answer(
     config: Path | None, option_file: str | None, json: bool, as_csv: bool, ask: Callable[[sa.Connection], Answer]
 ) -> int:
     """Ask the database and print the answer; returns the number of its rows."""
-    if json and as_csv:
-        raise UsageError("--json and --csv exclude each other")
+    need_one_form(json, as_csv)
     from lurge.store.works.area import WORKS
     from lurge.store.works.ready import need_tables
 
@@ -325,28 +314,8 @@ def show_answer(
         answer = database.retrying(read)
     finally:
         database.close()
-    if json:
-        say_json({"rows": [dict(zip(answer.names, row, strict=True)) for row in answer.rows]})
-    elif as_csv:
-        put(csv_of(answer))
-    else:
-        rows = [tuple(or_missing(None) if value is None else display(value) for value in row) for row in answer.rows]
-        say(*rows_aligned([tuple(name.replace("_", " ") for name in answer.names), *rows], 1))
+    say_answer(answer, json, as_csv)
     return len(answer.rows)
-
-
-def text_of(value: Any) -> str:
-    """A value for people."""
-    return or_missing(None) if value is None else display(value)
-
-
-def csv_of(answer: Answer) -> str:
-    """An answer as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(answer.names)
-    writer.writerows([display(value) if isinstance(value, str) else value for value in row] for row in answer.rows)
-    return text.getvalue().rstrip("\n")
 
 
 class progress:  # noqa: N801  used like a function

@@ -13,6 +13,7 @@ from lurge.config.database import DatabaseConfig
 from lurge.config.dumps import DumpsConfig
 from lurge.config.filetypes import Filetypes
 from lurge.config.identity import IdentityConfig
+from lurge.config.lake import LakeConfig
 from lurge.config.mpi import MpiConfig
 from lurge.config.path_aliases import Aliases
 from lurge.config.pseudo_groups import PseudoGroups
@@ -59,6 +60,7 @@ class Config(Section):
     tree: TreeConfig = table()
     serve: ServeConfig = table()
     works: WorksConfig = table()
+    lake: LakeConfig = table()
     batch: BatchConfig = table()
 
     _file: Path = PrivateAttr(Path())

@@ -79,14 +79,15 @@ class DumpReader:
         return StreamError(f"{self._path}: {problem}, at byte {self.position}", advice)
 
 
-def inflating(file: io.FileIO) -> Any:
-    """A reader of the text in a gzip file."""
+def inflating(file: Any) -> Any:
+    """A reader of the text in a gzip file, which is open for reading bytes."""
     try:
         # _GzipReader inflates directly into the caller's buffer. The public class, IGzipFile, copies once more.
         return isal_zlib._GzipReader(file, READ_BYTES)
     except (AttributeError, TypeError):
         fall_back("isal's _GzipReader", "inflating a dump takes longer")
-        return gzip.GzipFile(fileobj=io.BufferedReader(file, READ_BYTES))
+        buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file, READ_BYTES)
+        return gzip.GzipFile(fileobj=buffered)
 
 
 def problem_of(error: Exception) -> str:

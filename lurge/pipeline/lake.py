@@ -1,0 +1,306 @@
+"""Loading inventories into the lake."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from lurge.display import counted, display
+from lurge.errors import LakeError, LurgeError
+from lurge.model.inventory import DataFile, Inventory
+from lurge.parallel.threads import usable_cores
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.outcome import Outcome
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.source.inventory.manifest import find_manifests, read_lists, read_manifest, read_partitions
+from lurge.source.inventory.places import Places
+from lurge.source.inventory.rows import Rejects, read_rows
+from lurge.store.lake.catalog import Lake, told
+from lurge.store.lake.commit import check_same, commit_load
+from lurge.store.lake.loads import Load, all_loads
+from lurge.store.lake.locking import loading
+from lurge.store.lake.write import Writer, Written, remove
+
+if TYPE_CHECKING:
+    from lurge.config import Config
+    from lurge.config.lake import LakeConfig
+
+LOAD = Recipe("lake_load", ("find", "load"))
+
+log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What the places hold."""
+
+    MANIFEST = "manifest"
+    LIST = "list"
+    HIVE = "hive"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be loaded.
+
+    addresses: of manifests, of places with manifests in them, of plain lists, or of a folder of Hive's partitions.
+    columns, time, name: of plain lists. force: load what was loaded before.
+    """
+
+    addresses: tuple[str, ...]
+    kind: Kind = Kind.MANIFEST
+    columns: tuple[str, ...] | None = None
+    time: datetime | None = None
+    name: str = "list"
+    force: bool = False
+
+
+@dataclass
+class Loaded:
+    """The outcome of one inventory. load: None if it failed, or was loaded before."""
+
+    address: str
+    identity: str = ""
+    load: Load | None = None
+    is_known: bool = False
+    rejects: list[str] = field(default_factory=list)
+    failed: LurgeError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, for other programs."""
+        return {
+            "address": self.address,
+            "identity": self.identity,
+            "known": self.is_known,
+            "load": self.load.as_json() if self.load else None,
+            "rejects": self.rejects,
+            "error": self.failed.message if self.failed else None,
+        }
+
+
+@dataclass
+class LakeOutcome(Outcome):
+    """The outcome of loading."""
+
+    loads: list[Loaded] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0 if everything is there; 3 if a part is not; 1 if nothing is."""
+        failed = [load for load in self.loads if load.failed]
+        if failed and len(failed) == len(self.loads):
+            return 1
+        return 3 if failed else 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {"loads": [load.as_json() for load in self.loads], "exit_status": self.exit_status}
+
+    def lines(self) -> Iterator[str]:
+        if not self.loads:
+            yield "no inventory was found"
+        for one in self.loads:
+            name = display(one.identity or one.address)
+            if one.failed:
+                yield f"{name}: {display(one.failed.message)}"
+                yield f"  -> {display(one.failed.advice)}"
+            elif one.load is None:
+                yield f"{name}: loaded before"
+            else:
+                load = one.load
+                rejected = f", {counted(load.rejected, 'row')} rejected" if load.rejected else ""
+                yield f"{name}: {counted(load.rows, 'row')}, {load.bytes:,} bytes{rejected}, {load.seconds:.1f} s"
+                if load.new_columns:
+                    yield f"  new columns: {display(', '.join(load.new_columns))}"
+                yield from (f"  {display(reject)}" for reject in one.rejects)
+
+
+def run_load(config: Config, wanted: Wanted, table: str) -> LakeOutcome:
+    """Load inventories, the oldest first, each whole or not at all. Raises LurgeError."""
+    outcome = LakeOutcome()
+    lake = Lake(config.lake, table)
+    places = Places(config.lake.endpoint_of)
+    with open_job(LOAD, ticket_of(config, LOAD)) as job:
+        with job.step("find") as facts:
+            inventories = find(places, config.lake, wanted, outcome)
+            facts["inventories"] = len(inventories)
+            lake.made_table()
+            known = {} if wanted.force else all_loads(lake, lake.table())
+        with job.step("load") as facts:
+            for inventory in inventories:
+                outcome.loads.append(load_one(lake, places, inventory, known, wanted.force))
+            facts["loads"] = [one.as_json() for one in outcome.loads if one.load or one.failed]
+            if failed := [one.address for one in outcome.loads if one.failed]:
+                facts["failed"] = failed
+        job.outcome = outcome
+    return outcome
+
+
+def watch_places(config: Config, wanted: Wanted, table: str, seconds: float) -> None:
+    """Look for new inventories again and again, until a signal ends it. What fails is tried again.
+
+    A ticket is made only if there is something to load.
+    """
+    lake = Lake(config.lake, table)
+    while True:
+        try:
+            found = find(Places(config.lake.endpoint_of), config.lake, wanted, LakeOutcome())
+            known = all_loads(lake, lake.table()) if lake.exists else {}
+            if any(inventory.identity not in known for inventory in found):
+                outcome = run_load(config, wanted, table)
+                for line in outcome.lines():
+                    log.info("%s", line)
+        except LurgeError as error:
+            log.error("%s", error.message)
+        time.sleep(seconds)
+
+
+def find(places: Places, config: LakeConfig, wanted: Wanted, outcome: LakeOutcome) -> list[Inventory]:
+    """The inventories that are wanted, the oldest first. What cannot be read is noted in the outcome."""
+    addresses = wanted.addresses or tuple(source.prefix for source in config.sources)
+    if not addresses:
+        raise LakeError("there is no place to search", "Give a directory or an s3:// URL, or set [[lake.sources]].")
+    found: dict[str, Inventory] = {}
+    if wanted.kind is Kind.LIST:
+        listed = read_lists(places, addresses, wanted.name, wanted.time, wanted.columns)
+        return [listed]
+    for address in addresses:
+        count = 0
+        for inventory in each_inventory(places, address, wanted, outcome):
+            count += 1
+            found.setdefault(inventory.identity, inventory)
+        if not count and not outcome.loads:
+            raise LakeError(f"{address}: no inventory is there", "Give a place with manifest.json files below it.")
+    return sorted(found.values(), key=lambda inventory: (inventory.time, inventory.identity))
+
+
+def each_inventory(places: Places, address: str, wanted: Wanted, outcome: LakeOutcome) -> Iterator[Inventory]:
+    """The inventories at an address."""
+    if wanted.kind is Kind.HIVE:
+        yield from read_partitions(places, address, wanted.columns)
+        return
+    for entry in find_manifests(places, address):
+        try:
+            yield read_manifest(places, entry.address)
+        except LurgeError as error:
+            outcome.loads.append(Loaded(entry.address, failed=error))
+
+
+def load_one(lake: Lake, places: Places, inventory: Inventory, known: dict[str, Load], force: bool) -> Loaded:
+    """Load an inventory, unless it was loaded."""
+    result = Loaded(inventory.address, inventory.identity)
+    try:
+        if earlier := known.get(inventory.identity):
+            check_same(inventory, earlier)
+            result.is_known = True
+        else:
+            with loading(lake):
+                result.load = load_inventory(lake, places, inventory, force, result)
+            result.is_known = result.load is None
+    except LurgeError as error:
+        result.failed = error
+        log.error("%s: %s", inventory.address, error.message)
+    return result
+
+
+def load_inventory(lake: Lake, places: Places, inventory: Inventory, force: bool, result: Loaded) -> Load | None:
+    """Write the rows of an inventory and commit them. Raises LurgeError, with the table as it was."""
+    started = time.monotonic()
+    crew = Crew(lake, places, inventory)
+    written, rejects = crew.run()
+    result.rejects = rejects.samples
+    total = written.totals.rows + rejects.count
+    if rejects.count > lake.config.max_rejected_fraction * total:
+        crew.abandon(written)
+        sample = f", for example {rejects.samples[0]}" if rejects.samples else ""
+        raise LakeError(
+            f"{inventory.address}: {rejects.count:,} of {total:,} rows cannot be parsed{sample}",
+            "Correct the inventory, or raise lake.max_rejected_fraction if such rows can be left out.",
+        )
+    load = Load(
+        inventory.identity, inventory.source, inventory.time, inventory.address, inventory.format.value,
+        inventory.content, **vars(written.totals), rejected=rejects.count, files=len(inventory.files),
+        input_bytes=crew.input_bytes, seconds=round(time.monotonic() - started, 3),
+        columns=tuple(sorted(written.columns)), new_columns=(), missing_columns=(), loaded=datetime.now(UTC),
+    )  # fmt: skip
+    # If committing fails, nobody knows whether it did: the files stay until `lurge lake clean` finds them unused.
+    stored = commit_load(lake, inventory, load, written.paths, force)
+    if stored is None:
+        crew.abandon(written)
+    return stored
+
+
+class Crew:
+    """Threads that read the files of an inventory, each into files of its own."""
+
+    def __init__(self, lake: Lake, places: Places, inventory: Inventory) -> None:
+        table = lake.table()
+        self._io = table.io
+        self._folder = f"{table.location()}/data"
+        self._places = places
+        self._inventory = inventory
+        self._name = uuid.uuid4().hex
+        self._waiting: queue.SimpleQueue[DataFile] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self.input_bytes = 0
+
+    def run(self) -> tuple[Written, Rejects]:
+        """Read every file. If one fails, what was written is removed, and its error raised."""
+        files = sorted(self._inventory.files, key=lambda file: -(file.size or 0))
+        for file in files:
+            self._waiting.put(file)
+        threads = max(1, min(usable_cores(), len(files)))
+        written, rejects = Written(), Rejects()
+        with ThreadPoolExecutor(threads, "lake") as pool:
+            parts = [pool.submit(self._work, number) for number in range(threads)]
+            errors = []
+            try:
+                for part in as_completed(parts):
+                    try:
+                        own_written, own_rejects = part.result()
+                        written.merge(own_written)
+                        rejects.merge(own_rejects)
+                    except Exception as error:
+                        errors.append(error)
+                        self._stop.set()
+            finally:
+                self._stop.set()
+        if errors:
+            self.abandon(written)
+            raise errors[0]
+        written.paths.sort()
+        return written, rejects
+
+    def _work(self, number: int) -> tuple[Written, Rejects]:
+        """Read files until none is left."""
+        writer = Writer(self._io, self._folder, f"{self._name}-{number:03}", self._inventory)
+        rejects = Rejects()
+        try:
+            with suppress(queue.Empty):
+                while not self._stop.is_set():
+                    file = self._waiting.get_nowait()
+                    self._read(file, writer, rejects)
+            return writer.close(), rejects
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def _read(self, file: DataFile, writer: Writer, rejects: Rejects) -> None:
+        for batch in read_rows(self._places, self._inventory, file, rejects):
+            if self._stop.is_set():
+                return
+            with told(self._folder):
+                writer.add(batch)
+
+    def abandon(self, written: Written) -> None:
+        """Remove what was written."""
+        remove(self._io, written.paths)

@@ -1,0 +1,1 @@
+"""Inventories of S3 buckets: finding them, and reading their files as tables."""

@@ -1,0 +1,1 @@
+"""The lake: Iceberg tables of inventories, through pyiceberg."""

@@ -1,0 +1,106 @@
+"""Usage and changes of buckets: what is where, what it is, and what two days differ in."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+import pyarrow as pa
+
+from lurge.errors import UsageError
+from lurge.model.overview import AGES, OLDEST, UNKNOWN
+from lurge.store.lake.query import Questions
+
+
+class By(StrEnum):
+    """The rows of a table of usage."""
+
+    PREFIX = "prefix"
+    STORAGE_CLASS = "storageclass"
+    AGE = "age"
+    OWNER = "owner"
+    ENCRYPTION = "encryption"
+    VERSION = "version"
+
+
+IS_MARKER = "coalesce(isdeletemarker, false)"
+IS_OLD = f"(NOT coalesce(islatest, true) AND NOT {IS_MARKER})"
+IS_OBJECT = f"NOT {IS_MARKER}"
+IS_PUBLIC = "contains(try_cast(try(from_base64(objectaccesscontrollist)) AS VARCHAR), 'AllUsers')"
+SUMS = f"""
+    count(*) FILTER ({IS_OBJECT}) AS objects,
+    coalesce(sum(size), 0)::BIGINT AS bytes,
+    count(*) FILTER ({IS_OLD}) AS noncurrent,
+    coalesce(sum(size) FILTER ({IS_OLD}), 0)::BIGINT AS noncurrent_bytes,
+    count(*) FILTER ({IS_MARKER}) AS delete_markers,
+    count(*) FILTER (ismultipartuploaded) AS multipart,
+    count(*) FILTER (encryptionstatus = 'NOT-SSE' AND {IS_OBJECT}) AS unencrypted,
+    count(*) FILTER (coalesce(replicationstatus, '') NOT IN ('COMPLETED', 'COMPLETE', 'REPLICA') AND {IS_OBJECT})
+        AS unreplicated,
+    count(*) FILTER ({IS_PUBLIC}) AS public
+"""
+
+
+def prefix_column(depth: int) -> str:
+    """The expression of the first components of a key, without its name."""
+    return f"array_to_string(str_split(key, '/')[:least({depth}, len(str_split(key, '/')) - 1)], '/')"
+
+
+def age_column() -> str:
+    """The expression of the age of an object, in the classes of the overview."""
+    days = "date_diff('day', lastmodifieddate, inventory_time)"
+    cases = " ".join(f"WHEN {days} < {limit} THEN '{name}'" for name, limit in AGES)
+    return f"CASE WHEN lastmodifieddate IS NULL THEN '{UNKNOWN}' {cases} ELSE '{OLDEST}' END"
+
+
+def column_of(by: By, depth: int) -> str:
+    """The expression of a row's name."""
+    return {
+        By.PREFIX: prefix_column(depth),
+        By.STORAGE_CLASS: "coalesce(storageclass, '-')",
+        By.AGE: age_column(),
+        By.OWNER: "coalesce(objectowner, '-')",
+        By.ENCRYPTION: "coalesce(encryptionstatus, '-')",
+        By.VERSION: f"CASE WHEN {IS_MARKER} THEN 'delete marker' WHEN {IS_OLD} THEN 'noncurrent' ELSE 'current' END",
+    }[by]
+
+
+def usage(questions: Questions, by: By, depth: int = 1) -> pa.Table:
+    """The sums of the last inventory of each bucket, by one property; the largest first.
+
+    depth: components of a prefix. objects: without delete markers, with old versions.
+    """
+    name = column_of(by, depth)
+    return questions.ask(f"""
+        SELECT bucket, {name} AS {by.value}, {SUMS} FROM latest GROUP BY 1, 2 ORDER BY bytes DESC, bucket, {by.value}
+    """)  # noqa: S608  names of ours, and a number
+
+
+def difference(questions: Questions, earlier: date, later: date, depth: int = 1) -> pa.Table:
+    """What changed between two days, by prefix: each bucket as the last inventory up to that day has it."""
+    if earlier >= later:
+        raise UsageError(f"{earlier} is not before {later}")
+    sides = {}
+    for name, day in (("old", earlier), ("new", later)):
+        sides[name] = f"""
+            SELECT inventory_source, bucket, key, coalesce(versionid, '') AS version, coalesce(size, 0) AS size, etag
+            FROM objects JOIN (
+                SELECT source, max(time) AS time FROM loads WHERE time < DATE '{day}' + INTERVAL 1 DAY GROUP BY source
+            ) newest ON inventory_source = newest.source AND inventory_time = newest.time
+            WHERE {IS_OBJECT}"""  # noqa: S608  dates only
+    return questions.ask(f"""
+        WITH old AS ({sides["old"]}), new AS ({sides["new"]})
+        SELECT coalesce(new.bucket, old.bucket) AS bucket,
+            {prefix_column(depth).replace("key", "coalesce(new.key, old.key)")} AS prefix,
+            count(*) FILTER (old.key IS NULL) AS added,
+            coalesce(sum(new.size) FILTER (old.key IS NULL), 0)::BIGINT AS added_bytes,
+            count(*) FILTER (new.key IS NULL) AS removed,
+            coalesce(sum(old.size) FILTER (new.key IS NULL), 0)::BIGINT AS removed_bytes,
+            count(*) FILTER (old.key IS NOT NULL AND new.key IS NOT NULL
+                AND (new.size != old.size OR new.etag IS DISTINCT FROM old.etag)) AS changed,
+            (coalesce(sum(new.size), 0) - coalesce(sum(old.size), 0))::BIGINT AS bytes
+        FROM old FULL JOIN new USING (inventory_source, bucket, key, version)
+        GROUP BY 1, 2
+        HAVING added > 0 OR removed > 0 OR changed > 0
+        ORDER BY abs(bytes) DESC, 1, 2
+    """)  # noqa: S608  dates and numbers only

@@ -1,0 +1,230 @@
+"""Writing the rows of an inventory as Parquet files, which a commit adds to the table."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow.parquet import ParquetWriter
+
+from lurge.model.inventory import COLUMNS, LOAD_COLUMNS, Inventory
+
+if TYPE_CHECKING:
+    from pyiceberg.io import FileIO
+
+GROUP_ROWS = 1 << 18
+GROUP_BYTES = 64 << 20
+"""Rows, or bytes in memory, that are sorted at once and become a row group."""
+
+FILE_BYTES = 256 << 20
+LEVEL = 1
+"""Of zstd. A higher one takes longer than reading CSV does."""
+
+
+@dataclass
+class Totals:
+    """Sums of the rows of a load. bytes: of all objects. Old versions are not the latest, and no delete markers."""
+
+    rows: int = 0
+    bytes: int = 0
+    current: int = 0
+    current_bytes: int = 0
+    noncurrent: int = 0
+    noncurrent_bytes: int = 0
+    delete_markers: int = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows."""
+        names = rows.column_names
+        sizes = pc.fill_null(rows["size"], 0) if "size" in names else pa.scalar(0)
+        marker = pc.fill_null(rows["isdeletemarker"], False) if "isdeletemarker" in names else None
+        latest = pc.fill_null(rows["islatest"], True) if "islatest" in names else None
+        self.rows += len(rows)
+        whole = as_int(pc.sum(sizes))
+        self.bytes += whole
+        none = pa.scalar(False)
+        markers = as_int(pc.sum(marker)) if marker is not None else 0
+        self.delete_markers += markers
+        if latest is None:
+            old, old_bytes = 0, 0
+        else:
+            is_old = pc.and_not(pc.invert(latest), marker if marker is not None else none)
+            old, old_bytes = as_int(pc.sum(is_old)), as_int(pc.sum(pc.if_else(is_old, sizes, 0)))
+        self.noncurrent += old
+        self.noncurrent_bytes += old_bytes
+        self.current += len(rows) - old - markers
+        self.current_bytes += whole - old_bytes
+
+    def merge(self, other: Totals) -> None:
+        """Add those of another part."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+def as_int(value: Any) -> int:
+    """A sum of Arrow; 0 of no rows."""
+    return int(value.as_py() or 0)
+
+
+@dataclass
+class Written:
+    """The files that were written, their sums, and the columns that the inventory had."""
+
+    paths: list[str] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    columns: set[str] = field(default_factory=set)
+
+    def merge(self, other: Written) -> None:
+        """Add those of another writer."""
+        self.paths += other.paths
+        self.totals.merge(other.totals)
+        self.columns |= other.columns
+
+
+class _Open:
+    """A file that is being written."""
+
+    def __init__(self, io: FileIO, path: str, schema: pa.Schema) -> None:
+        self.path = path
+        self.schema = schema
+        self._sink: Any = io.new_output(path).create()
+        # Without Arrow's own schema, texts of dictionaries are texts again. Iceberg finds columns by their names.
+        self._writer = ParquetWriter(
+            pa.PythonFile(self._sink, mode="w"), schema, compression="zstd", compression_level=LEVEL,
+            store_schema=False, write_page_index=True, sorting_columns=None,
+        )  # fmt: skip
+        self._start = 0
+
+    def write(self, rows: pa.Table) -> bool:
+        """Write a row group; returns whether the file is large enough."""
+        self._writer.write_table(rows, row_group_size=len(rows))
+        return bool(self._sink.tell() >= FILE_BYTES)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._sink.close()
+
+
+class Writer:
+    """Writes rows of an inventory. Each row group is sorted by key. Use from one thread.
+
+    folder: of the table's data. name: the beginning of the names of files, of which nobody else makes one.
+    """
+
+    def __init__(self, io: FileIO, folder: str, name: str, inventory: Inventory) -> None:
+        self._io = io
+        self._folder = folder
+        self._name = name
+        self._inventory = inventory
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        self._files: dict[str, _Open] = {}
+        self._made = 0
+        self.written = Written()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows."""
+        if not batch.num_rows:
+            return
+        if self._waiting and self._waiting[0].schema != batch.schema:
+            self.flush()
+        self._waiting.append(batch)
+        self._waiting_rows += batch.num_rows
+        self._waiting_bytes += batch.nbytes
+        if self._waiting_rows >= GROUP_ROWS or self._waiting_bytes >= GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sort and write what waits."""
+        if not self._waiting:
+            return
+        rows = pa.Table.from_batches(self._waiting)
+        self._waiting.clear()
+        self._waiting_rows = self._waiting_bytes = 0
+        self.written.columns |= set(rows.column_names) & (
+            COLUMNS.keys() | (set(rows.column_names) - LOAD_COLUMNS.keys())
+        )
+        self.written.totals.add(rows)
+        for bucket, part in by_bucket(rows, self._inventory.bucket):
+            self._write(bucket, in_order(part))
+
+    def _write(self, bucket: str, rows: pa.Table) -> None:
+        rows = with_load(rows, bucket, self._inventory)
+        file = self._files.get(bucket)
+        if file and file.schema != rows.schema:
+            self._files.pop(bucket).close()
+            file = None
+        if file is None:
+            self._made += 1
+            place = f"bucket={quote(bucket, safe='')}/dt={self._inventory.date}"
+            path = f"{self._folder}/{place}/{self._name}-{self._made:04}.parquet"
+            self.written.paths.append(path)
+            file = self._files[bucket] = _Open(self._io, path, rows.schema)
+        if file.write(rows):
+            self._files.pop(bucket).close()
+
+    def close(self) -> Written:
+        """Write the rest; returns what was written."""
+        self.flush()
+        while self._files:
+            self._files.popitem()[1].close()
+        return self.written
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        while self._files:
+            with contextlib.suppress(Exception):
+                self._files.popitem()[1].close()
+        remove(self._io, self.written.paths)
+
+
+def remove(io: FileIO, paths: list[str]) -> None:
+    """Remove files, if they can be removed: `lurge lake clean` finds the others."""
+    for path in paths:
+        with contextlib.suppress(Exception):
+            io.delete(path)
+
+
+def by_bucket(rows: pa.Table, bucket: str) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each bucket. bucket: of rows that do not say it."""
+    if "bucket" not in rows.column_names:
+        yield bucket, rows
+        return
+    names = pc.fill_null(rows["bucket"], bucket)
+    present = pc.unique(names).to_pylist()
+    for name in present:
+        yield name, rows if len(present) == 1 else rows.filter(pc.equal(names, name))
+
+
+def in_order(rows: pa.Table) -> pa.Table:
+    """The rows, sorted by key."""
+    keys = rows["key"]
+    if pc.all(pc.less_equal(keys[:-1], keys[1:])).as_py() is not False:
+        return rows
+    return rows.take(pc.sort_indices(keys))
+
+
+def with_load(rows: pa.Table, bucket: str, inventory: Inventory) -> pa.Table:
+    """The rows with the columns that a load adds, in the order of the table."""
+    constants: Mapping[str, pa.Scalar] = {
+        "bucket": pa.scalar(bucket),
+        "inventory_source": pa.scalar(inventory.source),
+        "inventory_time": pa.scalar(inventory.time, LOAD_COLUMNS["inventory_time"]),
+        "dt": pa.scalar(inventory.date, pa.date32()),
+    }
+    columns = {name: rows[name] for name in rows.column_names}
+    for name, value in constants.items():
+        # One value with an index for each row: it takes no space, in memory or in the file.
+        indices = pa.repeat(pa.scalar(0, pa.int8()), len(rows))
+        if pa.types.is_string(value.type):
+            columns[name] = pa.DictionaryArray.from_arrays(indices, pa.array([value.as_py()], value.type))
+        else:
+            columns[name] = pa.repeat(value, len(rows))
+    order = [name for name in (*COLUMNS, *LOAD_COLUMNS) if name in columns]
+    order += sorted(columns.keys() - set(order))
+    return pa.table({name: columns[name] for name in order})
