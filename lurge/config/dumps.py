@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from lurge.config.fields import AbsolutePath, ExistingDirectory, ExistingFile, Name, Share, Whole, written_as
 from lurge.config.section import Section, problem
@@ -21,10 +21,19 @@ def volume_name(name: str) -> str:
 
 
 class VolumeTable(Section):
-    """A volume that is not mounted at /lustre/<name>."""
+    """A volume that is not mounted at /lustre/<name>, or a bucket."""
 
     name: Annotated[Name, AfterValidator(volume_name)] = Field(description="Name in the database.", examples=["usr"])
-    path: AbsolutePath = Field(description="Mount point.", examples=["/usr"])
+    path: AbsolutePath | None = Field(None, description="Mount point. A bucket has none.", examples=["/usr"])
+    inventory: Annotated[Name, AfterValidator(volume_name)] | None = Field(
+        None, description="A bucket, whose newest inventory in the lake is read.", examples=["archive-bucket"]
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> VolumeTable:
+        if (self.path is None) == (self.inventory is None):
+            raise ValueError("must have either a path or an inventory")
+        return self
 
 
 def as_table(value: Any) -> Any:
@@ -32,11 +41,18 @@ def as_table(value: Any) -> Any:
     if isinstance(value, str):
         return {"name": value, "path": f"{MOUNTS}/{value}"}
     if not isinstance(value, dict):
-        raise ValueError("must be a name or a table of name and path")
+        raise ValueError("must be a name, or a table of a name and a path or an inventory")
     return value
 
 
+def volume_of(table: VolumeTable) -> Volume:
+    """The volume of a table. The objects of a bucket are below /<bucket>."""
+    return Volume(table.name, table.path or f"/{table.inventory}", table.inventory)
+
+
 def as_written(volume: Volume) -> Any:
+    if volume.inventory:
+        return {"name": volume.name, "inventory": volume.inventory}
     bare = volume.mount == f"{MOUNTS}/{volume.name}"
     return volume.name if bare else {"name": volume.name, "path": volume.mount}
 
@@ -46,7 +62,7 @@ VolumeEntry = Annotated[
     written_as(
         Volume,
         Annotated[VolumeTable, BeforeValidator(as_table, json_schema_input_type=str | VolumeTable)],
-        lambda table: Volume(table.name, table.path),
+        volume_of,
         as_written,
     ),
 ]
@@ -70,7 +86,8 @@ class DumpsConfig(Section):
         description="Directory in which wrstat publishes dumps.", examples=["/where/wrstat/publishes"]
     )
     volumes: Annotated[tuple[VolumeEntry, ...], Strict(False), AfterValidator(distinct)] = Field(
-        description="Volumes to report on: names, mounted at `/lustre/<name>`, or tables of a name and a path.",
+        description="Volumes to report on: names, mounted at `/lustre/<name>`, or tables of a name and a path or the"
+        " inventory of a bucket.",
         examples=[["scratch119", {"name": "usr", "path": "/usr"}]],
     )
     max_days_ago: Whole = Field(

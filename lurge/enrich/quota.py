@@ -92,6 +92,8 @@ class LfsQuotas:
         lfs = shutil.which("lfs")
         if not lfs:
             raise QuotaError("lfs is not on PATH")
+        if volume.inventory:
+            return {}
         names = list(groups)
         self._unanswered = 0
         with ThreadPoolExecutor(self._at_once) as pool:

@@ -13,10 +13,14 @@ MOST_DAYS = 2**31 - 1
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system, or any scanned tree: its name in the database and its mount point."""
+    """A file system, any scanned tree, or a bucket: its name in the database and its mount point.
+
+    inventory: the bucket whose inventories are read from the lake, instead of dumps.
+    """
 
     name: str
     mount: str
+    inventory: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from lurge.config import Config
 from lurge.errors import DumpNotFound
 from lurge.model.dump import Dump, Volume
 from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.bucket_dumps import dumps_of
 from lurge.pipeline.volumes import VolumeOutcome
 from lurge.pipeline.work import attempt
-from lurge.source.finding import is_new_enough, newest_dump, usable_dumps
+from lurge.source.finding import is_new_enough, newest_dump, too_old, usable_dumps
 
 SHOWN = 5
 
@@ -29,7 +30,12 @@ def today() -> date:
 
 def tonights_dump(config: Config, volume: Volume) -> Dump:
     """The dump of a volume that is read tonight. Raises VolumeError, DumpNotFound if none is new enough."""
-    return newest_dump(config.dumps.directory, volume, today(), config.dumps.max_days_ago)
+    if not volume.inventory:
+        return newest_dump(config.dumps.directory, volume, today(), config.dumps.max_days_ago)
+    newest = dumps_of(config, volume)[0]
+    if not is_new_enough(newest, today(), config.dumps.max_days_ago):
+        raise too_old(newest, today(), config.dumps.max_days_ago)
+    return newest
 
 
 def tonights_tasks(
@@ -87,6 +93,7 @@ def dump_of(config: Config, volume: Volume, day: date) -> Dump:
 def dumps_by_date(config: Config, volume: Volume) -> list[Dump]:
     """The dumps of a volume, one a date, the newest first. Raises VolumeError if dumps cannot be listed."""
     of_date: dict[date, Dump] = {}
-    for dump in usable_dumps(config.dumps.directory, volume, today()):
+    dumps = dumps_of(config, volume) if volume.inventory else usable_dumps(config.dumps.directory, volume, today())
+    for dump in dumps:
         of_date.setdefault(dump.record_date, dump)
     return list(of_date.values())

@@ -17,6 +17,7 @@ from lurge.model.dump import Dump, Volume
 from lurge.model.rules import FileType
 from lurge.model.tree import ENDS
 from lurge.parallel.messages import VolumeTask
+from lurge.pipeline.bucket_dumps import made_dump
 from lurge.pipeline.volumes import State, VolumeOutcome
 from lurge.source.finding import find_base_directories
 from lurge.store.tree.build import TreeIndex
@@ -47,12 +48,12 @@ def failed(volume: Volume, error: VolumeError) -> VolumeOutcome:
 def task_of(
     config: Config, dump: Dump, split_into: Path | None = None, is_reported: bool = True, tree_into: Path | None = None
 ) -> VolumeTask:
-    """The task of reading a dump. Raises BaseDirectoriesError if there are none for it.
+    """The task of reading a dump, which is written if it is that of a bucket. Raises VolumeError.
 
     split_into: the folder for the lines of each group, if they are asked for. is_reported: False if only the users of
     the volume are asked for, and not its whole report. tree_into: a new folder for the tree index, if it is asked for.
     """
-    directories = config.dumps.base_directories
+    directories = made_dump(config, dump) if dump.volume.inventory else config.dumps.base_directories
     aggregates: tuple[Aggregate[Any, Any], ...] = STANDARD if is_reported else (USERS,)
     if split_into:
         aggregates = (*aggregates, SplitByGroup(split_into))

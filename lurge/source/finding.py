@@ -109,12 +109,18 @@ def newest_dump(directory: Path, volume: Volume, today: date, max_days_ago: int)
         names = [parsed[0] for path in directory.iterdir() if (parsed := dump_of(path))]
         raise DumpNotFound(*missing_dump(directory, volume, names))
     if not is_new_enough(newest, today, max_days_ago):
-        age = (today - newest.record_date).days
-        raise DumpNotFound(
-            f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days",
-            f"Check that wrstat ran for the volume, or write in [dumps]: max_days_ago = {age}",
-        )
+        raise too_old(newest, today, max_days_ago)
     return newest
+
+
+def too_old(newest: Dump, today: date, max_days_ago: int) -> DumpNotFound:
+    """The error that the newest dump of a volume is too old."""
+    volume, age = newest.volume, (today - newest.record_date).days
+    writer = "a new inventory was loaded" if volume.inventory else "wrstat ran for the volume"
+    return DumpNotFound(
+        f"{volume.name}: the newest dump, of {newest.record_date}, is older than {max_days_ago} days",
+        f"Check that {writer}, or write in [dumps]: max_days_ago = {age}",
+    )
 
 
 def find_base_directories(directory: Path, record_date: date) -> Path:

@@ -22,7 +22,7 @@ def check_dumps(config: Config) -> Iterator[Finding]:
         yield Finding("dumps", Verdict.WARNING, "there is no table [dumps]: no reports of dumps", advice)
         return
     directory = config.dumps.directory
-    if not any(map(dump_of, directory.iterdir())):
+    if any(not volume.inventory for volume in config.dumps.volumes) and not any(map(dump_of, directory.iterdir())):
         advice = f"Set it to where dumps such as 20240131_{config.dumps.volumes[0].name}.X.Y.stats.gz lie."
         yield Finding("dumps", Verdict.FAILURE, f"dumps.directory: no dumps in {directory}", advice)
         return
@@ -43,12 +43,12 @@ def check_dumps(config: Config) -> Iterator[Finding]:
 def check_dump(config: Config, volume: Volume) -> Iterator[Finding]:
     """Check the newest dump of one volume. Raises LurgeError, OSError."""
     dump = tonights_dump(config, volume)
+    chosen = task_of(config, dump).base_directories
     with closing(OpenDump(dump.path)) as opened:
         era = opened.era
     age = (today() - dump.record_date).days
     said = f"{volume.name}: {dump.path}, {age} days old, {dump.size >> 20} MiB, {era}"
     yield Finding("dumps", Verdict.OK, said)
-    chosen = task_of(config, dump).base_directories
     below = volume.mount.encode().rstrip(b"/") + b"/"
     if not any((path + b"/").startswith(below) for _, path in read_base_directories(chosen)):
         yield Finding(

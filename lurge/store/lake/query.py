@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from lurge.store.lake.read import loads_table, objects
 
 VIEWS = ("objects", "latest")
 MOST_TEMPORARY = "20GB"
+BATCH_ROWS = 1 << 16
 LAST_CHARACTER = 0x10FFFF
 
 
@@ -62,6 +63,16 @@ class Questions:
         finally:
             if prefix:
                 self._show_all(view)
+
+    def sorted_rows(self, source: str, time: datetime, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of the rows of one inventory, by key; of a key, the latest version first."""
+        names = ", ".join(columns)
+        rows = self._connection.sql(
+            f"SELECT {names} FROM objects WHERE bucket = ? AND dt = ? AND inventory_source = ? AND inventory_time = ?"  # noqa: S608  our names
+            " ORDER BY key, coalesce(islatest, true) DESC, versionid",
+            params=[source.partition("/")[0], time.date(), source, time],
+        )
+        yield from rows.to_arrow_reader(BATCH_ROWS)
 
     def _show_all(self, view: str) -> None:
         """Let a view have every row."""
