@@ -11,6 +11,7 @@ import typer
 
 from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_json, set_verbosity
+from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
 from lurge.errors import OutputError, UsageError
 from lurge.store.lake.usage import By
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lurge.config import Config
+    from lurge.parallel.comm import Comm
     from lurge.store.lake.catalog import Lake
     from lurge.store.lake.query import Questions
 
@@ -62,6 +64,7 @@ def load(
     ] = 300,
     table: TableOption = OBJECTS,
     config: ConfigOption = None,
+    ranks: RanksOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -82,16 +85,24 @@ def load(
         (*(places or ()), *(prefixes or ())), kind, tuple(columns.split(",")) if columns else None,
         time and time.replace(tzinfo=time.tzinfo or UTC), name, force,
     )  # fmt: skip
-    site = load_config(config, optional=True)
-    if watch:
-        watch_places(site, wanted, table, interval)
-        return
-    outcome = run_load(site, wanted, table)
-    if json:
-        say_json(outcome.as_json())
-    elif not quiet:
-        say(*outcome.lines())
-    raise typer.Exit(outcome.exit_status)
+
+    def coordinate(comm: Comm | None) -> int:
+        site = load_config(config, optional=True)
+        if watch:
+            watch_places(site, wanted, table, interval, comm)
+        outcome = run_load(site, wanted, table, comm)
+        if json:
+            say_json(outcome.as_json())
+        elif not quiet:
+            say(*outcome.lines())
+        return outcome.exit_status
+
+    command = arguments(
+        "lake", config, list=is_list, hive=is_hive, columns=columns, name=name, time=time and time.isoformat(),
+        force=force, watch=watch, interval=interval, table=table, json=json, quiet=quiet,
+    )  # fmt: skip
+    command = ["lake", "load", *command[1:], "--", *wanted.addresses]
+    run_on_ranks(command, ranks, "lurge.pipeline.lake", coordinate)
 
 
 def query(

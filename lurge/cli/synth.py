@@ -12,6 +12,7 @@ import typer
 from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
 from lurge.display import counted
 from lurge.errors import OutputError, UsageError
+from lurge.model.inventory import Format
 
 DAYS_OF_WORKS = 90
 """Days that a backlog of works goes back, at least."""
@@ -39,6 +40,13 @@ def synth(
     works: Annotated[
         int | None, typer.Option("--works", metavar="N", min=1, help="Make N works in states instead of volumes.")
     ] = None,
+    buckets: Annotated[
+        int | None, typer.Option("--buckets", metavar="N", min=1, max=99, help="Make inventories of N buckets instead.")
+    ] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", metavar="F", help="CSV, ORC or Parquet; if repeated, buckets take turns."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Equal seeds make equal worlds.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Write into a directory that is not empty.")] = False,
     quiet: QuietOption = False,
@@ -59,6 +67,11 @@ def synth(
         raise UsageError(f"{output} is not empty", "Give a new directory, or --force to write into this one.")
     if works:
         make_site_of_works(output, works, dates, (newest or datetime.now(UTC)).date(), seed, quiet)
+        return
+    if buckets:
+        make_site_of_buckets(
+            output, buckets, records, dates, (newest or datetime.now(UTC)).date(), formats, seed, quiet
+        )
         return
     world = World(
         seed=seed,
@@ -92,6 +105,35 @@ def make_site_of_works(output: Path, count: int, dates: int, newest: date, seed:
         raise OutputError.at(output, error) from error
     if not quiet:
         say("try:", f"  lurge works gather --config {output / 'lurge.toml'}")
+
+
+def make_site_of_buckets(
+    output: Path,
+    count: int,
+    records: int,
+    dates: int,
+    newest: date,
+    formats: list[Format] | None,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Make inventories, and say how to go on. Raises OutputError."""
+    from lurge.source.synth.inventories import Buckets, make_buckets
+
+    started = time.monotonic()
+    wanted = Buckets(count, records, dates, newest, tuple(formats or Format), seed)
+    total = 0
+    try:
+        for path, written in make_buckets(output, wanted):
+            total += written
+            if not quiet:
+                say(f"{counted(written, 'row')}: {path}")
+    except OSError as error:
+        raise OutputError.at(output, error) from error
+    if not quiet:
+        seconds = time.monotonic() - started
+        say(f"{counted(total, 'row')} in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
+        say(f"  lurge lake load --config {output / 'lurge.toml'}")
 
 
 def holds_files(directory: Path) -> bool:

@@ -6,6 +6,7 @@ from lurge.logs import set_role
 from lurge.parallel.comm import Comm
 from lurge.parallel.controller import Controller
 from lurge.parallel.messages import ReadVolume, Stop
+from lurge.parallel.parts import DoPart, do_parts
 from lurge.parallel.worker import Worker
 
 
@@ -20,5 +21,7 @@ def run_member(comm: Comm) -> int:
     if isinstance(received.message, ReadVolume):
         set_role(comm.name, "controller")
         return Controller(comm).run(received)
+    if isinstance(received.message, DoPart):
+        return do_parts(comm, received)
     set_role(comm.name, "worker")
     return Worker(comm).run(received)

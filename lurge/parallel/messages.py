@@ -6,7 +6,8 @@
     worker      -> controller   Ask, Portions, Tallies, WorkFailed
     controller  -> coordinator  Progress, VolumeRead, VolumeFailed
 
-The first message that a rank gets decides its role: a controller (ReadVolume) or a worker (Prepare). An assignment is
+The first message that a rank gets decides its role: a controller (ReadVolume), a worker (Prepare), or one that does
+parts (parts.py). An assignment is
 the number of a worker's part in one volume, unlike any before it in the whole job, so that a late message of one volume
 is never taken for one of another. Messages of different senders may overtake each other: a worker ignores a Prepare
 that is older than the one it has.

@@ -39,7 +39,7 @@ SIGNALS = tuple(
 )
 """Without those that nohup, or a shell for a job in the background, lets this process ignore."""
 
-JOBS = frozenset({"report", "backfill", "split"})
+JOBS = (("report",), ("backfill",), ("split",), ("lake", "load"))
 """The commands that run on several ranks; any other under mpiexec is one for itself."""
 
 
@@ -236,7 +236,7 @@ def together() -> Iterator[None]:
     handle_signals()
     show_exceptions()
     try:
-        if started_ranks() > 1 and JOBS.intersection(sys.argv[1:2]):
+        if started_ranks() > 1 and any(tuple(sys.argv[1 : 1 + len(job)]) == job for job in JOBS):
             # A command that needs MPI tries again, and says why it cannot have it.
             with suppress(ImportError, RuntimeError):
                 start_mpi()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lurge.display import counted, display
 from lurge.errors import LakeError, LurgeError
 from lurge.model.inventory import DataFile, Inventory
+from lurge.parallel.parts import run_parts
 from lurge.parallel.threads import usable_cores
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.outcome import Outcome
@@ -35,6 +32,7 @@ from lurge.store.lake.write import Writer, Written, remove
 if TYPE_CHECKING:
     from lurge.config import Config
     from lurge.config.lake import LakeConfig
+    from lurge.parallel.comm import Comm
 
 LOAD = Recipe("lake_load", ("find", "load"))
 
@@ -124,12 +122,12 @@ class LakeOutcome(Outcome):
                 yield from (f"  {display(reject)}" for reject in one.rejects)
 
 
-def run_load(config: Config, wanted: Wanted, table: str) -> LakeOutcome:
+def run_load(config: Config, wanted: Wanted, table: str, comm: Comm | None = None) -> LakeOutcome:
     """Load inventories, the oldest first, each whole or not at all. Raises LurgeError."""
     outcome = LakeOutcome()
     lake = Lake(config.lake, table)
     places = Places(config.lake.endpoint_of)
-    with open_job(LOAD, ticket_of(config, LOAD)) as job:
+    with open_job(LOAD, ticket_of(config, LOAD, comm.size if comm else 1)) as job:
         with job.step("find") as facts:
             inventories = find(places, config.lake, wanted, outcome)
             facts["inventories"] = len(inventories)
@@ -137,7 +135,7 @@ def run_load(config: Config, wanted: Wanted, table: str) -> LakeOutcome:
             known = {} if wanted.force else all_loads(lake, lake.table())
         with job.step("load") as facts:
             for inventory in inventories:
-                outcome.loads.append(load_one(lake, places, inventory, known, wanted.force))
+                outcome.loads.append(load_one(lake, inventory, known, wanted.force, comm))
             facts["loads"] = [one.as_json() for one in outcome.loads if one.load or one.failed]
             if failed := [one.address for one in outcome.loads if one.failed]:
                 facts["failed"] = failed
@@ -145,7 +143,7 @@ def run_load(config: Config, wanted: Wanted, table: str) -> LakeOutcome:
     return outcome
 
 
-def watch_places(config: Config, wanted: Wanted, table: str, seconds: float) -> None:
+def watch_places(config: Config, wanted: Wanted, table: str, seconds: float, comm: Comm | None = None) -> NoReturn:
     """Look for new inventories again and again, until a signal ends it. What fails is tried again.
 
     A ticket is made only if there is something to load.
@@ -156,7 +154,7 @@ def watch_places(config: Config, wanted: Wanted, table: str, seconds: float) -> 
             found = find(Places(config.lake.endpoint_of), config.lake, wanted, LakeOutcome())
             known = all_loads(lake, lake.table()) if lake.exists else {}
             if any(inventory.identity not in known for inventory in found):
-                outcome = run_load(config, wanted, table)
+                outcome = run_load(config, wanted, table, comm)
                 for line in outcome.lines():
                     log.info("%s", line)
         except LurgeError as error:
@@ -195,7 +193,7 @@ def each_inventory(places: Places, address: str, wanted: Wanted, outcome: LakeOu
             outcome.loads.append(Loaded(entry.address, failed=error))
 
 
-def load_one(lake: Lake, places: Places, inventory: Inventory, known: dict[str, Load], force: bool) -> Loaded:
+def load_one(lake: Lake, inventory: Inventory, known: dict[str, Load], force: bool, comm: Comm | None) -> Loaded:
     """Load an inventory, unless it was loaded."""
     result = Loaded(inventory.address, inventory.identity)
     try:
@@ -204,7 +202,7 @@ def load_one(lake: Lake, places: Places, inventory: Inventory, known: dict[str, 
             result.is_known = True
         else:
             with loading(lake):
-                result.load = load_inventory(lake, places, inventory, force, result)
+                result.load = load_inventory(lake, inventory, force, result, comm)
             result.is_known = result.load is None
     except LurgeError as error:
         result.failed = error
@@ -212,15 +210,15 @@ def load_one(lake: Lake, places: Places, inventory: Inventory, known: dict[str, 
     return result
 
 
-def load_inventory(lake: Lake, places: Places, inventory: Inventory, force: bool, result: Loaded) -> Load | None:
+def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded, comm: Comm | None) -> Load | None:
     """Write the rows of an inventory and commit them. Raises LurgeError, with the table as it was."""
     started = time.monotonic()
-    crew = Crew(lake, places, inventory)
-    written, rejects = crew.run()
+    io = lake.table().io
+    written, rejects = read_files(lake, inventory, comm)
     result.rejects = rejects.samples
     total = written.totals.rows + rejects.count
     if rejects.count > lake.config.max_rejected_fraction * total:
-        crew.abandon(written)
+        remove(io, written.paths)
         sample = f", for example {rejects.samples[0]}" if rejects.samples else ""
         raise LakeError(
             f"{inventory.address}: {rejects.count:,} of {total:,} rows cannot be parsed{sample}",
@@ -229,78 +227,73 @@ def load_inventory(lake: Lake, places: Places, inventory: Inventory, force: bool
     load = Load(
         inventory.identity, inventory.source, inventory.time, inventory.address, inventory.format.value,
         inventory.content, **vars(written.totals), rejected=rejects.count, files=len(inventory.files),
-        input_bytes=crew.input_bytes, seconds=round(time.monotonic() - started, 3),
+        input_bytes=written.input_bytes, seconds=round(time.monotonic() - started, 3),
         columns=tuple(sorted(written.columns)), new_columns=(), missing_columns=(), loaded=datetime.now(UTC),
     )  # fmt: skip
     # If committing fails, nobody knows whether it did: the files stay until `lurge lake clean` finds them unused.
     stored = commit_load(lake, inventory, load, written.paths, force)
     if stored is None:
-        crew.abandon(written)
+        remove(io, written.paths)
     return stored
 
 
-class Crew:
-    """Threads that read the files of an inventory, each into files of its own."""
+def read_files(lake: Lake, inventory: Inventory, comm: Comm | None) -> tuple[Written, Rejects]:
+    """Read every file of an inventory, on all ranks or threads. If one fails, its error is raised and nothing left."""
+    threads = usable_cores()
+    parts = parts_of(lake, inventory, comm.size - 1 if comm else threads)
+    written, rejects = Written(), Rejects()
+    errors = []
+    for _, result, error in run_parts(comm, parts, threads):
+        if result:
+            written.merge(result[0])
+            rejects.merge(result[1])
+        if error:
+            errors.append(error)
+    if errors:
+        remove(lake.table().io, written.paths)
+        raise errors[0]
+    written.paths.sort()
+    return written, rejects
 
-    def __init__(self, lake: Lake, places: Places, inventory: Inventory) -> None:
-        table = lake.table()
-        self._io = table.io
-        self._folder = f"{table.location()}/data"
-        self._places = places
-        self._inventory = inventory
-        self._name = uuid.uuid4().hex
-        self._waiting: queue.SimpleQueue[DataFile] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self.input_bytes = 0
 
-    def run(self) -> tuple[Written, Rejects]:
-        """Read every file. If one fails, what was written is removed, and its error raised."""
-        files = sorted(self._inventory.files, key=lambda file: -(file.size or 0))
-        for file in files:
-            self._waiting.put(file)
-        threads = max(1, min(usable_cores(), len(files)))
-        written, rejects = Written(), Rejects()
-        with ThreadPoolExecutor(threads, "lake") as pool:
-            parts = [pool.submit(self._work, number) for number in range(threads)]
-            errors = []
-            try:
-                for part in as_completed(parts):
-                    try:
-                        own_written, own_rejects = part.result()
-                        written.merge(own_written)
-                        rejects.merge(own_rejects)
-                    except Exception as error:
-                        errors.append(error)
-                        self._stop.set()
-            finally:
-                self._stop.set()
-        if errors:
-            self.abandon(written)
-            raise errors[0]
-        written.paths.sort()
-        return written, rejects
+@dataclass(frozen=True)
+class Files:
+    """A part of a load: some files of an inventory, read into files of their own. name: of these, and of no other."""
 
-    def _work(self, number: int) -> tuple[Written, Rejects]:
-        """Read files until none is left."""
-        writer = Writer(self._io, self._folder, f"{self._name}-{number:03}", self._inventory)
+    lake: Lake
+    inventory: Inventory
+    files: tuple[DataFile, ...]
+    name: str
+
+    def run(self, is_stopped: Callable[[], bool]) -> tuple[Written, Rejects]:
+        """Read the files. Raises LakeError, after what was written is removed."""
+        table = self.lake.table()
+        writer = Writer(table.io, f"{table.location()}/data", self.name, self.inventory)
+        places = Places(self.lake.config.endpoint_of)
         rejects = Rejects()
         try:
-            with suppress(queue.Empty):
-                while not self._stop.is_set():
-                    file = self._waiting.get_nowait()
-                    self._read(file, writer, rejects)
-            return writer.close(), rejects
+            for file in self.files:
+                for batch in read_rows(places, self.inventory, file, rejects):
+                    if is_stopped():
+                        raise LakeError(f"{file.address}: not read to its end, because another file failed")
+                    with told(table.location()):
+                        writer.add(batch)
+                writer.written.input_bytes += file.size or 0
+            with told(table.location()):
+                return writer.close(), rejects
         except BaseException:
             writer.abandon()
             raise
 
-    def _read(self, file: DataFile, writer: Writer, rejects: Rejects) -> None:
-        for batch in read_rows(self._places, self._inventory, file, rejects):
-            if self._stop.is_set():
-                return
-            with told(self._folder):
-                writer.add(batch)
 
-    def abandon(self, written: Written) -> None:
-        """Remove what was written."""
-        remove(self._io, written.paths)
+def parts_of(lake: Lake, inventory: Inventory, count: int) -> list[Files]:
+    """Share the files of an inventory among some ranks: the largest first, each to the one with the least."""
+    shares: list[list[DataFile]] = [[] for _ in range(max(1, min(count, len(inventory.files))))]
+    sizes = [0] * len(shares)
+    for file in sorted(inventory.files, key=lambda file: (-(file.size or 0), file.address)):
+        least = sizes.index(min(sizes))
+        shares[least].append(file)
+        # Files of plain lists tell no size.
+        sizes[least] += file.size or 1
+    name = uuid.uuid4().hex
+    return [Files(lake, inventory, tuple(files), f"{name}-{number:03}") for number, files in enumerate(shares)]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from isal import isal_zlib
 from pyarrow import csv, orc, parquet
 
 from lurge.model.inventory import TIMESTAMP, Format
 
 CONFIG, PREFIX, DESTINATION = "daily", "reports", "inventory-destination"
-FIRST = datetime(2024, 1, 1, 1, 0, tzinfo=UTC)
+HOUR, FIRST_GROUP = time(1), 15001
 CLASSES = ("STANDARD", "STANDARD_IA", "GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING")
 SUFFIXES = (".bam", ".cram", ".vcf.gz", ".fastq.gz", ".csv", ".txt", ".tif", "")
 FIELDS = (
@@ -39,39 +40,84 @@ TEAMS, PROJECTS = 12, 40
 SHARE_OF_VERSIONS, SHARE_OF_MARKERS, SHARE_OF_ODD_KEYS = 0.12, 0.02, 0.01
 NEW_A_DAY, GONE_A_DAY = 0.01, 0.004
 LARGEST = 1 << 33
+LEVEL, GZIP = 1, 31
+
+
+CONFIGURATION = """\
+# Made up by lurge synth --buckets
+[reports]
+directory = "out"
+
+[dumps]
+directory = "dumps"
+volumes = [{volumes}]
+max_days_ago = 100000
+
+[[lake.sources]]
+prefix = "inventories"
+"""
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """The inventories to make. objects: of each bucket on the first day. files: data files of an inventory."""
+    """The inventories to make.
 
-    names: Sequence[str] = ("archive-bucket",)
+    objects: of each bucket on the first day. newest: the last day. formats: buckets take turns. files: data files of
+    an inventory.
+    """
+
+    count: int = 1
     objects: int = 10_000
-    days: int = 3
+    days: int = 1
+    newest: date = date(2024, 1, 31)
+    formats: Sequence[Format] = (Format.CSV,)
+    seed: int = 1
     files: int = 4
-    format: Format = Format.CSV
-    seed: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the buckets."""
+        return [f"archive{number}" for number in range(1, self.count + 1)]
 
 
-def write_inventories(target: Path, buckets: Buckets) -> list[Path]:
-    """Write inventories below a directory; returns their manifests, the oldest first."""
-    manifests = []
+def make_buckets(folder: Path, buckets: Buckets) -> Iterator[tuple[Path, int]]:
+    """Make inventories, a folder for dumps and `lurge.toml`; yields each manifest and its rows. Raises OSError."""
+    (folder / "dumps").mkdir(parents=True, exist_ok=True)
+    yield from write_inventories(folder / "inventories", buckets)
+    volumes = ", ".join(f'{{ name = "{name}", inventory = "{name}" }}' for name in buckets.names)
+    owners = "".join(
+        f'\n[[lake.owners]]\nprefix = "{name}/team{team}"\ngid = {FIRST_GROUP + team}\n'
+        for name in buckets.names
+        for team in range(0, TEAMS, 2)
+    )
+    (folder / "lurge.toml").write_text(CONFIGURATION.format(volumes=volumes) + owners, encoding="utf-8")
+
+
+def write_inventories(target: Path, buckets: Buckets) -> Iterator[tuple[Path, int]]:
+    """Write the inventories of all buckets and days; yields each manifest and its rows."""
     for number, name in enumerate(buckets.names):
         rng = np.random.default_rng([buckets.seed, number])
-        rows = made_rows(rng, name, buckets.objects, buckets.days)
-        born = rng.random(len(rows)) < NEW_A_DAY * buckets.days
-        birth = np.where(born, rng.integers(0, max(buckets.days, 1), len(rows)), 0)
-        death = np.where(
-            rng.random(len(rows)) < GONE_A_DAY * buckets.days, rng.integers(1, buckets.days + 1, len(rows)), 1 << 30
-        )
+        file_format = buckets.formats[number % len(buckets.formats)]
+        first = datetime.combine(buckets.newest, HOUR, UTC) - timedelta(buckets.days - 1)
+        rows = made_rows(rng, name, buckets.objects, first - timedelta(1))
+        if file_format is Format.CSV:
+            rows = pa.table([as_csv(column, rows[column]) for column in rows.column_names], rows.column_names)
+        count = len(rows)
+        is_new = rng.random(count) < NEW_A_DAY * (buckets.days - 1)
+        birth = np.where(is_new, rng.integers(1, max(buckets.days, 2), count), 0)
+        goes = rng.random(count) < GONE_A_DAY * (buckets.days - 1)
+        death = np.where(goes, rng.integers(1, max(buckets.days, 2), count), buckets.days)
         for day in range(buckets.days):
             present = rows.filter(pa.array((birth <= day) & (day < death)))
-            manifests.append(write_inventory(target, name, FIRST + timedelta(day), present, buckets))
-    return sorted(manifests, key=lambda path: (path.parent.name, str(path)))
+            path = write_inventory(target, name, first + timedelta(day), present, file_format, buckets.files)
+            yield path, len(present)
 
 
-def made_rows(rng: np.random.Generator, bucket: str, objects: int, days: int) -> pa.Table:
-    """The rows of a bucket, sorted by key; the versions of a key follow each other, the latest first."""
+def made_rows(rng: np.random.Generator, bucket: str, objects: int, newest: datetime) -> pa.Table:
+    """The rows of a bucket, sorted by key; the versions of a key follow each other, the latest first.
+
+    newest: the last time of a change.
+    """
     count = max(1, int(objects / (1 + SHARE_OF_VERSIONS)))
     team, project = rng.integers(0, TEAMS, count), rng.integers(0, PROJECTS, count)
     suffixes = pa.array(SUFFIXES).take(pa.array(rng.integers(0, len(SUFFIXES), count)))
@@ -85,7 +131,7 @@ def made_rows(rng: np.random.Generator, bucket: str, objects: int, days: int) ->
     marker = rng.random(rows) < SHARE_OF_MARKERS
     sizes = np.minimum(np.exp(rng.normal(13, 3, rows)), LARGEST).astype(np.int64)
     age = rng.integers(0, 4 * 365 * 86400, rows)
-    modified = np.datetime64(int((FIRST - timedelta(1)).timestamp()), "s") - age.astype("timedelta64[s]")
+    modified = np.datetime64(int(newest.timestamp()), "s") - age.astype("timedelta64[s]")
     tags = pc.cast(pa.array(rng.integers(1 << 59, 1 << 62, rows)), pa.string())
 
     def chosen(values: Sequence[Any], shares: Sequence[float]) -> pa.Array:
@@ -110,25 +156,30 @@ def made_rows(rng: np.random.Generator, bucket: str, objects: int, days: int) ->
     })  # fmt: skip
 
 
-def write_inventory(target: Path, bucket: str, time: datetime, rows: pa.Table, buckets: Buckets) -> Path:
-    """Write one inventory: data files, manifest, checksum, and the partition of Hive."""
+def write_inventory(
+    target: Path, bucket: str, at: datetime, rows: pa.Table, file_format: Format, count: int = 4
+) -> Path:
+    """Write one inventory: data files, manifest, checksum, and the partition of Hive. Returns the manifest."""
     config = target / PREFIX / bucket / CONFIG
-    folder = config / f"{time:%Y-%m-%dT%H-%MZ}"
-    hive = config / "hive" / f"dt={time:%Y-%m-%d-%H-%M}"
+    folder = config / f"{at:%Y-%m-%dT%H-%MZ}"
+    hive = config / "hive" / f"dt={at:%Y-%m-%d-%H-%M}"
     for made in (config / "data", folder, hive):
         made.mkdir(parents=True, exist_ok=True)
-    files = []
-    each = max(1, -(-len(rows) // buckets.files))
-    for number, first in enumerate(range(0, len(rows), each)):
-        content = content_of(rows.slice(first, each), buckets.format)
-        ending = "csv.gz" if buckets.format is Format.CSV else buckets.format.lower()
-        name = f"{hashlib.sha256(f'{bucket} {time} {number}'.encode()).hexdigest()[:32]}.{ending}"
+    each = max(1, -(-len(rows) // count))
+    ending = "csv.gz" if file_format is Format.CSV else file_format.lower()
+
+    def write(part: int) -> dict[str, Any]:
+        content = content_of(rows.slice(part * each, each), file_format)
+        name = f"{hashlib.sha256(f'{bucket} {at} {part}'.encode()).hexdigest()[:32]}.{ending}"
         (config / "data" / name).write_bytes(content)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        files.append({"key": f"{PREFIX}/{bucket}/{CONFIG}/data/{name}", "size": len(content), "MD5checksum": digest})
+        return {"key": f"{PREFIX}/{bucket}/{CONFIG}/data/{name}", "size": len(content), "MD5checksum": digest}
+
+    with ThreadPoolExecutor() as pool:
+        files = list(pool.map(write, range(-(-len(rows) // each))))
     manifest = {
         "sourceBucket": bucket, "destinationBucket": f"arn:aws:s3:::{DESTINATION}", "version": "2016-11-30",
-        "creationTimestamp": str(int(time.timestamp() * 1000)), "fileFormat": buckets.format.value,
+        "creationTimestamp": str(int(at.timestamp() * 1000)), "fileFormat": file_format.value,
         "fileSchema": ", ".join(FIELDS), "files": files,
     }  # fmt: skip
     text = json.dumps(manifest, indent=2).encode()
@@ -139,13 +190,12 @@ def write_inventory(target: Path, bucket: str, time: datetime, rows: pa.Table, b
 
 
 def content_of(rows: pa.Table, file_format: Format) -> bytes:
-    """The content of a data file."""
+    """The content of a data file. rows: for CSV, as text."""
     buffer = io.BytesIO()
     if file_format is Format.CSV:
-        columns = [as_csv(name, rows[name]) for name in rows.column_names]
-        options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
-        csv.write_csv(pa.table(columns, rows.column_names), buffer, options)
-        return gzip.compress(buffer.getvalue(), 1, mtime=0)
+        csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
+        packer = isal_zlib.compressobj(LEVEL, wbits=GZIP)
+        return bytes(packer.compress(buffer.getbuffer())) + bytes(packer.flush())
     named = rows.rename_columns([COLUMNAR_NAMES.get(name, name.lower()) for name in rows.column_names])
     if file_format is Format.PARQUET:
         parquet.write_table(named, buffer)

@@ -57,6 +57,10 @@ class Lake:
         self.config = config
         self.name = name
 
+    def __reduce__(self) -> tuple[type[Lake], tuple[LakeConfig, str]]:
+        """Travel to another rank without the catalog, which is opened there."""
+        return Lake, (self.config, self.name)
+
     @property
     def is_local(self) -> bool:
         """True if the warehouse is a directory."""

@@ -33,7 +33,7 @@ SUMS = f"""
     count(*) FILTER ({IS_OLD}) AS noncurrent,
     coalesce(sum(size) FILTER ({IS_OLD}), 0)::BIGINT AS noncurrent_bytes,
     count(*) FILTER ({IS_MARKER}) AS delete_markers,
-    count(*) FILTER (ismultipartuploaded) AS multipart,
+    count(*) FILTER (ismultipartuploaded AND {IS_OBJECT}) AS multipart,
     count(*) FILTER (encryptionstatus = 'NOT-SSE' AND {IS_OBJECT}) AS unencrypted,
     count(*) FILTER (coalesce(replicationstatus, '') NOT IN ('COMPLETED', 'COMPLETE', 'REPLICA') AND {IS_OBJECT})
         AS unreplicated,

@@ -73,17 +73,19 @@ def as_int(value: Any) -> int:
 
 @dataclass
 class Written:
-    """The files that were written, their sums, and the columns that the inventory had."""
+    """The files that were written, their sums, and the columns that the inventory had. input_bytes: that were read."""
 
     paths: list[str] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     columns: set[str] = field(default_factory=set)
+    input_bytes: int = 0
 
     def merge(self, other: Written) -> None:
         """Add those of another writer."""
         self.paths += other.paths
         self.totals.merge(other.totals)
         self.columns |= other.columns
+        self.input_bytes += other.input_bytes
 
 
 class _Open:
