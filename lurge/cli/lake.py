@@ -270,6 +270,36 @@ def clean(table: TableOption = OBJECTS, config: ConfigOption = None) -> None:
     say(f"{len(removed)} files removed")
 
 
+def export(
+    s3_table: Annotated[str, typer.Option("--s3-table", metavar="ARN", help="ARN of a table bucket.")],
+    table: TableOption = OBJECTS,
+    config: ConfigOption = None,
+) -> None:
+    """Copy the table into an S3 table bucket, instead of what is there.
+
+    The bucket, the namespace `inventory` and the table are made if they are missing.
+
+    Example: lurge lake export --s3-table arn:aws:s3tables:eu-west-2:111122223333:bucket/inventories
+    """
+    from lurge.store.lake.s3_tables import export_table
+
+    say(export_table(lake_of(config, table), s3_table))
+
+
+def drop_s3_table(
+    arn: Annotated[str, typer.Argument(metavar="ARN", help="ARN of a table, or of its bucket.")],
+    table: TableOption = OBJECTS,
+    config: ConfigOption = None,
+) -> None:
+    """Delete a table from an S3 table bucket.
+
+    Example: lurge lake drop-s3-table arn:aws:s3tables:eu-west-2:111122223333:bucket/inventories
+    """
+    from lurge.store.lake.s3_tables import drop_table
+
+    drop_table(lake_of(config, table), arn)
+
+
 def lake_of(config: Path | None, table: str) -> Lake:
     """The lake of a site."""
     from lurge.config import load_config
@@ -301,4 +331,4 @@ def show_rows(rows: pa.Table, json: bool, as_csv: bool, texts: int = 0) -> None:
 def commands() -> Iterable[tuple[Callable[..., None], str | None]]:
     """The commands of the group, with their names if they differ."""
     return ((load, None), (query, None), (usage, None), (diff, None), (list_loads, "loads"), (show, None),
-            (expire, None), (clean, None))  # fmt: skip
+            (expire, None), (clean, None), (export, None), (drop_s3_table, "drop-s3-table"))  # fmt: skip
