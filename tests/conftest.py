@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,27 @@ def postgres() -> Iterator[PostgreSql]:
     running = postgresql.started()
     yield running
     running.remove()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server of S3, and of S3 Tables, for all tests."""
+    moto_server = pytest.importorskip("moto.server", reason="moto is not installed (lurge[services])")
+    running = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def endpoint(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server of S3 without a bucket, with the environment that a client needs."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    yield s3_server
+    urllib.request.urlopen(urllib.request.Request(f"{s3_server}/moto-api/reset", method="POST")).close()
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])

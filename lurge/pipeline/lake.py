@@ -22,7 +22,7 @@ from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.source.inventory.manifest import find_manifests, read_lists, read_manifest, read_partitions
 from lurge.source.inventory.places import Places
-from lurge.source.inventory.rows import Rejects, read_rows
+from lurge.source.inventory.rows import Rejects, read_rows, with_bucket
 from lurge.store.lake.catalog import Lake, told
 from lurge.store.lake.commit import check_same, commit_load
 from lurge.store.lake.loads import Load, all_loads
@@ -170,7 +170,11 @@ def find(places: Places, config: LakeConfig, wanted: Wanted, outcome: LakeOutcom
     found: dict[str, Inventory] = {}
     if wanted.kind is Kind.LIST:
         listed = read_lists(places, addresses, wanted.name, wanted.time, wanted.columns)
-        return [listed]
+        try:
+            return [with_bucket(places, listed)]
+        except LurgeError as error:
+            outcome.loads.append(Loaded(listed.address, failed=error))
+            return []
     for address in addresses:
         count = 0
         for inventory in each_inventory(places, address, wanted, outcome):

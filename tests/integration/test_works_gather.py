@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-import urllib.request
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,6 @@ from typing import Any
 import pytest
 
 from tests.site import run_lurge
-
-moto_server = pytest.importorskip("moto.server", reason="moto is not installed (lurge[services])")
 
 
 @pytest.fixture
@@ -181,18 +177,6 @@ def test_a_backlog_with_other_columns_is_refused_whole(folder: Path) -> None:
     lurge("load", "b.csv", status=1)
 
 
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 def test_objects_move_to_done_or_failed_and_a_run_that_died_is_taken_up(folder: Path, endpoint: str) -> None:
     boto3 = pytest.importorskip("boto3")
     client = boto3.client("s3", endpoint_url=endpoint)
@@ -213,7 +197,6 @@ def test_objects_move_to_done_or_failed_and_a_run_that_died_is_taken_up(folder: 
         "processing/failed/in/bad.csv.reasons.txt",
     }  # fmt: skip
     assert works_in("scanned") == {("P", "W1"): 5}
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
 
 
 def die_while_loading(address: str, at: int) -> None:

@@ -217,7 +217,7 @@ def read_lists(
 ) -> Inventory:
     """The inventory of plain lists. It is known by their content.
 
-    source: bucket and name. time: None for that of the newest file. Raises LakeError.
+    source: the name of the list, without its bucket. time: None for that of the newest file. Raises LakeError.
     """
     entries = sorted(entry for address in addresses for entry in places.list(address))
     if not entries:

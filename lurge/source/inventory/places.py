@@ -182,7 +182,11 @@ def parts_of(address: str) -> tuple[str, str]:
 
 
 def entry_of(path: Path) -> Entry:
-    status = path.stat()
+    """The entry of a file. Of one that cannot be looked at, opening says why."""
+    try:
+        status = path.stat()
+    except OSError:
+        return Entry(str(path), 0, datetime.fromtimestamp(0, UTC))
     return Entry(str(path), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 

@@ -10,7 +10,7 @@ import io
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -67,6 +67,18 @@ def read_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Rej
                 yield from read_columnar(checked, inventory.format, file.address, rejects)
     except (pa.ArrowException, EOFError, zlib.error, isal_zlib.error, OSError) as error:  # type: ignore[misc]  # the stub calls the class an instance
         raise LakeError(f"{file.address}: {str(error)[:500] or 'cut short'}") from error
+
+
+def with_bucket(places: Places, inventory: Inventory) -> Inventory:
+    """A plain list, with the bucket of its first row as the bucket of its source. Raises LakeError."""
+    for file in inventory.files:
+        for batch in read_rows(places, inventory, file, Rejects()):
+            if batch.num_rows:
+                bucket = batch["bucket"][0].as_py() if "bucket" in batch.schema.names else None
+                if not bucket:
+                    raise LakeError(f"{file.address}: its first row names no bucket")
+                return replace(inventory, source=f"{bucket}/{inventory.source}")
+    return inventory
 
 
 def read_csv(file: io.RawIOBase, columns: Sequence[str], address: str, rejects: Rejects) -> Iterator[pa.RecordBatch]:
