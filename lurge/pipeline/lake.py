@@ -21,13 +21,13 @@ from lurge.pipeline.frame.outcome import Outcome
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.source.inventory.manifest import find_manifests, read_lists, read_manifest, read_partitions
-from lurge.source.inventory.places import Places
+from lurge.source.inventory.places import Checked, Places
 from lurge.source.inventory.rows import Rejects, read_rows, with_bucket
 from lurge.store.lake.catalog import Lake, told
-from lurge.store.lake.commit import check_same, commit_load
+from lurge.store.lake.commit import add_columns, check_same, commit_load
 from lurge.store.lake.loads import Load, all_loads
 from lurge.store.lake.locking import loading
-from lurge.store.lake.write import Writer, Written, remove
+from lurge.store.lake.write import NewColumnsError, Writer, Written, remove
 
 if TYPE_CHECKING:
     from lurge.config import Config
@@ -218,7 +218,11 @@ def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded
     """Write the rows of an inventory and commit them. Raises LurgeError, with the table as it was."""
     started = time.monotonic()
     io = lake.table().io
-    written, rejects = read_files(lake, inventory, comm)
+    try:
+        written, rejects = read_files(lake, inventory, comm)
+        new_columns: list[str] = []
+    except NewColumnsError as found:
+        written, rejects, new_columns = read_new_columns(lake, inventory, comm, found)
     result.rejects = rejects.samples
     total = written.totals.rows + rejects.count
     if rejects.count > lake.config.max_rejected_fraction * total:
@@ -232,13 +236,35 @@ def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded
         inventory.identity, inventory.source, inventory.time, inventory.address, inventory.format.value,
         inventory.content, **vars(written.totals), rejected=rejects.count, files=len(inventory.files),
         input_bytes=written.input_bytes, seconds=round(time.monotonic() - started, 3),
-        columns=tuple(sorted(written.columns)), new_columns=(), missing_columns=(), loaded=datetime.now(UTC),
+        columns=tuple(sorted(written.columns)), new_columns=tuple(new_columns), missing_columns=(),
+        loaded=datetime.now(UTC),
     )  # fmt: skip
     # If committing fails, nobody knows whether it did: the files stay until `lurge lake clean` finds them unused.
     stored = commit_load(lake, inventory, load, written.paths, force)
     if stored is None:
         remove(io, written.paths)
     return stored
+
+
+def read_new_columns(
+    lake: Lake, inventory: Inventory, comm: Comm | None, found: NewColumnsError
+) -> tuple[Written, Rejects, list[str]]:
+    """Read an inventory with columns that the table lacks: they are added when every file is known to be whole.
+
+    Returns the names of these, too.
+    """
+    places = Places(lake.config.endpoint_of)
+    for file in inventory.files:
+        with places.open(file.address) as opened:
+            Checked(opened, file).finish()
+    added: list[str] = []
+    while True:
+        add_columns(lake, found.columns)
+        added += found.columns
+        try:
+            return *read_files(lake, inventory, comm), sorted(added)
+        except NewColumnsError as others:
+            found = others
 
 
 def read_files(lake: Lake, inventory: Inventory, comm: Comm | None) -> tuple[Written, Rejects]:
@@ -272,7 +298,7 @@ class Files:
     def run(self, is_stopped: Callable[[], bool]) -> tuple[Written, Rejects]:
         """Read the files. Raises LakeError, after what was written is removed."""
         table = self.lake.table()
-        writer = Writer(table.io, f"{table.location()}/data", self.name, self.inventory)
+        writer = Writer(table, self.name, self.inventory)
         places = Places(self.lake.config.endpoint_of)
         rejects = Rejects()
         try:

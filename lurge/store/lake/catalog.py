@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from lurge.config.lake import S3, LakeConfig
 from lurge.errors import LakeError
@@ -29,6 +30,8 @@ PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    # A commit that is repeated behind our back would add what another load has added meanwhile.
+    "commit.retry.num-retries": "0",
     **{f"write.metadata.metrics.column.{name}": "full" for name in EXACT},
 }
 
@@ -102,12 +105,12 @@ class Lake:
                 raise LakeError(f"{self.config.warehouse}: {error.strerror}") from error
         with told(self.config.warehouse):
             try:
-                return load_catalog("lurge", **properties)
+                return without_pool(load_catalog("lurge", **properties))
             except Exception as error:
                 if type(error).__module__.split(".")[0] != "sqlalchemy":
                     raise
                 # Two processes made the catalog's own tables at once.
-                return load_catalog("lurge", **properties)
+                return without_pool(load_catalog("lurge", **properties))
 
     @property
     def exists(self) -> bool:
@@ -139,6 +142,16 @@ class Lake:
                         (NAMESPACE, self.name), schema, partition_spec=spec, sort_order=order, properties=PROPERTIES
                     )
             return self.catalog.load_table((NAMESPACE, self.name))
+
+
+def without_pool(catalog: Catalog) -> Catalog:
+    """Let a catalog in a database keep no connection open: a lake is never closed."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    if isinstance(catalog, SqlCatalog):
+        catalog.engine.dispose()
+        catalog.engine = sa.create_engine(catalog.engine.url, poolclass=sa.NullPool)
+    return catalog
 
 
 def layout() -> tuple[Schema, Any, Any]:

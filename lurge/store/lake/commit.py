@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lurge.errors import LakeError
-from lurge.model.inventory import COLUMNS, LOAD_COLUMNS, Inventory
+from lurge.model.inventory import LOAD_COLUMNS, Inventory
 from lurge.store.lake.catalog import Lake, told
 from lurge.store.lake.loads import Load, all_loads
 
@@ -18,17 +20,18 @@ if TYPE_CHECKING:
 ATTEMPTS = 30
 LONGEST_SLEEP = 2.0
 
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
 
 def commit_load(lake: Lake, inventory: Inventory, load: Load, paths: list[str], force: bool) -> Load | None:
     """Add the files of a load; returns it as it is stored, None if it was loaded before.
 
-    force: replace the rows of an earlier load of the same inventory. If another load commits first, it is tried again.
-    Raises LakeError.
+    force: replace the rows of an earlier load of the same inventory. Raises LakeError.
     """
-    from pyiceberg.exceptions import CommitFailedException
 
-    for attempt in range(ATTEMPTS):
-        table = lake.table()
+    def add_once(table: Table) -> Load | None:
         earlier = all_loads(lake, table).get(inventory.identity)
         if earlier and earlier.loaded == load.loaded:
             # The last attempt did commit, and its answer was lost.
@@ -36,14 +39,39 @@ def commit_load(lake: Lake, inventory: Inventory, load: Load, paths: list[str], 
         if earlier and not force:
             check_same(inventory, earlier)
             return None
-        stored = with_columns(load, table)
+        known = [field.name for field in table.schema().fields if field.name not in LOAD_COLUMNS]
+        stored = replace(load, missing_columns=tuple(name for name in known if name not in load.columns))
+        add(table, stored, paths, earlier)
+        return stored
+
+    return committed(lake, add_once)
+
+
+def add_columns(lake: Lake, names: Sequence[str]) -> None:
+    """Add columns of texts, unless the table has them. Raises LakeError."""
+    from pyiceberg.types import StringType
+
+    def add_once(table: Table) -> None:
+        known = {field.name for field in table.schema().fields}
+        with table.update_schema() as update:
+            for name in names:
+                if name not in known:
+                    update.add_column(name, StringType())
+
+    committed(lake, add_once)
+
+
+def committed(lake: Lake, change: Callable[[Table], T]) -> T:
+    """Change the table, which is loaded anew for each attempt: another load may commit first. Raises LakeError."""
+    from pyiceberg.exceptions import CommitFailedException
+
+    for attempt in range(ATTEMPTS):
         try:
             with told(lake.place):
                 try:
-                    add(table, stored, paths, earlier)
-                    return stored
-                except CommitFailedException:
-                    pass
+                    return change(lake.table())
+                except CommitFailedException as error:
+                    log.debug("%s: %s", lake.place, error)
         except LakeError as error:
             if not is_busy(error):
                 raise
@@ -65,28 +93,11 @@ def check_same(inventory: Inventory, earlier: Load) -> None:
         )
 
 
-def with_columns(load: Load, table: Table) -> Load:
-    """A load with the columns that the table has not, and those that only the table has."""
-    known = [field.name for field in table.schema().fields if field.name not in LOAD_COLUMNS]
-    return replace(
-        load,
-        new_columns=tuple(name for name in load.columns if name not in known),
-        missing_columns=tuple(name for name in known if name not in load.columns),
-    )
-
-
 def add(table: Table, load: Load, paths: list[str], earlier: Load | None) -> None:
-    """Add new columns and the files, instead of the rows of an earlier load, in one commit."""
+    """Add files, instead of the rows of an earlier load, in one commit."""
     from pyiceberg.expressions import And, EqualTo
-    from pyiceberg.types import StringType
 
     with table.transaction() as transaction:
-        if load.new_columns:
-            with transaction.update_schema() as update:
-                for name in load.new_columns:
-                    if name in COLUMNS:
-                        raise LakeError(f"the table lacks the column {name}")
-                    update.add_column(name, StringType())
         if earlier:
             transaction.delete(
                 And(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from dataclasses import fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +16,10 @@ from lurge.store.lake.loads import Load, all_loads
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+
+
+LOAD_TYPES = {"int": pa.int64(), "float": pa.float64(), "datetime": pa.timestamp("us", "UTC")}
+"""The types of a load's fields, by those that they have in Python. Any other is a text."""
 
 
 def objects(lake: Lake, table: Table, until: date | None = None, newest: bool = False) -> ds.Dataset:
@@ -103,14 +108,11 @@ def newest_loads(loads: Iterable[Load], until: date | None = None) -> list[Load]
 
 
 def loads_table(lake: Lake, table: Table) -> pa.Table:
-    """Every load as a row, the oldest first."""
-    rows = [
-        load.as_json() for load in sorted(all_loads(lake, table).values(), key=lambda load: (load.time, load.source))
-    ]
-    texts = ("columns", "new_columns", "missing_columns")
-    times = ("time", "loaded")
-    for row in rows:
-        row |= {name: ",".join(row[name]) for name in texts} | {
-            name: datetime.fromisoformat(row[name]) for name in times
-        }
-    return pa.Table.from_pylist(rows)
+    """Every load as a row, the oldest first. Columns are joined by commas."""
+    loads = sorted(all_loads(lake, table).values(), key=lambda load: (load.time, load.source))
+    columns: dict[str, pa.Array] = {}
+    for field in fields(Load):
+        values = [getattr(load, field.name) for load in loads]
+        kind = LOAD_TYPES.get(str(field.type), pa.string())
+        columns[field.name] = pa.array([",".join(one) if isinstance(one, tuple) else one for one in values], kind)
+    return pa.table(columns)

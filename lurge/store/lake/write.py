@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.parquet import ParquetWriter
 
+from lurge.errors import LakeError
 from lurge.model.inventory import COLUMNS, LOAD_COLUMNS, Inventory
 
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
+    from pyiceberg.table import Table
 
 GROUP_ROWS = 1 << 18
 GROUP_BYTES = 64 << 20
@@ -88,6 +90,17 @@ class Written:
         self.input_bytes += other.input_bytes
 
 
+class NewColumnsError(LakeError):
+    """Rows have columns that the table lacks. columns: their names."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(f"the table has no columns {', '.join(columns)}")
+        self.columns = tuple(columns)
+
+    def __reduce__(self) -> tuple[type[NewColumnsError], tuple[tuple[str, ...]]]:
+        return NewColumnsError, (self.columns,)
+
+
 class _Open:
     """A file that is being written."""
 
@@ -95,7 +108,7 @@ class _Open:
         self.path = path
         self.schema = schema
         self._sink: Any = io.new_output(path).create()
-        # Without Arrow's own schema, texts of dictionaries are texts again. Iceberg finds columns by their names.
+        # Without Arrow's own schema, texts of dictionaries are texts again.
         self._writer = ParquetWriter(
             pa.PythonFile(self._sink, mode="w"), schema, compression="zstd", compression_level=LEVEL,
             store_schema=False, write_page_index=True, sorting_columns=None,
@@ -115,12 +128,13 @@ class _Open:
 class Writer:
     """Writes rows of an inventory. Each row group is sorted by key. Use from one thread.
 
-    folder: of the table's data. name: the beginning of the names of files, of which nobody else makes one.
+    table: whose schema numbers the columns. name: the beginning of the names of files, of which nobody else makes one.
     """
 
-    def __init__(self, io: FileIO, folder: str, name: str, inventory: Inventory) -> None:
-        self._io = io
-        self._folder = folder
+    def __init__(self, table: Table, name: str, inventory: Inventory) -> None:
+        self._io = table.io
+        self._folder = f"{table.location()}/data"
+        self._ids = {field.name: field.field_id for field in table.schema().fields}
         self._name = name
         self._inventory = inventory
         self._waiting: list[pa.RecordBatch] = []
@@ -130,9 +144,11 @@ class Writer:
         self.written = Written()
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Take rows."""
+        """Take rows. Raises NewColumnsError."""
         if not batch.num_rows:
             return
+        if new := sorted(set(batch.schema.names) - self._ids.keys()):
+            raise NewColumnsError(new)
         if self._waiting and self._waiting[0].schema != batch.schema:
             self.flush()
         self._waiting.append(batch)
@@ -148,15 +164,13 @@ class Writer:
         rows = pa.Table.from_batches(self._waiting)
         self._waiting.clear()
         self._waiting_rows = self._waiting_bytes = 0
-        self.written.columns |= set(rows.column_names) & (
-            COLUMNS.keys() | (set(rows.column_names) - LOAD_COLUMNS.keys())
-        )
+        self.written.columns |= set(rows.column_names) - LOAD_COLUMNS.keys()
         self.written.totals.add(rows)
         for bucket, part in by_bucket(rows, self._inventory.bucket):
             self._write(bucket, in_order(part))
 
     def _write(self, bucket: str, rows: pa.Table) -> None:
-        rows = with_load(rows, bucket, self._inventory)
+        rows = numbered(with_load(rows, bucket, self._inventory), self._ids)
         file = self._files.get(bucket)
         if file and file.schema != rows.schema:
             self._files.pop(bucket).close()
@@ -209,6 +223,12 @@ def in_order(rows: pa.Table) -> pa.Table:
     if pc.all(pc.less_equal(keys[:-1], keys[1:])).as_py() is not False:
         return rows
     return rows.take(pc.sort_indices(keys))
+
+
+def numbered(rows: pa.Table, ids: Mapping[str, int]) -> pa.Table:
+    """The rows with the numbers of columns, by which Iceberg finds them."""
+    fields = [field.with_metadata({"PARQUET:field_id": str(ids[field.name])}) for field in rows.schema]
+    return pa.table(rows.columns, schema=pa.schema(fields))
 
 
 def with_load(rows: pa.Table, bucket: str, inventory: Inventory) -> pa.Table:
