@@ -68,9 +68,8 @@ class Lines:
             return b""
         gids, uids = self._numbers(rows)
         self.gids.update(pc.unique(gids).to_pylist())
-        times = pc.fill_null(
-            pc.cast(rows["lastmodifieddate"].cast(pa.timestamp("s", "UTC"), safe=False), pa.int64()), 0
-        )
+        seconds = pc.floor_temporal(rows["lastmodifieddate"], unit="second").cast(pa.timestamp("s", "UTC"))
+        times = pc.fill_null(seconds.cast(pa.int64()), 0)
         kinds = pc.if_else(pc.fill_null(rows["islatest"], True), FILE, OLD_VERSION)
         sizes = text(pc.fill_null(rows["size"], 0))
         time = text(times)
@@ -105,8 +104,7 @@ class Lines:
             if owner.prefix:
                 below = pc.or_(below, pc.equal(rows["key"], owner.prefix))
             gids = pc.if_else(below, owner.gid, gids)
-            if owner.uid is not None:
-                uids = pc.if_else(below, owner.uid, uids)
+            uids = pc.if_else(below, own if owner.uid is None else owner.uid, uids)
         return combined(gids), combined(uids)
 
     def _paths(self, rows: Any) -> pa.Array:

@@ -5,6 +5,7 @@ Memory does not depend on the size of a file. Rows that cannot be parsed are cou
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import tempfile
@@ -34,6 +35,8 @@ BATCH_ROWS = 1 << 17
 SAMPLES = 10
 SAMPLE_CHARACTERS = 300
 HEADER_BYTES = 1 << 16
+REPLACED = "\ufffd"
+"""The character for bytes that are not UTF-8."""
 
 
 @dataclass
@@ -104,10 +107,33 @@ def read_csv(file: io.RawIOBase, columns: Sequence[str], address: str, rejects: 
         column_types=dict.fromkeys(columns, pa.binary()), null_values=[""], strings_can_be_null=True,
         quoted_strings_can_be_null=True,
     )  # fmt: skip
-    with arrow_csv.open_csv(pa.PythonFile(text, mode="r"), reading, parsing, converting) as batches:
+    valid = ValidText(text)
+    with arrow_csv.open_csv(pa.PythonFile(valid, mode="r"), reading, parsing, converting) as batches:
         for batch in batches:
             if batch.num_rows:
-                yield converted(batch, address, rejects, from_text)
+                yield converted(batch, address, rejects, from_damaged_text if valid.is_damaged else from_text)
+
+
+class ValidText(io.RawIOBase):
+    """A text whose invalid bytes are replaced: Arrow cannot tell of a malformed row that is not UTF-8."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.is_damaged = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            data: bytes = self._file.read(size)
+            if data.isascii() and not self._decoder.getstate()[0]:
+                return data
+            text = self._decoder.decode(data, final=not data)
+            self.is_damaged = self.is_damaged or REPLACED in text
+            if text or not data:
+                return text.encode()
 
 
 def columns_of_list(start: bytes, address: str) -> tuple[Sequence[str], int]:
@@ -187,7 +213,7 @@ def converted(batch: pa.RecordBatch, address: str, rejects: Rejects, convert: Co
         for _ in range(int((wrong & ~bad).sum())):
             rejects.add(f"{address}: {reason}")
         bad |= wrong
-    if convert is from_text:
+    if convert is not from_column:
         arrays["key"], arrays[ENCODED] = decoded_keys(arrays["key"])
     result = pa.RecordBatch.from_arrays(list(arrays.values()), list(arrays))
     return result.filter(pa.array(~bad)) if bad.any() else result
@@ -196,6 +222,13 @@ def converted(batch: pa.RecordBatch, address: str, rejects: Rejects, convert: Co
 def from_text(name: str, array: pa.Array) -> pa.Array:
     """A column of CSV, which is binary, in its type. Raises ArrowInvalid."""
     return array.cast(pa.string()).cast(COLUMNS.get(name, pa.string()))
+
+
+def from_damaged_text(name: str, array: pa.Array) -> pa.Array:
+    """A column of CSV in which some bytes may have been replaced. Raises ArrowInvalid."""
+    if pc.any(pc.match_substring(array, REPLACED)).as_py():
+        raise pa.ArrowInvalid("not UTF-8")
+    return from_text(name, array)
 
 
 def from_column(name: str, array: pa.Array) -> pa.Array:
