@@ -10,7 +10,7 @@ PORT ?= 8080
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run works test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works serve screenshots
+.PHONY: help setup services run works lake test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ run: $(VENV)/.run  ## scan two trees of this machine, report on them with 4 rank
 
 works: $(VENV)/.run  ## make up works in states, count them, and show where they are
 	@scripts/works.sh $(BIN) $(DEMO)-works
+
+$(VENV)/.lake: $(VENV)/.run
+	@$(PIP_INSTALL) '.[lake]'
+	@touch $@
+
+lake: $(VENV)/.lake  ## make up inventories of buckets, load them, and report on them beside a tree of this machine
+	@scripts/lake.sh $(BIN) $(DEMO)-lake
 
 serve: $(VENV)/.serve  ## show what `make run` reported as pages, at PORT
 	@[ -e $(DEMO)/lurge.toml ] || $(MAKE) --no-print-directory run
