@@ -31,7 +31,7 @@ $(VENV)/.serve: $(VENV)/.run
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.serve
-	@$(PIP_INSTALL) '.[lint]'
+	@$(PIP_INSTALL) '.[lint,lake]'
 	@touch $@
 
 $(VENV)/.done: $(VENV)/.lint
@@ -130,4 +130,4 @@ bench-serve: services  ## time the pages with 8 months of history and 5 million 
 	$(BIN)/python -m benchmarks.serve --mariadb
 
 clean:  ## remove the virtual environment and what `make run` wrote
-	rm -rf $(VENV) $(DEMO) $(DEMO)-works
+	rm -rf $(VENV) $(DEMO) $(DEMO)-works $(DEMO)-lake

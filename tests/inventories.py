@@ -86,7 +86,10 @@ def write_inventory(
     ending = {"CSV": "csv.gz", "ORC": "orc", "Parquet": "parquet"}[file_format]
     listed = []
     for number, rows in enumerate(files):
-        content = rows if isinstance(rows, bytes) else content_of(rows, columns, file_format)
+        if isinstance(rows, bytes):
+            content = rows
+        else:
+            content = content_of([{**one, "Bucket": bucket} for one in rows], columns, file_format)
         name = f"{time:%Y%m%d%H%M}-{number}.{ending}"
         (base / "data" / name).write_bytes(content)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -36,7 +36,7 @@ from lurge.view.status import add_status
 from lurge.view.table import MOST_ROWS
 from lurge.view.view import Page, View
 
-FOR_ALL_SEEING = ("jobs", "works")
+FOR_ALL_SEEING = ("jobs", "works", "buckets")
 """Pages of the menu that are not divided by group."""
 
 THREADS = 8

@@ -11,7 +11,7 @@ from lurge.errors import StoreError
 from lurge.store.database import Database
 from lurge.view.access import Access
 from lurge.view.context import Context
-from lurge.view.pages import directories, group, groups, jobs, overview, search, tree, users, vault, works
+from lurge.view.pages import buckets, directories, group, groups, jobs, overview, search, tree, users, vault, works
 from lurge.view.person import Person
 from lurge.view.view import Page
 
@@ -20,7 +20,7 @@ QUERY_SECONDS = 20
 
 PAGES: tuple[Page[Any], ...] = (
     overview.PAGE, groups.PAGE, group.PAGE, directories.PAGE, users.PAGE, users.ONE, vault.PAGE, tree.PAGE,
-    works.PAGE, works.ONE, jobs.PAGE, jobs.ONE, search.PAGE,
+    works.PAGE, works.ONE, buckets.PAGE, jobs.PAGE, jobs.ONE, search.PAGE,
 )  # fmt: skip
 """Every page, in the order of the menu."""
 

@@ -54,6 +54,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     works = str(site.folder / "works")
     done = run_lurge("works", "gather", "--state", "scanned", works, "--config", str(site.config))
     assert done.returncode == 0, done.stderr
+    done = run_lurge("lake", "load", str(site.folder / "inventories"), "--config", str(site.config))
+    assert done.returncode == 0, done.stderr
     with serving(site.config, folder / "serve.log") as address:
         yield f"{address}/"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from lurge.source.synth.world import vault_key
+from tests.inventories import FIRST, row, write_inventory
 from tests.site import DUMP_TIME, Entry, Site
 
 DAY = 86400
@@ -88,4 +90,10 @@ def build(folder: Path) -> Site:
         os.makedirs(work)
         with open(work + b"/1.jpg", "wb"):
             pass
+    for number in range(2):
+        keys = [f"{name}/{name}/{number}" for name in NAMES]
+        rows = [
+            row(key, 7**number, StorageClass=name, IsLatest=number == 0) for key, name in zip(keys, NAMES, strict=True)
+        ]
+        write_inventory(folder / "inventories", [rows], FIRST + timedelta(days=number))
     return site

@@ -356,7 +356,9 @@ def test_a_swap_killed_at_any_statement_leaves_the_old_rows(
     store_volume(database, named())
     database.close()
     old = contents(database)
-    context = multiprocessing.get_context("spawn")
+    # Each process begins with what this module imports, and with nothing that this process has open.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     for statement in range(1, 200, 1 if database.engine.dialect.name == "sqlite" else 3):
         process = context.Process(target=store_and_die, args=(database_config, statement))
         process.start()

@@ -315,3 +315,12 @@ def test_a_time_of_milliseconds_is_the_time_of_the_inventory(folder: Path) -> No
     time = datetime(2024, 2, 29, 23, 59, tzinfo=UTC)
     write_inventory(folder, [[row("a")]], time)
     assert load("reports").loads[0].identity == "archive/daily@2024-02-29T23:59:00+00:00"
+
+
+def test_rows_of_another_bucket_are_rejected(folder: Path) -> None:
+    text = "".join(f'"{bucket}","k{n}","1"\n' for n, bucket in enumerate([BUCKET] * 200 + ["other"]))
+    write_inventory(folder, [text.encode()], columns=("Bucket", "Key", "Size"))
+    (loaded,) = load("reports").loads
+    assert loaded.load
+    assert (loaded.load.rows, loaded.load.rejected) == (200, 1)
+    assert "the bucket is 'other'" in loaded.rejects[0]

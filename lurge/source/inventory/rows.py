@@ -64,12 +64,26 @@ def read_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Rej
         with places.open(file.address) as opened:
             checked = Checked(opened, file)
             if inventory.format is Format.CSV:
-                yield from read_csv(checked, inventory.columns, file.address, rejects)
-                checked.finish()
+                batches = read_csv(checked, inventory.columns, file.address, rejects)
             else:
-                yield from read_columnar(checked, inventory.format, file.address, rejects)
+                batches = read_columnar(checked, inventory.format, file.address, rejects)
+            for batch in batches:
+                yield batch if inventory.is_list else of_bucket(batch, inventory.bucket, file.address, rejects)
+            checked.finish()
     except (pa.ArrowException, EOFError, zlib.error, isal_zlib.error, OSError) as error:  # type: ignore[misc]  # the stub calls the class an instance
         raise LakeError(f"{file.address}: {str(error)[:500] or 'cut short'}") from error
+
+
+def of_bucket(batch: pa.RecordBatch, bucket: str, address: str, rejects: Rejects) -> pa.RecordBatch:
+    """The rows that are of the bucket of the inventory, or do not say of which they are."""
+    if "bucket" not in batch.schema.names:
+        return batch
+    wrong = pc.fill_null(pc.not_equal(batch["bucket"], bucket), False)
+    if not pc.any(wrong).as_py():
+        return batch
+    for other in batch["bucket"].filter(wrong).to_pylist():
+        rejects.add(f"{address}: the bucket is {other!r}, and that of the inventory {bucket!r}")
+    return batch.filter(pc.invert(wrong))
 
 
 def with_bucket(places: Places, inventory: Inventory) -> Inventory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -65,19 +66,63 @@ def column_of(by: By, depth: int) -> str:
     }[by]
 
 
-def usage(questions: Questions, by: By, depth: int = 1) -> pa.Table:
+@dataclass(frozen=True)
+class Where:
+    """The objects that are asked for. Empty: all buckets, all prefixes. prefix: whole components of keys."""
+
+    bucket: str = ""
+    prefix: str = ""
+
+    def condition(self) -> str:
+        """The condition, to follow another one."""
+        texts = []
+        if self.bucket:
+            texts.append(f" AND bucket = {quoted(self.bucket)}")
+        if self.prefix:
+            texts.append(f" AND starts_with(key, {quoted(self.prefix + '/')})")
+        return "".join(texts)
+
+
+def quoted(text: str) -> str:
+    """A text as SQL has it."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+ALL = Where()
+
+
+def usage(questions: Questions, by: By, depth: int = 1, where: Where = ALL) -> pa.Table:
     """The sums of the last inventory of each bucket, by one property; the largest first.
 
     depth: components of a prefix. objects: without delete markers, with old versions.
     """
-    name = column_of(by, depth)
     return questions.ask(f"""
-        SELECT bucket, {name} AS {by.value}, {SUMS} FROM latest GROUP BY 1, 2 ORDER BY bytes DESC, bucket, {by.value}
-    """)  # noqa: S608  names of ours, and a number
+        SELECT bucket, {column_of(by, depth)} AS {by.value}, {SUMS} FROM latest
+        WHERE true{where.condition()} GROUP BY 1, 2 ORDER BY bytes DESC, bucket, {by.value}
+    """)  # noqa: S608  names of ours, a number, and quoted texts
 
 
-def difference(questions: Questions, earlier: date, later: date, depth: int = 1) -> pa.Table:
-    """What changed between two days, by prefix: each bucket as the last inventory up to that day has it."""
+def found(questions: Questions, where: Where = ALL) -> pa.Table:
+    """The sums of each bucket from which it follows what somebody should look at.
+
+    failed: replications that failed. kept_parts: old versions that came in parts and never expire, where the inventory
+    tells when objects expire.
+    """
+    return questions.ask(f"""
+        SELECT bucket, {SUMS}, count(*) FILTER (replicationstatus = 'FAILED') AS failed,
+            CASE WHEN count(lifecycleexpirationdate) = 0 THEN 0 ELSE count(*) FILTER (
+                ismultipartuploaded AND {IS_OLD} AND lifecycleexpirationdate IS NULL
+            ) END AS kept_parts
+        FROM latest WHERE true{where.condition()} GROUP BY 1 ORDER BY 1
+    """)  # noqa: S608  quoted texts
+
+
+def difference(questions: Questions, earlier: date, later: date, depth: int = 1, where: Where = ALL) -> pa.Table:
+    """What changed between two days, by prefix: each bucket as the last inventory up to that day has it.
+
+    Raises UsageError.
+    """
     if earlier >= later:
         raise UsageError(f"{earlier} is not before {later}")
     sides = {}
@@ -87,7 +132,7 @@ def difference(questions: Questions, earlier: date, later: date, depth: int = 1)
             FROM objects JOIN (
                 SELECT source, max(time) AS time FROM loads WHERE time < DATE '{day}' + INTERVAL 1 DAY GROUP BY source
             ) newest ON inventory_source = newest.source AND inventory_time = newest.time
-            WHERE {IS_OBJECT}"""  # noqa: S608  dates only
+            WHERE {IS_OBJECT}{where.condition()}"""  # noqa: S608  dates and quoted texts only
     return questions.ask(f"""
         WITH old AS ({sides["old"]}), new AS ({sides["new"]})
         SELECT coalesce(new.bucket, old.bucket) AS bucket,
