@@ -50,7 +50,8 @@ def load(
     is_list: Annotated[bool, typer.Option("--list", help="The places are plain lists, without manifests.")] = False,
     is_hive: Annotated[bool, typer.Option("--hive", help="The places hold partitions of Hive.")] = False,
     columns: Annotated[
-        str | None, typer.Option("--columns", metavar="A,B,...", help="Columns of CSV files without a header.")
+        str | None,
+        typer.Option("--columns", metavar="NAMES", help="Columns of CSV files without a header, with commas."),
     ] = None,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of plain lists as a source.")] = "list",
     time: Annotated[
@@ -68,9 +69,9 @@ def load(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Load inventories that were not loaded yet, the oldest first.
+    """Load inventories that are not loaded yet.
 
-    Each is loaded once, whole or not at all: every file is compared with its manifest before.
+    The oldest is loaded first. Each is loaded once, whole or not at all. Every file is compared with its manifest.
 
     Example: lurge lake load s3://inventory-destination/reports
     """
@@ -121,7 +122,7 @@ def query(
     `objects` has every row, `latest` those of the last inventory of each source, and `loads` what was loaded. Nothing
     can be changed, and no other file be read.
 
-    Example: lurge lake query "SELECT storageclass, sum(size) FROM latest GROUP BY 1"
+    Example: lurge lake query "SELECT sum(size) FROM latest"
     """
     need_one_form(json, as_csv, parquet is not None)
     rows = answer_of(config, table, lambda questions: questions.ask(sql), as_of, memory, seconds)
@@ -150,7 +151,9 @@ def usage(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show what is where, and what it is, by the last inventory of each bucket.
+    """Show what is where, and what it is.
+
+    The last inventory of each bucket counts.
 
     Example: lurge lake usage --by storageclass
     """
@@ -172,9 +175,9 @@ def diff(
     json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show what changed in each prefix between two dates.
+    """Show what changed between two dates.
 
-    Of each bucket, the last inventory up to each date counts.
+    It is shown by prefix. Of each bucket, the last inventory up to each date counts.
 
     Example: lurge lake diff 2024-01-01 2024-02-01
     """
@@ -189,7 +192,7 @@ def diff(
 def list_loads(
     table: TableOption = OBJECTS, config: ConfigOption = None, json: JsonOption = False, as_csv: CsvOption = False
 ) -> None:
-    """Show what was loaded: rows, columns, bytes, rejected rows and seconds.
+    """Show what was loaded.
 
     Example: lurge lake loads --json
     """
@@ -215,7 +218,7 @@ def list_loads(
 
 
 def show(table: TableOption = OBJECTS, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show the schema, the partitions and the snapshots of the table.
+    """Show the schema and the snapshots.
 
     Example: lurge lake show
     """
@@ -246,9 +249,10 @@ def expire(
     table: TableOption = OBJECTS,
     config: ConfigOption = None,
 ) -> None:
-    """Remove the rows of old inventories, and the snapshots that have them.
+    """Remove old inventories from the table.
 
-    What each load was, with its totals, stays known for ever. `lurge lake clean` removes the files.
+    The snapshots that have them are removed, too. What each load was stays known for ever. `lurge lake clean` removes
+    the files.
 
     Example: lurge lake expire --keep-days 365
     """
@@ -259,7 +263,9 @@ def expire(
 
 
 def clean(table: TableOption = OBJECTS, config: ConfigOption = None) -> None:
-    """Remove files that the table does not have: of loads that were killed, and of expired snapshots.
+    """Remove files that the table does not have.
+
+    They are of loads that were killed, and of snapshots that expired.
 
     Example: lurge lake clean
     """
@@ -275,11 +281,11 @@ def export(
     table: TableOption = OBJECTS,
     config: ConfigOption = None,
 ) -> None:
-    """Copy the table into an S3 table bucket, instead of what is there.
+    """Copy the table into an S3 table bucket.
 
-    The bucket, the namespace `inventory` and the table are made if they are missing.
+    It takes the place of what is there. The bucket, the namespace and the table are made if they are missing.
 
-    Example: lurge lake export --s3-table arn:aws:s3tables:eu-west-2:111122223333:bucket/inventories
+    Example: lurge lake export --s3-table $ARN
     """
     from lurge.store.lake.s3_tables import export_table
 
@@ -293,7 +299,7 @@ def drop_s3_table(
 ) -> None:
     """Delete a table from an S3 table bucket.
 
-    Example: lurge lake drop-s3-table arn:aws:s3tables:eu-west-2:111122223333:bucket/inventories
+    Example: lurge lake drop-s3-table $ARN
     """
     from lurge.store.lake.s3_tables import drop_table
 

@@ -18,6 +18,7 @@ from lurge.errors import LakeError, UsageError
 from lurge.store.lake import read
 from lurge.store.lake.query import Limits, after, questions
 from lurge.store.lake.usage import By, difference, usage
+from tests.integration.test_commands import example
 from tests.inventories import CHANGED, COLUMNS, FIRST, ask, lake, load, row, write_inventory
 from tests.site import run_lurge
 
@@ -274,3 +275,13 @@ def test_nothing_loaded_is_told(folder: Path) -> None:
         assert "nothing was loaded yet" in done.stderr
     assert not Path("out/lake").exists()
     assert datetime.now(UTC)
+
+
+def test_examples_work(folder: Path) -> None:
+    write_inventory(folder, [[row("t/a", 1)]])
+    write_inventory(folder, [[row("t/b", 2)]], datetime(2024, 2, 1, 1, tzinfo=UTC))
+    for command in ("load", "query", "usage", "diff", "loads", "show", "expire", "clean"):
+        words = example(f"lake {command}")
+        done = run_lurge(*["reports" if word.startswith("s3://") else word for word in words])
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert done.stdout
