@@ -10,7 +10,7 @@ PORT ?= 8080
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run works lake test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works serve screenshots
+.PHONY: help setup services run works lake test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works bench-lake serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ bench-scale: $(VENV)/.run  ## simulate jobs of many ranks, checked against runs 
 
 bench-works: setup  ## walk works beside find, and load a backlog of a million lines
 	$(BIN)/python -m benchmarks.works
+
+bench-lake: $(VENV)/.bench  ## load an inventory of 10 million rows beside pyarrow, DuckDB and Polars
+	$(BIN)/python -m benchmarks.lake
 
 bench-serve: services  ## time the pages with 8 months of history and 5 million directories, for 50 clients
 	@$(PIP_INSTALL) '.[serve]'

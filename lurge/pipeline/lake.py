@@ -20,9 +20,10 @@ from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.outcome import Outcome
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
+from lurge.source.inventory.convert import Rejects
 from lurge.source.inventory.manifest import find_manifests, read_lists, read_manifest, read_partitions
 from lurge.source.inventory.places import Checked, Places
-from lurge.source.inventory.rows import Rejects, read_rows, with_bucket
+from lurge.source.inventory.rows import read_rows, with_bucket
 from lurge.store.lake.catalog import Lake, told
 from lurge.store.lake.commit import add_columns, check_same, commit_load
 from lurge.store.lake.loads import Load, all_loads

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from lurge.errors import LakeError, LurgeError
 from lurge.model.inventory import COLUMNS, ENCODED, DataFile, Format, Inventory, column_of
 from lurge.model.paths import shown
+from lurge.source.inventory.convert import Rejects
 from lurge.source.inventory.lines import NEEDED, Lines, Owner, number_of
 from lurge.source.inventory.manifest import parse_manifest
 from lurge.source.inventory.places import Places
-from lurge.source.inventory.rows import Rejects, read_rows
+from lurge.source.inventory.rows import read_rows
 from lurge.source.quote import quote_inside
 
 NAMES = ("bucket", "key", "size", "islatest", "lastmodifieddate", "etag", "other")

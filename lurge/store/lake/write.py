@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pyiceberg.io import FileIO
     from pyiceberg.table import Table
 
-GROUP_ROWS = 1 << 18
-GROUP_BYTES = 64 << 20
+GROUP_ROWS = 1 << 17
+GROUP_BYTES = 32 << 20
 """Rows, or bytes in memory, that are sorted at once and become a row group."""
 
 FILE_BYTES = 256 << 20
