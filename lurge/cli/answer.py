@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
+from textwrap import indent
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -14,6 +19,7 @@ from lurge.cli.options import put, say, say_json
 from lurge.cli.table import or_missing, rows_aligned
 from lurge.display import display
 from lurge.errors import UsageError
+from lurge.model.paths import shown
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -31,9 +37,9 @@ def need_one_form(*wanted: bool) -> None:
         raise UsageError("--json, --csv and other forms exclude each other")
 
 
-def say_answer(answer: Answer, json: bool, as_csv: bool, is_list: bool = False) -> None:
+def say_answer(answer: Answer, as_json: bool, as_csv: bool, is_list: bool = False) -> None:
     """Print an answer. is_list: JSON is a list of objects, instead of an object with `rows`."""
-    if json:
+    if as_json:
         rows = [dict(zip(answer.names, map(plain, row), strict=True)) for row in answer.rows]
         say_json(rows if is_list else {"rows": rows})
     elif as_csv:
@@ -43,9 +49,43 @@ def say_answer(answer: Answer, json: bool, as_csv: bool, is_list: bool = False) 
         say(*rows_aligned([tuple(name.replace("_", " ") for name in answer.names), *texts], 1))
 
 
+ROWS_AT_ONCE = 1000
+
+
+def say_batches(names: Sequence[str], rows: Iterable[Sequence[Any]], as_csv: bool) -> None:
+    """Print rows as CSV, else as a JSON list of objects, without holding all."""
+    if as_csv:
+        remaining = iter(rows)
+        put(csv_of(Answer(names, list(islice(remaining, ROWS_AT_ONCE)))))
+        while some := list(islice(remaining, ROWS_AT_ONCE)):
+            put(csv_of(Answer(names, some)).partition("\n")[2])
+        return
+    remaining, before = iter(rows), "[\n"
+    while some := list(islice(remaining, ROWS_AT_ONCE)):
+        objects = (dict(zip(names, map(plain, row), strict=True)) for row in some)
+        texts = (indent(json.dumps(one, indent=2, default=str), "  ") for one in objects)
+        put(before + ",\n".join(texts), end="")
+        before = ",\n"
+    put("[]" if before == "[\n" else "\n]")
+
+
 def plain(value: Any) -> Any:
-    """A value as JSON has it: whole numbers of any size are numbers."""
-    return int(value) if isinstance(value, Decimal) and value == int(value) else value
+    """A value as JSON has it: whole numbers of any size are numbers, times are in ISO 8601."""
+    if isinstance(value, Decimal) and value == int(value):
+        return int(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return shown(value)
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def cell(value: Any) -> Any:
+    """A value as CSV has it."""
+    value = plain(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return display(value) if isinstance(value, str) else value
 
 
 def csv_of(answer: Answer) -> str:
@@ -53,5 +93,5 @@ def csv_of(answer: Answer) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(answer.names)
-    writer.writerows([display(value) if isinstance(value, str) else value for value in row] for row in answer.rows)
+    writer.writerows(map(cell, row) for row in answer.rows)
     return text.getvalue().rstrip("\n")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer
+from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer, say_batches
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
+from lurge.display import counted
 from lurge.errors import OutputError, UsageError
 from lurge.store.lake.usage import By
 
@@ -125,19 +126,37 @@ def query(
     Example: lurge lake query "SELECT sum(size) FROM latest"
     """
     need_one_form(json, as_csv, parquet is not None)
-    rows = answer_of(config, table, lambda questions: questions.ask(sql), as_of, memory, seconds)
-    if parquet is None:
-        show_rows(rows, json, as_csv)
-        return
-    from pyarrow.parquet import write_table
+    from lurge.store.lake.query import Limits, questions
+
+    until = as_of.date() if as_of else None
+    limits = Limits(memory, seconds)
+    with questions(lake_of(config, table), until, limits) as own, own.streamed(sql) as batches:
+        if parquet:
+            write_parquet(parquet, batches)
+        elif json or as_csv:
+            say_batches(batches.schema.names, rows_of(batches), as_csv)
+        else:
+            say_answer(Answer(batches.schema.names, list(rows_of(batches))), False, False)
+
+
+def rows_of(batches: Iterable[pa.RecordBatch]) -> Iterator[list[Any]]:
+    """The rows of batches."""
+    for batch in batches:
+        yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def write_parquet(target: Path, batches: pa.RecordBatchReader) -> None:
+    """Write batches as a Parquet file. Raises OutputError."""
+    from pyarrow.parquet import ParquetWriter
 
     from lurge.atomic import whole_file
 
     try:
-        with whole_file(parquet) as file:
-            write_table(rows, file, compression="zstd")
+        with whole_file(target) as file, ParquetWriter(file, batches.schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(batch)
     except OSError as error:
-        raise OutputError.at(parquet, error) from error
+        raise OutputError.at(target, error) from error
 
 
 def usage(
@@ -161,7 +180,7 @@ def usage(
 
     need_one_form(json, as_csv)
     rows = answer_of(config, table, lambda questions: ask_usage(questions, by, depth), as_of, memory, seconds)
-    show_rows(rows, json, as_csv, texts=2)
+    show_rows(rows, json, as_csv)
 
 
 def diff(
@@ -186,7 +205,7 @@ def diff(
     need_one_form(json, as_csv)
     days = earlier.date(), later.date()
     rows = answer_of(config, table, lambda questions: difference(questions, *days, depth), None, memory, seconds)
-    show_rows(rows, json, as_csv, texts=2)
+    show_rows(rows, json, as_csv)
 
 
 def list_loads(
@@ -259,7 +278,7 @@ def expire(
     from lurge.store.lake.tidy import expire as expire_rows
 
     files, snapshots = expire_rows(lake_of(config, table), keep_days)
-    say(f"{files} files and {snapshots} snapshots expired")
+    say(f"{counted(files, 'file')} and {counted(snapshots, 'snapshot')} expired")
 
 
 def clean(table: TableOption = OBJECTS, config: ConfigOption = None) -> None:
@@ -272,8 +291,8 @@ def clean(table: TableOption = OBJECTS, config: ConfigOption = None) -> None:
     from lurge.store.lake.tidy import clean as clean_files
 
     own = lake_of(config, table)
-    removed = clean_files(own) if own.exists else []
-    say(f"{len(removed)} files removed")
+    own.table()
+    say(f"{counted(len(clean_files(own)), 'file')} removed")
 
 
 def export(
@@ -327,11 +346,9 @@ def answer_of(
         return ask(open_lake)
 
 
-def show_rows(rows: pa.Table, json: bool, as_csv: bool, texts: int = 0) -> None:
-    """Print rows. texts: columns at the beginning that are texts."""
-    columns: list[list[Any]] = [column.to_pylist() for column in rows.columns]
-    values = [list(row) for row in zip(*columns, strict=True)]
-    say_answer(Answer(rows.column_names, values), json, as_csv, is_list=True)
+def show_rows(rows: pa.Table, json: bool, as_csv: bool) -> None:
+    """Print rows."""
+    say_answer(Answer(rows.column_names, list(rows_of(rows.to_batches()))), json, as_csv, is_list=True)
 
 
 def commands() -> Iterable[tuple[Callable[..., None], str | None]]:

@@ -36,10 +36,10 @@ def say_json(value: object) -> None:
     put(json.dumps(value, indent=2, default=str))
 
 
-def put(text: str) -> None:
+def put(text: str, end: str = "\n") -> None:
     """Print a text. Raises OutputError."""
     try:
-        print(text, flush=True)
+        print(text, end=end, flush=True)
     except OSError as error:
         # The rest of the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

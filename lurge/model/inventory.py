@@ -61,10 +61,15 @@ class Format(StrEnum):
 
 
 def column_of(name: str) -> str:
-    """The column of a field of an inventory: its name in lower case. ORC and Parquet write `version_id`."""
+    """The column of a field of an inventory: its name in lower case, which is not one of LOAD_COLUMNS.
+
+    ORC and Parquet write `version_id`.
+    """
     lower = name.strip().lower()
     bare = lower.replace("_", "")
-    return bare if bare in COLUMNS else lower
+    if bare in COLUMNS:
+        return bare
+    return f"{lower}_" if lower in LOAD_COLUMNS else lower
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Inventory:
     """A list of all objects of a bucket at a time.
 
     source: bucket and configuration, as `bucket/config`. columns: of CSV files, in order; empty if the file names them.
-    content: a hash of the manifest, or of what else says which files there are. is_list: whether it is known by its
+    content: a hash of the manifest or of the files; empty if nothing tells. is_list: whether it is known by its
     content instead of its time.
     """
 

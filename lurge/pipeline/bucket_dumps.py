@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
 from contextlib import suppress
 from datetime import date
@@ -25,6 +26,9 @@ FOLDER, STATS, BASE_DIRECTORIES = "buckets", "stats.gz", "bucket.basedirs"
 BYTES_A_ROW = 40
 """About the size of a line, compressed: for the order in which volumes are read."""
 
+LEAST_SECONDS, LEAST_ROWS_A_SECOND, MOST_TEMPORARY = 600, 10_000, "1TB"
+"""Limits on sorting a bucket, which takes as long as it is large."""
+
 KEPT_SECONDS = 2 * 86400
 GZIP = 31
 LEVEL = 1
@@ -42,10 +46,10 @@ def loads_of(config: Config, volume: Volume) -> list[Load]:
         loads = all_loads(lake, lake.table()).values() if lake.exists else ()
     except LurgeError as error:
         raise VolumeError(f"{volume.name}: {error.message}", error.advice) from error
-    found = [load for load in loads if load.source.partition("/")[0] == volume.inventory]
+    found = [load for load in loads if load.bucket == volume.inventory and not load.is_expired]
     if not found:
         raise DumpNotFound(
-            f"{volume.name}: no inventory of {volume.inventory} was loaded", "Load it: lurge lake load PLACE"
+            f"{volume.name}: no inventory of {volume.inventory} is in the lake", "Load one: lurge lake load PLACE"
         )
     return sorted(found, key=lambda load: (load.time, load.loaded), reverse=True)
 
@@ -88,6 +92,8 @@ def made_dump(config: Config, dump: Dump) -> Path:
             raise VolumeError(f"{dump.volume.name}: {failed.message}", failed.advice) from error
         except LurgeError as error:
             raise VolumeError(f"{dump.volume.name}: {error.message}", error.advice) from error
+    # It is not too old for the job that reads it.
+    os.utime(folder)
     return base_directories
 
 
@@ -95,9 +101,9 @@ def write_dump(config: Config, dump: Dump, load: Load) -> None:
     """Write the lines of an inventory, then its base directories. Raises LurgeError, OSError."""
     from lurge.source.inventory.lines import NEEDED, Lines, Owner
     from lurge.store.lake.catalog import Lake
-    from lurge.store.lake.query import questions
+    from lurge.store.lake.query import Limits, questions
 
-    bucket = load.source.partition("/")[0]
+    bucket = load.bucket
     owners = [
         Owner(prefix.strip("/"), owner.gid, owner.uid)
         for owner in config.lake.owners
@@ -106,11 +112,19 @@ def write_dump(config: Config, dump: Dump, load: Load) -> None:
     ]
     lines = Lines(bucket, owners)
     started = time.monotonic()
-    with questions(Lake(config.lake)) as lake, whole_file(dump.path) as file:
+    limits = Limits(seconds=LEAST_SECONDS + load.rows / LEAST_ROWS_A_SECOND, temporary=MOST_TEMPORARY)
+    rows = 0
+    with questions(Lake(config.lake), None, limits) as lake, whole_file(dump.path) as file:
         packer = isal_zlib.compressobj(LEVEL, wbits=GZIP)
         for batch in lake.sorted_rows(load.source, load.time, NEEDED):
+            rows += batch.num_rows
             file.write(packer.compress(lines.of(batch)))
         file.write(packer.flush())
+        if rows != load.rows:
+            raise VolumeError(
+                f"{dump.volume.name}: the lake has {rows:,} of {load.rows:,} rows of {load.identity}",
+                "Load the inventory again with --force.",
+            )
     pairs = {(owner.gid, f"/{bucket}/{owner.prefix}".rstrip("/")) for owner in owners}
     pairs |= {(gid, f"/{bucket}") for gid in lines.gids}
     with whole_file(dump.path.parent / BASE_DIRECTORIES) as file:

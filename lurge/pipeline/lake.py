@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,8 +21,8 @@ from lurge.pipeline.frame.outcome import Outcome
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.source.inventory.convert import Rejects
-from lurge.source.inventory.manifest import find_manifests, read_lists, read_manifest, read_partitions
-from lurge.source.inventory.places import Checked, Places
+from lurge.source.inventory.manifest import find_manifests, find_partitions, read_lists, read_manifest, read_partition
+from lurge.source.inventory.places import Places
 from lurge.source.inventory.rows import read_rows, with_bucket
 from lurge.store.lake.catalog import Lake, told
 from lurge.store.lake.commit import add_columns, check_same, commit_load
@@ -110,14 +110,16 @@ class LakeOutcome(Outcome):
         for one in self.loads:
             name = display(one.identity or one.address)
             if one.failed:
-                yield f"{name}: {display(one.failed.message)}"
+                said = display(one.failed.message)
+                yield said if one.address in one.failed.message else f"{name}: {said}"
                 yield f"  -> {display(one.failed.advice)}"
             elif one.load is None:
                 yield f"{name}: loaded before"
             else:
                 load = one.load
                 rejected = f", {counted(load.rejected, 'row')} rejected" if load.rejected else ""
-                yield f"{name}: {counted(load.rows, 'row')}, {load.bytes:,} bytes{rejected}, {load.seconds:.1f} s"
+                sums = f"{counted(load.rows, 'row')}, {counted(load.bytes, 'byte')}{rejected}"
+                yield f"{name}: {sums}, {load.seconds:.1f} s"
                 if load.new_columns:
                     yield f"  new columns: {display(', '.join(load.new_columns))}"
                 yield from (f"  {display(reject)}" for reject in one.rejects)
@@ -132,7 +134,8 @@ def run_load(config: Config, wanted: Wanted, table: str, comm: Comm | None = Non
         with job.step("find") as facts:
             inventories = find(places, config.lake, wanted, outcome)
             facts["inventories"] = len(inventories)
-            lake.made_table()
+            with loading(lake):
+                lake.made_table()
             known = {} if wanted.force else all_loads(lake, lake.table())
         with job.step("load") as facts:
             for inventory in inventories:
@@ -156,6 +159,7 @@ def watch_places(config: Config, wanted: Wanted, table: str, seconds: float, com
             known = all_loads(lake, lake.table()) if lake.exists else {}
             if any(inventory.identity not in known for inventory in found):
                 outcome = run_load(config, wanted, table, comm)
+                outcome.loads = [one for one in outcome.loads if not one.is_known]
                 for line in outcome.lines():
                     log.info("%s", line)
         except LurgeError as error:
@@ -187,14 +191,16 @@ def find(places: Places, config: LakeConfig, wanted: Wanted, outcome: LakeOutcom
 
 
 def each_inventory(places: Places, address: str, wanted: Wanted, outcome: LakeOutcome) -> Iterator[Inventory]:
-    """The inventories at an address."""
-    if wanted.kind is Kind.HIVE:
-        yield from read_partitions(places, address, wanted.columns)
-        return
-    for entry in find_manifests(places, address):
+    """The inventories at an address. What cannot be read is noted in the outcome."""
+    is_hive = wanted.kind is Kind.HIVE
+    for entry in find_partitions(places, address) if is_hive else find_manifests(places, address):
         try:
-            yield read_manifest(places, entry.address)
+            if is_hive:
+                yield read_partition(places, entry.address, wanted.columns)
+            else:
+                yield read_manifest(places, entry.address)
         except LurgeError as error:
+            log.error("%s", error.message)
             outcome.loads.append(Loaded(entry.address, failed=error))
 
 
@@ -211,7 +217,11 @@ def load_one(lake: Lake, inventory: Inventory, known: dict[str, Load], force: bo
             result.is_known = result.load is None
     except LurgeError as error:
         result.failed = error
-        log.error("%s: %s", inventory.address, error.message)
+        log.error("%s: %s", inventory.identity, error.message)
+    except Exception as error:
+        # The inventories behind it must not wait until somebody has corrected this one, or us.
+        log.exception("%s", inventory.identity)
+        result.failed = LakeError(f"{inventory.address}: {type(error).__name__}: {error}")
     return result
 
 
@@ -219,20 +229,22 @@ def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded
     """Write the rows of an inventory and commit them. Raises LurgeError, with the table as it was."""
     started = time.monotonic()
     io = lake.table().io
+    new_columns: Sequence[str] = ()
     try:
         written, rejects = read_files(lake, inventory, comm)
-        new_columns: list[str] = []
-    except NewColumnsError as found:
-        written, rejects, new_columns = read_new_columns(lake, inventory, comm, found)
+    except NewColumnsError:
+        # They are added when it is known that nothing else prevents the load.
+        trial, rejects = read_files(lake, inventory, comm, is_trial=True)
+        check_rejects(lake, inventory, trial, rejects)
+        new_columns = sorted(trial.columns - {field.name for field in lake.table().schema().fields})
+        add_columns(lake, new_columns)
+        written, rejects = read_files(lake, inventory, comm)
     result.rejects = rejects.samples
-    total = written.totals.rows + rejects.count
-    if rejects.count > lake.config.max_rejected_fraction * total:
+    try:
+        check_rejects(lake, inventory, written, rejects)
+    except LakeError:
         remove(io, written.paths)
-        sample = f", for example {rejects.samples[0]}" if rejects.samples else ""
-        raise LakeError(
-            f"{inventory.address}: {rejects.count:,} of {total:,} rows cannot be parsed{sample}",
-            "Correct the inventory, or raise lake.max_rejected_fraction if such rows can be left out.",
-        )
+        raise
     load = Load(
         inventory.identity, inventory.source, inventory.time, inventory.address, inventory.format.value,
         inventory.content, **vars(written.totals), rejected=rejects.count, files=len(inventory.files),
@@ -247,31 +259,24 @@ def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded
     return stored
 
 
-def read_new_columns(
-    lake: Lake, inventory: Inventory, comm: Comm | None, found: NewColumnsError
-) -> tuple[Written, Rejects, list[str]]:
-    """Read an inventory with columns that the table lacks: they are added when every file is known to be whole.
+def check_rejects(lake: Lake, inventory: Inventory, read: Written, rejects: Rejects) -> None:
+    """Raise LakeError if too many rows cannot be parsed."""
+    total = read.totals.rows + rejects.count
+    if rejects.count > lake.config.max_rejected_fraction * total:
+        sample = f", for example {rejects.samples[0]}" if rejects.samples else ""
+        raise LakeError(
+            f"{inventory.address}: {rejects.count:,} of {total:,} rows cannot be parsed{sample}",
+            "Correct the inventory, or raise lake.max_rejected_fraction if such rows can be left out.",
+        )
 
-    Returns the names of these, too.
+
+def read_files(lake: Lake, inventory: Inventory, comm: Comm | None, is_trial: bool = False) -> tuple[Written, Rejects]:
+    """Read every file of an inventory, on all ranks or threads. If one fails, its error is raised and nothing left.
+
+    is_trial: write nothing. Raises LakeError, NewColumnsError.
     """
-    places = Places(lake.config.endpoint_of)
-    for file in inventory.files:
-        with places.open(file.address) as opened:
-            Checked(opened, file).finish()
-    added: list[str] = []
-    while True:
-        add_columns(lake, found.columns)
-        added += found.columns
-        try:
-            return *read_files(lake, inventory, comm), sorted(added)
-        except NewColumnsError as others:
-            found = others
-
-
-def read_files(lake: Lake, inventory: Inventory, comm: Comm | None) -> tuple[Written, Rejects]:
-    """Read every file of an inventory, on all ranks or threads. If one fails, its error is raised and nothing left."""
     threads = usable_cores()
-    parts = parts_of(lake, inventory, comm.size - 1 if comm else threads)
+    parts = parts_of(lake, inventory, comm.size - 1 if comm else threads, is_trial)
     written, rejects = Written(), Rejects()
     errors = []
     for _, result, error in run_parts(comm, parts, threads):
@@ -289,17 +294,21 @@ def read_files(lake: Lake, inventory: Inventory, comm: Comm | None) -> tuple[Wri
 
 @dataclass(frozen=True)
 class Files:
-    """A part of a load: some files of an inventory, read into files of their own. name: of these, and of no other."""
+    """A part of a load: some files of an inventory, read into files of their own.
+
+    name: of these, and of no other. is_trial: write nothing.
+    """
 
     lake: Lake
     inventory: Inventory
     files: tuple[DataFile, ...]
     name: str
+    is_trial: bool
 
     def run(self, is_stopped: Callable[[], bool]) -> tuple[Written, Rejects]:
         """Read the files. Raises LakeError, after what was written is removed."""
         table = self.lake.table()
-        writer = Writer(table, self.name, self.inventory)
+        writer = Writer(table, self.name, self.inventory, self.is_trial)
         places = Places(self.lake.config.endpoint_of)
         rejects = Rejects()
         try:
@@ -317,7 +326,7 @@ class Files:
             raise
 
 
-def parts_of(lake: Lake, inventory: Inventory, count: int) -> list[Files]:
+def parts_of(lake: Lake, inventory: Inventory, count: int, is_trial: bool) -> list[Files]:
     """Share the files of an inventory among some ranks: the largest first, each to the one with the least."""
     shares: list[list[DataFile]] = [[] for _ in range(max(1, min(count, len(inventory.files))))]
     sizes = [0] * len(shares)
@@ -327,4 +336,6 @@ def parts_of(lake: Lake, inventory: Inventory, count: int) -> list[Files]:
         # Files of plain lists tell no size.
         sizes[least] += file.size or 1
     name = uuid.uuid4().hex
-    return [Files(lake, inventory, tuple(files), f"{name}-{number:03}") for number, files in enumerate(shares)]
+    return [
+        Files(lake, inventory, tuple(files), f"{name}-{number:03}", is_trial) for number, files in enumerate(shares)
+    ]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from lurge.config import load_config
 from lurge.errors import LakeError, LurgeError
 from lurge.pipeline.lake import Kind
 from lurge.store.lake.loads import all_loads
@@ -131,7 +132,7 @@ def test_rows_that_cannot_be_parsed_are_counted_and_fail_above_a_share(folder: P
     (loaded,) = load("reports").loads
     assert loaded.load
     assert (loaded.load.rows, loaded.load.rejected) == (500, 4)
-    assert "size many" in " ".join(loaded.rejects)
+    assert "size is 'many'" in " ".join(loaded.rejects)
     write_inventory(folder, ["\n".join([*good[:50], *bad]).encode()], FIRST + timedelta(1), ("Bucket", "Key", "Size"))
     failed = load("reports").loads[1].failed
     assert failed
@@ -324,3 +325,117 @@ def test_rows_of_another_bucket_are_rejected(folder: Path) -> None:
     assert loaded.load
     assert (loaded.load.rows, loaded.load.rejected) == (200, 1)
     assert "the bucket is 'other'" in loaded.rejects[0]
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_value_that_does_not_fit_loses_no_row_of_a_large_file(folder: Path, blank: str) -> None:
+    lines = [f'"{BUCKET}","k{n:07}","{blank if n < 500 else ""}{n}"' for n in range(300_000)]
+    lines[200_000] = f'"{BUCKET}","bad","x"'
+    write_inventory(folder, ["\n".join(lines).encode()], columns=("Bucket", "Key", "Size"))
+    (loaded,) = load("reports").loads
+    assert loaded.load
+    assert (loaded.load.rows, loaded.load.rejected) == (299_999, 1)
+    expected = sum(range(300_000)) - 200_000
+    assert ask("SELECT count(DISTINCT key) AS n, sum(size)::BIGINT AS s FROM objects") == [
+        {"n": 299_999, "s": expected}
+    ]
+
+
+def test_a_quote_that_is_not_closed_fails_the_load(folder: Path) -> None:
+    lines = [f"{BUCKET},k{n},1" for n in range(10_000)]
+    lines[5000] = f'{BUCKET},"stray,1'
+    write_inventory(folder, ["\n".join(lines).encode()], columns=("Bucket", "Key", "Size"))
+    (loaded,) = load("reports").loads
+    assert loaded.failed
+    assert "rows cannot be parsed" in loaded.failed.message
+
+
+def test_lists_with_one_source_and_time_are_refused(folder: Path) -> None:
+    for name in "ab":
+        (folder / f"{name}.csv").write_text(f"bucket,key\nb,{name}\n")
+    load("a.csv", kind=Kind.LIST, time=FIRST)
+    (refused,) = load("b.csv", kind=Kind.LIST, time=FIRST).loads
+    assert refused.failed
+    assert "has the same source and time" in refused.failed.message
+    load("b.csv", kind=Kind.LIST, time=FIRST, name="other")
+    load("a.csv", kind=Kind.LIST, time=FIRST, force=True)
+    assert keys() == ["a", "b"]
+
+
+def test_a_load_that_fails_adds_no_column(folder: Path) -> None:
+    text = f'"{BUCKET}","a","1","x"\n"{BUCKET}","b","many","y"\n'
+    write_inventory(folder, [text.encode()], columns=("Bucket", "Key", "Size", "My.Tag"))
+    assert load("reports").exit_status == 1
+    assert "my.tag" not in lake().table().schema().column_names
+    write_inventory(folder, [text.replace("many", "2").encode()], columns=("Bucket", "Key", "Size", "My.Tag"))
+    assert load("reports").exit_status == 0
+    assert ask('SELECT max("my.tag") AS t FROM objects') == [{"t": "y"}]
+
+
+def test_columns_with_names_of_ours_get_others(folder: Path) -> None:
+    rows = [row("a", 1, dt="when", Inventory_Source="who", Key_Encoded="what")]
+    write_inventory(folder, [rows], columns=("Bucket", "Key", "Size", "dt", "Inventory_Source", "Key_Encoded"))
+    load("reports")
+    assert ask("SELECT dt_, inventory_source_, key_encoded_, inventory_source, key_encoded FROM objects") == [
+        {"dt_": "when", "inventory_source_": "who", "key_encoded_": "what", "inventory_source": "archive/daily",
+         "key_encoded": None}
+    ]  # fmt: skip
+
+
+def test_unknown_columns_of_any_type_are_texts(folder: Path) -> None:
+    values = pa.table({
+        "bucket": [BUCKET] * 2, "key": ["a", "b"], "size": [1, 2], "parts": [[1, 2], None],
+        "raw": [b"\xff", b"x"], "number": [1.5, None],
+    })  # fmt: skip
+    parquet.write_table(values, folder / "a.parquet")
+    write_inventory(folder, [(folder / "a.parquet").read_bytes()], file_format="Parquet")
+    load("reports")
+    assert ask("SELECT parts, raw, number FROM objects ORDER BY key") == [
+        {"parts": "[1, 2]", "raw": "\\xff", "number": "1.5"}, {"parts": None, "raw": "x", "number": None},
+    ]  # fmt: skip
+
+
+def test_texts_of_parquet_that_are_not_utf8_are_rejected_rows(folder: Path) -> None:
+    bad = pa.array([b"\xff\xfe"] + [b"ok"] * 199).cast(pa.binary()).view(pa.string())
+    values = pa.table({"bucket": [BUCKET] * 200, "key": [f"k{n}" for n in range(200)], "e_tag": bad})
+    parquet.write_table(values, folder / "a.parquet")
+    write_inventory(folder, [(folder / "a.parquet").read_bytes()], file_format="Parquet")
+    (loaded,) = load("reports").loads
+    assert loaded.load
+    assert (loaded.load.rows, loaded.load.rejected) == (199, 1)
+
+
+def test_keys_that_s3_does_not_have_are_rejected(folder: Path) -> None:
+    lines = [f'"{BUCKET}","{"z" * 5000 if n == 7 else f"k{n}"}","1"' for n in range(200)]
+    write_inventory(folder, ["\n".join(lines).encode()], columns=("Bucket", "Key", "Size"))
+    (loaded,) = load("reports").loads
+    assert loaded.load
+    assert (loaded.load.rows, loaded.load.rejected) == (199, 1)
+
+
+def test_no_file_outside_the_copied_tree_is_read(folder: Path) -> None:
+    outside = folder / "outside"
+    outside.mkdir()
+    (outside / "secret.csv").write_text(f'"{BUCKET}","secret","1"\n')
+    hive = folder / "in" / BUCKET / "daily" / "hive" / "dt=2024-01-01-01-00"
+    hive.mkdir(parents=True)
+    (hive / "symlink.txt").write_text(f"s3://x{outside}/secret.csv\n")
+    (loaded,) = load("in", kind=Kind.HIVE, columns=("bucket", "key", "size")).loads
+    assert loaded.failed
+    assert "is not there" in loaded.failed.message
+
+
+def test_the_data_may_be_copied_with_the_configuration_alone(folder: Path) -> None:
+    manifest = write_inventory(folder, [[row("a")]])
+    shutil.move(manifest.parent.parent, folder / "copy")
+    assert load("copy").exit_status == 0
+    assert keys() == ["a"]
+
+
+@pytest.mark.parametrize("name", ["objects/x", "../x", "", "a b", "x_loads"])
+def test_a_table_has_a_plain_name(folder: Path, name: str) -> None:
+    from lurge.pipeline.lake import Wanted, run_load
+
+    write_inventory(folder, [[row("a")]])
+    with pytest.raises(LurgeError, match="is not a name of a table"):
+        run_load(load_config(None, optional=True), Wanted(("reports",)), name)

@@ -119,10 +119,12 @@ def test_an_older_state_has_no_later_inventory(folder: Path) -> None:
     for day, size in enumerate((1, 2, 4)):
         write_inventory(folder, [[row("a", size)]], FIRST + timedelta(days=day))
     load("reports")
-    for until, expected, newest in ((None, 7, 4), (date(2024, 1, 2), 3, 2), (date(2023, 1, 1), None, None)):
+    for until, expected, newest in ((None, 7, 4), (date(2024, 1, 2), 3, 2)):
         with questions(lake(), until) as opened:
             for view, value in (("objects", expected), ("latest", newest)):
                 assert opened.ask(f"SELECT sum(size)::BIGINT AS n FROM {view}").to_pylist() == [{"n": value}]
+    with pytest.raises(LakeError, match="no inventory up to 2023-01-01"), questions(lake(), date(2023, 1, 1)):
+        pass
 
 
 class Reader(io.RawIOBase):
@@ -285,3 +287,57 @@ def test_examples_work(folder: Path) -> None:
         done = run_lurge(*["reports" if word.startswith("s3://") else word for word in words])
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         assert done.stdout
+
+
+def test_of_several_configurations_of_a_bucket_the_newest_counts(folder: Path) -> None:
+    write_inventory(folder, [[row("a", 10), row("b", 10)]], config="weekly")
+    write_inventory(folder, [[row("a", 10)]], FIRST + timedelta(hours=1), config="daily")
+    load("reports")
+    with questions(lake()) as opened:
+        assert [(one["objects"], one["bytes"]) for one in usage(opened, By.VERSION).to_pylist()] == [(1, 10)]
+
+
+def test_an_expired_inventory_is_no_state(folder: Path) -> None:
+    from lurge.store.lake.tidy import expire
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    write_inventory(folder, [[row("a", 10)]], now - timedelta(days=60))
+    write_inventory(folder, [[row("a", 10)]], now)
+    load("reports")
+    expire(lake(), 30)
+    with questions(lake()) as opened, pytest.raises(LakeError, match="expired"):
+        difference(opened, (now - timedelta(days=50)).date(), now.date())
+    with pytest.raises(LakeError, match="expired"), questions(lake(), (now - timedelta(days=40)).date()):
+        pass
+    assert ask("SELECT is_expired FROM loads ORDER BY time") == [{"is_expired": True}, {"is_expired": False}]
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT count(*) n, (SELECT count(*) FROM Objects) m FROM objects WHERE key LIKE 'a/%'",
+    "SELECT count(*) n, (SELECT count(*) FROM query_table('objects')) m FROM objects WHERE key LIKE 'a/%'",
+    "SELECT count(*) n FROM (VALUES ('zz')) t(key) WHERE EXISTS (SELECT 1 FROM objects o WHERE t.key LIKE 'z%')",
+    "SELECT count(*) n FROM objects o WHERE o.key LIKE 'a/%'",
+    "SELECT " + "+".join(["1"] * 400) + " AS n",
+])  # fmt: skip
+def test_narrowing_is_left_out_if_it_might_change_an_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    write_inventory(folder, [[row(key) for key in ("a/1", "b/1", "c/1")]])
+    load("reports")
+    narrowed = ask(sql)
+    monkeypatch.setattr("lurge.store.lake.query.prefix_in", lambda connection, sql: ("", ""))
+    assert ask(sql) == narrowed
+
+
+def test_values_of_every_type_are_printed(folder: Path) -> None:
+    write_inventory(folder, [[row("a")]])
+    load("reports")
+    sql = "SELECT 'nan'::DOUBLE AS x, '\\xFF'::BLOB AS b, true AS t, max(dt) AS d FROM objects"
+    assert json.loads(run_lurge("lake", "query", sql, "--json").stdout) == [
+        {"x": None, "b": "\\xff", "t": True, "d": "2024-01-01"}
+    ]
+    assert run_lurge("lake", "query", sql, "--csv").stdout.splitlines()[1] == ",\\xff,true,2024-01-01"
+    assert json.loads(run_lurge("lake", "query", "SELECT 1 WHERE false", "--json").stdout) == []
+    many = json.loads(run_lurge("lake", "query", "SELECT range AS n FROM range(2500)", "--json").stdout)
+    assert [one["n"] for one in many] == list(range(2500))
+    assert len(run_lurge("lake", "query", "SELECT range AS n FROM range(2500)", "--csv").stdout.splitlines()) == 2501

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,4 +116,29 @@ def test_a_bucket_without_an_inventory_is_a_missing_dump(site: Site) -> None:
     configure(site)
     done = run_lurge("report", "--config", str(site.config))
     assert done.returncode == 3
-    assert "no inventory of archive was loaded" in done.stderr
+    assert "no inventory of archive is in the lake" in done.stderr
+
+
+def test_an_expired_inventory_is_not_reported(written: Site) -> None:
+    from lurge.store.lake.tidy import expire
+    from tests.inventories import lake
+
+    expire(lake(), 1)
+    done = run_lurge("report", "--config", str(written.config))
+    assert done.returncode == 3
+    assert "no inventory of archive is in the lake" in done.stderr
+
+
+def test_a_dump_that_is_still_read_is_not_removed(written: Site) -> None:
+    assert run_lurge("report", "--config", str(written.config)).returncode == 0
+    (folder,) = (written.folder / "out" / "buckets").iterdir()
+    os.utime(folder, (0, 0))
+    other = "other"
+    write_inventory(Path(), [[row("a", 5)]], FIRST, bucket=other)
+    load("reports")
+    text = written.config.read_text().replace(
+        'volumes = [{ name = "bucket"', f'volumes = [{{ name = "{other}", inventory = "{other}" }}, {{ name = "bucket"'
+    )
+    written.config.write_text(text)
+    done = run_lurge("report", "--force", "--config", str(written.config))
+    assert done.returncode == 0, done.stderr

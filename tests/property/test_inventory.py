@@ -75,14 +75,14 @@ def twin(row: tuple[str, ...]) -> dict[str, Any] | None:
     result: dict[str, Any] = dict(zip(NAMES, (value or None for value in row), strict=True))
     if not result["key"]:
         return None
-    size, latest, time = row[2], row[3], row[4]
+    size, latest, time = (row[place].strip(" ") for place in (2, 3, 4))
     try:
-        result["size"] = None if size == "" else int(size)
-        result["islatest"] = None if latest == "" else {"true": True, "false": False}[latest.lower()]
-        result["lastmodifieddate"] = None if time == "" else datetime.fromisoformat(time.replace("Z", "+00:00"))
+        result["size"] = None if row[2] == "" else int(size)
+        result["islatest"] = None if row[3] == "" else {"true": True, "false": False}[latest.lower()]
+        result["lastmodifieddate"] = None if row[4] == "" else datetime.fromisoformat(time.replace("Z", "+00:00"))
     except (ValueError, KeyError):
         return None
-    if size.strip() != size or (result["size"] is not None and not 0 <= result["size"] < 2**63):
+    if result["size"] is not None and not 0 <= result["size"] < 2**63:
         return None
     content = unquote_to_bytes(result["key"])
     try:

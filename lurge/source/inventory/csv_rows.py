@@ -15,7 +15,15 @@ from pyarrow import csv as arrow_csv
 from lurge.errors import LakeError
 from lurge.model.inventory import COLUMNS, ENCODED, LIST_COLUMNS, column_of
 from lurge.source.inflate import inflating
-from lurge.source.inventory.convert import REPLACED, Rejects, converted, from_damaged_text, from_text
+from lurge.source.inventory.convert import (
+    REPLACED,
+    Rejects,
+    converted,
+    from_damaged_text,
+    from_text,
+    without_wrong_rows,
+    wrong_rows,
+)
 from lurge.source.inventory.keys import decoded_keys
 
 GZIP = b"\x1f\x8b"
@@ -30,12 +38,13 @@ class DoesNotFitError(Exception):
 
 
 def read_csv(
-    file: io.RawIOBase, columns: Sequence[str], address: str, rejects: Rejects, is_typed: bool
+    file: io.RawIOBase, columns: Sequence[str], address: str, rejects: Rejects, is_typed: bool, first: int = 0
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a CSV file, plain or compressed. columns: none for a list, which may have a header.
+    """The rows of a CSV file, plain or compressed, a batch for each block. Raises pa.ArrowInvalid, LakeError.
 
-    is_typed: read columns in their types at once, which is several times as fast as reading texts; raises
-    DoesNotFitError at a value for which that is not possible.
+    columns: none for a list, which may have a header. is_typed: read columns in their types at once, which is several
+    times as fast as reading texts; raises DoesNotFitError at a value for which that is not possible. first: the number
+    of the block from which on rows are wanted.
     """
     raw = io.BufferedReader(file, 1 << 20)
     text: Any = raw
@@ -50,7 +59,9 @@ def read_csv(
     reading = arrow_csv.ReadOptions(column_names=list(columns), skip_rows=skipped, block_size=BLOCK_BYTES)
 
     def reject(row: Any) -> str:
-        rejects.add(f"{address}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text}")
+        # A quote that is not closed takes all lines with it up to the end of the block.
+        lines = 1 + row.text.rstrip("\n").count("\n")
+        rejects.add(f"{address}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text}", lines)
         return "skip"
 
     parsing = arrow_csv.ParseOptions(invalid_row_handler=reject)
@@ -61,11 +72,15 @@ def read_csv(
     valid = ValidText(text)
     try:
         with arrow_csv.open_csv(pa.PythonFile(valid, mode="r"), reading, parsing, converting) as batches:
-            for batch in batches:
-                if is_typed and (valid.is_damaged or not fits(batch)):
+            for number, batch in enumerate(batches):
+                if number < first:
+                    continue
+                if not is_typed:
+                    yield parsed(batch, address, rejects, valid.is_damaged)
+                elif valid.is_damaged or not fits(rows := typed(batch)):
                     raise DoesNotFitError
-                if batch.num_rows:
-                    yield typed(batch) if is_typed else parsed(batch, address, rejects, valid.is_damaged)
+                else:
+                    yield rows
     except pa.ArrowInvalid as error:
         if is_typed and "onversion error" in str(error):
             raise DoesNotFitError from error
@@ -73,11 +88,8 @@ def read_csv(
 
 
 def fits(batch: pa.RecordBatch) -> bool:
-    """True if every key is there, and no size is negative."""
-    names = batch.schema.names
-    if "key" in names and batch["key"].null_count:
-        return False
-    return "size" not in names or not (pc.min(batch["size"]).as_py() or 0) < 0
+    """True if no row of a batch is to be rejected."""
+    return not any(pc.any(condition).as_py() for condition in wrong_rows(batch).values())
 
 
 def typed(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -90,8 +102,8 @@ def typed(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def parsed(batch: pa.RecordBatch, address: str, rejects: Rejects, is_damaged: bool) -> pa.RecordBatch:
     """A batch of texts in its types, with its keys decoded, without the rows that do not fit."""
-    rows = converted(batch, address, rejects, from_damaged_text if is_damaged else from_text)
-    return typed(rows)
+    rows = typed(converted(batch, address, rejects, from_damaged_text if is_damaged else from_text))
+    return without_wrong_rows(rows, address, rejects)
 
 
 class ValidText(io.RawIOBase):

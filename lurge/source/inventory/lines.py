@@ -30,6 +30,9 @@ NOBODY = 65534
 FIRST_HASHED, HASHED = 1 << 30, 1 << 30
 """Owners that are not numbers have the numbers of this range, by their CRC-32 (zlib)."""
 
+LONGEST_NUMBER, LARGEST_NUMBER = 10, 2**32 - 1
+"""Digits of a number of a user or group in a dump, and the largest one."""
+
 FILE, OLD_VERSION = "f", "X"
 
 
@@ -46,7 +49,7 @@ def number_of(owner: str | None) -> int:
     """The number of an object's owner: itself if it is a number, else one of its own."""
     if not owner:
         return NOBODY
-    if owner.isascii() and owner.isdecimal() and len(owner) < 18:
+    if owner.isascii() and owner.isdecimal() and len(owner) <= LONGEST_NUMBER and int(owner) <= LARGEST_NUMBER:
         return int(owner)
     return FIRST_HASHED + zlib.crc32(owner.encode()) % HASHED
 

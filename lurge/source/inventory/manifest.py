@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from lurge.errors import LakeError
@@ -47,10 +48,12 @@ def read_manifest(places: Places, address: str) -> Inventory:
         raise LakeError(f"{told}: it is not there", "The inventory is not complete yet, or it was not copied whole.")
     expected = places.read(told, 1024).decode("utf-8", "replace").split()
     if not expected or expected[0].lower() != digest:
-        raise LakeError(f"{address}: its MD5 is {digest}, and {CHECKSUM} says {expected[:1] or 'nothing'}")
+        raise LakeError(
+            f"{address}: its MD5 is {digest}, and {CHECKSUM} says {expected[0][:64] if expected else 'nothing'}"
+        )
     try:
         return parse_manifest(places, address, text, digest)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise LakeError(f"{address}: not a manifest: {reason[:300]}") from error
 
@@ -77,7 +80,11 @@ def parse_manifest(places: Places, address: str, text: bytes, digest: str) -> In
     if len(set(keys)) != len(keys):
         raise ValueError("files names a file twice")
     files = tuple(
-        DataFile(address_of(places, address, key), natural(file["size"], "size"), md5_of(file["MD5checksum"]))
+        DataFile(
+            address_of(places, address, config_folder(address), key),
+            natural(file["size"], "size"),
+            md5_of(file["MD5checksum"]),
+        )
         for key, file in zip(keys, listed, strict=True)
     )
     source = f"{bucket}/{config_of(address, keys)}"
@@ -87,9 +94,17 @@ def parse_manifest(places: Places, address: str, text: bytes, digest: str) -> In
 
 def name_of(value: Any, what: str) -> str:
     """A name of a bucket, or a key that stays below the place of the inventory. Raises ValueError."""
-    if not isinstance(value, str) or not value or "\0" in value or value.startswith("/") or ".." in value.split("/"):
+    if not isinstance(value, str) or not is_text(value) or value.startswith("/") or ".." in value.split("/"):
         raise ValueError(f"{what} {str(value)[:100]!r} is not a name")
     return value
+
+
+def is_text(text: str) -> bool:
+    """True for a text that is not empty, and that a table and a file system can hold."""
+    try:
+        return bool(text.encode()) and "\0" not in text
+    except UnicodeEncodeError:
+        return False
 
 
 def natural(value: Any, what: str) -> int:
@@ -115,9 +130,11 @@ def format_of(name: str) -> Format:
 
 
 def check_columns(columns: Sequence[str], what: str) -> None:
-    """Raise ValueError if a name is empty, or occurs twice."""
-    if any(not name for name in columns):
-        raise ValueError(f"{what} has an empty name")
+    """Raise ValueError if a name is no text, or occurs twice, or if there are no keys."""
+    if any(not is_text(name) for name in columns):
+        raise ValueError(f"{what} has a name that is empty or no text")
+    if columns and "key" not in columns:
+        raise ValueError(f"{what} has no Key")
     if twice := {name for name in columns if columns.count(name) > 1}:
         raise ValueError(f"{what} names {', '.join(sorted(twice))} twice")
 
@@ -133,49 +150,62 @@ def config_of(address: str, keys: Sequence[str]) -> str:
     return folders[-1] if folders and folders[-1] else "inventory"
 
 
-def address_of(places: Places, manifest: str, key: str) -> str:
-    """The address of a data file: its key in the manifest's bucket, or below a directory that holds a copy of it."""
-    if manifest.startswith(S3):
-        return f"{S3}{parts_of(manifest)[0]}/{key}"
+def config_folder(manifest: str) -> str:
+    """The folder of the configuration that a manifest belongs to: above the folder of its time, if it is in one."""
     folder = posixpath.dirname(manifest)
-    above = folder
-    while True:
-        if places.exists(found := posixpath.join(above, key)):
-            return found
-        if above in ("", "/"):
-            break
-        above = posixpath.dirname(above)
-    name = posixpath.basename(key)
-    for copy in (posixpath.join(posixpath.dirname(folder), "data", name), posixpath.join(folder, name)):
-        if places.exists(copy):
-            return copy
-    raise LakeError(f"{manifest}: the file {key} is not there", "Copy the directory `data` of the inventory, too.")
+    return posixpath.dirname(folder) if FOLDER_TIME.fullmatch(posixpath.basename(folder)) else folder
 
 
-def read_partitions(places: Places, address: str, columns: Sequence[str] | None) -> Iterator[Inventory]:
-    """The inventories that Hive's partitions name. If a manifest of the same time is there, it says more.
+def address_of(places: Places, named_by: str, config: str, key: str) -> str:
+    """The address of a data file. config: that of the folder of the inventory's configuration. Raises LakeError.
+
+    named_by: the file that names it.
+
+    In S3, keys are those of the bucket. A copy in directories has the file at the same place of the copied tree, or at
+    least the directory `data` beside the manifests: no other place is looked at.
+    """
+    if config.startswith(S3):
+        return f"{S3}{parts_of(config)[0]}/{key}"
+    parts = key.split("/")
+    above = posixpath.normpath(posixpath.join(Path.cwd(), config)).split("/")
+    candidates = [posixpath.join(config, "data", parts[-1])]
+    if len(parts) > 2 and above[-len(parts) + 2 :] == parts[:-2]:
+        candidates.insert(0, posixpath.join("/".join(above[: -len(parts) + 2]), key))
+    for candidate in candidates:
+        if places.exists(candidate):
+            return candidate
+    raise LakeError(f"{named_by}: the file {key} is not there", "Copy the directory `data` of the inventory, too.")
+
+
+def find_partitions(places: Places, address: str) -> Iterator[Entry]:
+    """Every `symlink.txt` of a partition of Hive below an address. Raises LakeError."""
+    for entry in places.list(address):
+        folder, name = posixpath.split(entry.address)
+        if name == SYMLINK and PARTITION.fullmatch(posixpath.basename(folder)):
+            yield entry
+
+
+def read_partition(places: Places, address: str, columns: Sequence[str] | None) -> Inventory:
+    """The inventory of a partition's `symlink.txt`. If a manifest of the same time is there, it says more.
 
     columns: those of CSV files without a manifest; None for those of a plain list. Raises LakeError.
     """
-    for entry in places.list(address):
-        folder, name = posixpath.split(entry.address)
-        match = PARTITION.fullmatch(posixpath.basename(folder))
-        if name != SYMLINK or not match:
-            continue
-        try:
-            time = datetime.strptime(match[1], "%Y-%m-%d-%H-%M").replace(tzinfo=UTC)
-        except ValueError:
-            raise LakeError(f"{entry.address}: {match[0]} is not a time") from None
-        config = posixpath.dirname(posixpath.dirname(folder))
-        manifest = f"{config}/{time:%Y-%m-%dT%H-%MZ}/{MANIFEST}"
-        if places.exists(manifest):
-            yield read_manifest(places, manifest)
-            continue
-        text = places.read(entry.address, MOST_BYTES)
-        named = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
-        files = [linked(places, entry.address, url) for url in named]
-        bucket, own = config.split("/")[-2:] if config.count("/") else ("", config)
-        yield list_of(entry.address, files, f"{bucket}/{own}", time, columns, hashlib.md5(text, usedforsecurity=False))
+    folder = posixpath.dirname(address)
+    partition = posixpath.basename(folder).removeprefix("dt=")
+    try:
+        time = datetime.strptime(partition, "%Y-%m-%d-%H-%M").replace(tzinfo=UTC)
+    except ValueError:
+        raise LakeError(f"{address}: {partition} is not a time") from None
+    config = posixpath.dirname(posixpath.dirname(folder))
+    manifest = f"{config}/{time:%Y-%m-%dT%H-%MZ}/{MANIFEST}"
+    if places.exists(manifest):
+        return read_manifest(places, manifest)
+    text = places.read(address, MOST_BYTES)
+    named = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+    files = [linked(places, address, url) for url in named]
+    bucket, own = config.split("/")[-2:] if config.count("/") else ("", config)
+    return replace(list_of(address, files, f"{bucket}/{own}", time, columns, hashlib.md5(text, usedforsecurity=False)),
+                   content="")  # fmt: skip
 
 
 def linked(places: Places, symlink: str, url: str) -> str:
@@ -187,7 +217,11 @@ def linked(places: Places, symlink: str, url: str) -> str:
         name_of(key, "key")
     except ValueError as error:
         raise LakeError(f"{symlink}: {error}") from None
-    return url if symlink.startswith(S3) else address_of(places, symlink, key)
+    return (
+        url
+        if symlink.startswith(S3)
+        else address_of(places, symlink, posixpath.dirname(symlink).rpartition("/hive/")[0], key)
+    )
 
 
 def list_of(

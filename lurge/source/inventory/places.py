@@ -74,7 +74,11 @@ class Places:
     def exists(self, address: str) -> bool:
         """True if there is a file of that address. Raises LakeError if that cannot be known."""
         if not address.startswith(S3):
-            return Path(address).is_file()
+            try:
+                return Path(address).is_file()
+            except OSError:
+                # A name that is too long.
+                return False
         return any(entry.address == address for entry in self._list_bucket(address))
 
     def open(self, address: str) -> BinaryIO:

@@ -17,11 +17,11 @@ from isal import isal_zlib
 
 from lurge.errors import LakeError
 from lurge.model.inventory import DataFile, Format, Inventory, column_of
-from lurge.source.inventory.convert import Rejects, converted, from_column
+from lurge.source.inventory.convert import Rejects, converted, from_column, without_wrong_rows
 from lurge.source.inventory.csv_rows import DoesNotFitError, read_csv
 from lurge.source.inventory.places import Checked, Places
 
-BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 14
 
 
 def read_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Rejects) -> Iterator[pa.RecordBatch]:
@@ -40,19 +40,16 @@ def read_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Rej
 
 
 def csv_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Rejects) -> Iterator[pa.RecordBatch]:
-    """The rows of a CSV file. If a value does not fit, it is read again, slowly, and goes on after the same row."""
+    """The rows of a CSV file. If a value does not fit, it is read again, slowly, and goes on with the same block."""
     done = 0
     for is_typed in (True, False):
-        position, own = 0, Rejects()
+        own = Rejects()
         with places.open(file.address) as opened:
             checked = Checked(opened, file)
             try:
-                for batch in read_csv(checked, inventory.columns, file.address, own, is_typed):
-                    position += batch.num_rows
-                    if position > done:
-                        new = min(batch.num_rows, position - done)
-                        yield batch.slice(batch.num_rows - new)
-                        done = position
+                for batch in read_csv(checked, inventory.columns, file.address, own, is_typed, done):
+                    done += 1
+                    yield batch
             except DoesNotFitError:
                 continue
             checked.finish()
@@ -97,7 +94,8 @@ def columnar_rows(places: Places, inventory: Inventory, file: DataFile, rejects:
             names = [column_of(name) for name in batch.schema.names]
             if len(set(names)) < len(names):
                 raise LakeError(f"{file.address}: two columns have one name")
-            yield converted(batch.rename_columns(names), file.address, rejects, from_column)
+            rows = converted(batch.rename_columns(names), file.address, rejects, from_column)
+            yield without_wrong_rows(rows, file.address, rejects)
 
 
 def batches_of(file: BinaryIO, file_format: Format) -> Iterator[pa.RecordBatch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from lurge.config.lake import S3, LakeConfig
-from lurge.errors import LakeError
+from lurge.errors import LakeError, UsageError
 from lurge.model.inventory import COLUMNS, LOAD_COLUMNS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NAMESPACE = "inventory"
 OBJECTS = "objects"
 CATALOG = "catalog.db"
+TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
 EXACT = ("key", "bucket", "inventory_source", "versionid")
 """Columns whose smallest and largest values Iceberg shall keep whole: by them files are left out, or removed."""
 
@@ -54,9 +56,15 @@ def told(place: str) -> Iterator[None]:
 
 
 class Lake:
-    """The tables of a site. name: of the table of objects in the namespace `inventory`."""
+    """The tables of a site. name: of the table of objects in the namespace `inventory`. Raises UsageError."""
 
     def __init__(self, config: LakeConfig, name: str = OBJECTS) -> None:
+        if not TABLE_NAME.fullmatch(name) or name.endswith("_loads"):
+            raise UsageError(f"{name!r} is not a name of a table", "Use letters, digits and underscores.")
+        if not config.warehouse.startswith(S3) and re.search(r"[?#%]", config.warehouse):
+            raise UsageError(
+                f"{config.warehouse}: a warehouse cannot have ?, # or % in its path", "Choose another one."
+            )
         self.config = config
         self.name = name
 

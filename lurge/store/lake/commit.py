@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from lurge.errors import LakeError
@@ -15,6 +16,7 @@ from lurge.store.lake.catalog import Lake, told
 from lurge.store.lake.loads import Load, all_loads
 
 if TYPE_CHECKING:
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
 ATTEMPTS = 30
@@ -32,13 +34,15 @@ def commit_load(lake: Lake, inventory: Inventory, load: Load, paths: list[str], 
     """
 
     def add_once(table: Table) -> Load | None:
-        earlier = all_loads(lake, table).get(inventory.identity)
+        loads = all_loads(lake, table)
+        earlier = loads.get(inventory.identity)
         if earlier and earlier.loaded == load.loaded:
             # The last attempt did commit, and its answer was lost.
             return earlier
         if earlier and not force:
             check_same(inventory, earlier)
             return None
+        check_alone(inventory, table, loads.values(), earlier)
         known = [field.name for field in table.schema().fields if field.name not in LOAD_COLUMNS]
         stored = replace(load, missing_columns=tuple(name for name in known if name not in load.columns))
         add(table, stored, paths, earlier)
@@ -56,7 +60,7 @@ def add_columns(lake: Lake, names: Sequence[str]) -> None:
         with table.update_schema() as update:
             for name in names:
                 if name not in known:
-                    update.add_column(name, StringType())
+                    update.add_column((name,), StringType())
 
     committed(lake, add_once)
 
@@ -86,23 +90,38 @@ def is_busy(error: LakeError) -> bool:
 
 def check_same(inventory: Inventory, earlier: Load) -> None:
     """Raise LakeError if a manifest is not the one that was loaded."""
-    if inventory.content != earlier.content:
+    if inventory.content and earlier.content and inventory.content != earlier.content:
         raise LakeError(
             f"{inventory.address}: it changed since it was loaded, on {earlier.loaded:%Y-%m-%d}",
             "Load it again with --force: its rows are replaced.",
         )
 
 
-def add(table: Table, load: Load, paths: list[str], earlier: Load | None) -> None:
-    """Add files, instead of the rows of an earlier load, in one commit."""
+def check_alone(inventory: Inventory, table: Table, loads: Iterable[Load], earlier: Load | None) -> None:
+    """Raise LakeError if rows of another load have the same source and time: nobody could tell them apart."""
+    for load in loads:
+        if (load.source, load.time) == (inventory.source, inventory.time) and load.identity != inventory.identity:
+            raise LakeError(
+                f"{inventory.address}: {load.address} has the same source and time, {inventory.time.isoformat()}",
+                "Give another --time or --name.",
+            )
+    if earlier is None and any(True for _ in table.scan(rows_of(inventory.source, inventory.time)).plan_files()):
+        raise LakeError(
+            f"{inventory.address}: its rows are there, and the note of its load is not",
+            "Another program may have expired snapshots. Remove these rows, then load it again.",
+        )
+
+
+def rows_of(source: str, time: datetime) -> BooleanExpression:
+    """The condition on the rows of a load."""
     from pyiceberg.expressions import And, EqualTo
 
+    return And(EqualTo(term="inventory_source", value=source), EqualTo(term="inventory_time", value=time.isoformat()))
+
+
+def add(table: Table, load: Load, paths: list[str], earlier: Load | None) -> None:
+    """Add files, instead of the rows of an earlier load, in one commit."""
     with table.transaction() as transaction:
         if earlier:
-            transaction.delete(
-                And(
-                    EqualTo(term="inventory_source", value=earlier.source),
-                    EqualTo(term="inventory_time", value=earlier.time.isoformat()),
-                )
-            )
+            transaction.delete(rows_of(earlier.source, earlier.time))
         transaction.add_files(paths, load.as_property(), check_duplicate_files=False)

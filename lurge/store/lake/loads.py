@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lurge.errors import LakeError
 from lurge.store.lake.catalog import NAMESPACE, Lake, told
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Load:
 
     content: a hash of what named its files. rows, bytes: of its objects; noncurrent ones are old versions. rejected:
     rows that could not be parsed. columns: that the inventory had; new_columns: that the table had not;
-    missing_columns: that the table has. input_bytes: size of its files. snapshot: 0 if it expired.
+    missing_columns: that the table has. input_bytes: size of its files. is_expired: whether its rows were removed.
+    snapshot: that added it; 0 if it expired.
     """
 
     identity: str
@@ -54,7 +56,18 @@ class Load:
     new_columns: tuple[str, ...]
     missing_columns: tuple[str, ...]
     loaded: datetime
+    is_expired: bool = False
     snapshot: int = 0
+
+    @property
+    def bucket(self) -> str:
+        """The bucket whose objects it lists."""
+        return self.source.partition("/")[0]
+
+    @property
+    def date(self) -> date:
+        """The UTC date of the inventory."""
+        return self.time.date()
 
     def as_property(self) -> dict[str, str]:
         """The note, for a snapshot."""
@@ -96,13 +109,38 @@ def kept_loads(lake: Lake) -> dict[str, Load]:
         if not lake.catalog.table_exists(name):
             return {}
         rows = lake.catalog.load_table(name).scan().to_arrow().to_pylist()
-    loads = sorted((parse_load(row["load"], 0) for row in rows), key=lambda load: load.loaded)
+    loads = sorted((parse_load(row["load"], 0) for row in rows), key=lambda load: (load.loaded, load.is_expired))
     return {load.identity: load for load in loads}
 
 
 def all_loads(lake: Lake, table: Table) -> dict[str, Load]:
     """Every load by its identity; of those that were repeated, the last."""
-    return kept_loads(lake) | noted(table)
+    kept = kept_loads(lake)
+    present = {identity: load for identity, load in noted(table).items() if not is_expired(kept.get(identity), load)}
+    return kept | present
+
+
+def is_expired(kept: Load | None, noted: Load) -> bool:
+    """True if a load whose snapshot is still there has expired."""
+    return kept is not None and kept.is_expired and kept.loaded >= noted.loaded
+
+
+def newest_loads(loads: Iterable[Load], until: date | None = None) -> list[Load]:
+    """The last load of each bucket, up to a date. Raises LakeError if it expired, and a date was given.
+
+    Of several configurations of a bucket, the one with the newest inventory counts.
+    """
+    newest: dict[str, Load] = {}
+    for load in loads:
+        if (until is None and load.is_expired) or (until and load.date > until):
+            continue
+        known = newest.get(load.bucket)
+        if known is None or (load.time, load.loaded) > (known.time, known.loaded):
+            newest[load.bucket] = load
+    for load in newest.values():
+        if load.is_expired:
+            raise LakeError(f"the inventory {load.identity} expired", "Ask for a later date: lurge lake loads.")
+    return sorted(newest.values(), key=lambda load: load.bucket)
 
 
 def keep_loads(lake: Lake, loads: Iterable[Load]) -> None:
@@ -112,7 +150,12 @@ def keep_loads(lake: Lake, loads: Iterable[Load]) -> None:
     from pyiceberg.types import NestedField, StringType
 
     known = kept_loads(lake)
-    new = [load for load in loads if load.identity not in known or known[load.identity].loaded < load.loaded]
+    new = [
+        load
+        for load in loads
+        if load.identity not in known
+        or (known[load.identity].loaded, known[load.identity].is_expired) < (load.loaded, load.is_expired)
+    ]
     if not new:
         return
     name = (NAMESPACE, f"{lake.name}_{LOADS}")

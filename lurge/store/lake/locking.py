@@ -26,6 +26,7 @@ def _locked(lake: Lake, mode: int) -> Iterator[None]:
         return
     path = Path(lake.config.warehouse) / LOCK
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise LakeError(f"{path}: {error.strerror}") from error

@@ -15,41 +15,53 @@ import pyarrow as pa
 
 from lurge.errors import LakeError, UsageError
 from lurge.store.lake.catalog import Lake
+from lurge.store.lake.loads import all_loads, newest_loads
 from lurge.store.lake.read import loads_table, objects
 
 VIEWS = ("objects", "latest")
-MOST_TEMPORARY = "20GB"
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 14
+SECONDS_BETWEEN_INTERRUPTS = 0.2
 LAST_CHARACTER = 0x10FFFF
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a question may take. memory: as DuckDB writes it. threads: None for all cores."""
+    """What questions may take. memory, temporary: as DuckDB writes sizes; the second on disk. threads: None for all."""
 
     memory: str = "400MB"
     seconds: float = 600
     threads: int | None = None
+    temporary: str = "20GB"
 
 
 class Questions:
     """Answers questions about the table as it is when this is made.
 
-    Views: `objects`, every row up to a date; `latest`, those of the last inventory of each source; `loads`.
+    Views: `objects`, every row up to a date; `latest`, those of the last inventory of each bucket; `loads`, what was
+    loaded up to that date.
     """
 
     def __init__(self, lake: Lake, connection: Any, until: date | None) -> None:
         table = lake.table()
         self._connection = connection
-        for view, newest in zip(VIEWS, (False, True), strict=True):
-            connection.register(f"all_{view}", objects(lake, table, until, newest))
+        self.loads = [load for load in all_loads(lake, table).values() if until is None or load.date <= until]
+        if until and not self.loads:
+            raise LakeError(f"there is no inventory up to {until}", "`lurge lake loads` lists them.")
+        for view, of_loads in zip(VIEWS, (None, newest_loads(self.loads, until)), strict=True):
+            connection.register(f"all_{view}", objects(lake, table, until, of_loads))
             self._show_all(view)
-        connection.register("loads", loads_table(lake, table))
+        connection.register("loads", loads_table(self.loads))
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
 
     def ask(self, sql: str) -> pa.Table:
-        """The answer to a SELECT. Raises UsageError for anything else."""
+        """The whole answer to a SELECT. Raises UsageError for anything else."""
+        with self.streamed(sql) as batches:
+            return batches.read_all()
+
+    @contextmanager
+    def streamed(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        """The answer to a SELECT, batch by batch. Raises UsageError for anything else."""
         import duckdb
 
         statements = self._connection.extract_statements(sql)
@@ -59,7 +71,8 @@ class Questions:
         if prefix:
             self._narrow(view, prefix)
         try:
-            return self._connection.sql(sql).to_arrow_table()
+            with answering():
+                yield self._connection.sql(sql).to_arrow_reader(BATCH_ROWS)
         finally:
             if prefix:
                 self._show_all(view)
@@ -72,7 +85,8 @@ class Questions:
             " ORDER BY key, coalesce(islatest, true) DESC, versionid",
             params=[source.partition("/")[0], time.date(), source, time],
         )
-        yield from rows.to_arrow_reader(BATCH_ROWS)
+        with answering():
+            yield from rows.to_arrow_reader(BATCH_ROWS)
 
     def _show_all(self, view: str) -> None:
         """Let a view have every row."""
@@ -88,6 +102,20 @@ class Questions:
 
 
 @contextmanager
+def answering() -> Iterator[None]:
+    """Raise what Arrow says of DuckDB's errors as DuckDB would."""
+    import duckdb
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        text = str(error)
+        if "INTERRUPT" in text or "Interrupted" in text:
+            raise duckdb.InterruptException(text) from error
+        raise (duckdb.OutOfMemoryException if "Out of Memory" in text else duckdb.Error)(text) from error
+
+
+@contextmanager
 def questions(lake: Lake, until: date | None = None, limits: Limits | None = None) -> Iterator[Questions]:
     """Open the lake for questions. until: without inventories of later dates.
 
@@ -99,12 +127,20 @@ def questions(lake: Lake, until: date | None = None, limits: Limits | None = Non
         raise LakeError(f"{error}", "Install lurge[lake].") from error
     limits = limits or Limits()
     connection = duckdb.connect(":memory:")
-    timer = threading.Timer(limits.seconds, connection.interrupt)
-    timer.daemon = True
+    is_answered = threading.Event()
+
+    def interrupt() -> None:
+        # What is not running cannot be interrupted: it is tried until all is answered.
+        wait = limits.seconds
+        while not is_answered.wait(wait):
+            connection.interrupt()
+            wait = SECONDS_BETWEEN_INTERRUPTS
+
+    timer = threading.Thread(target=interrupt, daemon=True, name="lake limit")
     with tempfile.TemporaryDirectory(prefix="lurge-lake-") as spill:
         try:
             settings = {"memory_limit": limits.memory, "TimeZone": "UTC", "python_enable_replacements": "false",
-                        "temp_directory": spill, "max_temp_directory_size": MOST_TEMPORARY}  # fmt: skip
+                        "temp_directory": spill, "max_temp_directory_size": limits.temporary}  # fmt: skip
             if limits.threads:
                 settings["threads"] = str(limits.threads)
             for name, value in settings.items():
@@ -116,58 +152,71 @@ def questions(lake: Lake, until: date | None = None, limits: Limits | None = Non
         except duckdb.OutOfMemoryException as error:
             raise LakeError(f"it needs more than {limits.memory}", "Ask for less, or give more memory.") from error
         except duckdb.Error as error:
-            raise UsageError(f"the query fails: {str(error)[:2000]}", "`lurge lake show` lists the columns.") from error
+            said = " ".join(str(error)[:2000].split())
+            advice = "`lurge lake show` lists the columns." if isinstance(error, duckdb.BinderException) else None
+            raise UsageError(f"the query fails: {said}", advice) from error
         finally:
-            timer.cancel()
+            is_answered.set()
+            timer.join()
             connection.close()
 
 
 def prefix_in(connection: Any, sql: str) -> tuple[str, str]:
     """The view of a query, and the prefix that all keys must have by its condition; empty if there is none.
 
-    It is one of a query that names one view once, in a SELECT from nothing else.
+    It is one of a query that is one SELECT from one view, and from nothing else.
     """
     text = sql.replace("'", "''")
-    tree = json.loads(connection.execute(f"SELECT json_serialize_sql('{text}')").fetchall()[0][0])
-    nodes = list(nodes_of(tree))
-    if sum(node.get("type") == "BASE_TABLE" and node.get("table_name") in VIEWS for node in nodes) != 1:
+    try:
+        tree = json.loads(connection.execute(f"SELECT json_serialize_sql('{text}')").fetchall()[0][0])
+    except RecursionError:
         return "", ""
-    for node in nodes:
-        source = node.get("from_table")
-        if node.get("type") != "SELECT_NODE" or not isinstance(source, dict) or source.get("column_name_alias"):
-            continue
-        if source.get("type") == "BASE_TABLE" and source.get("table_name") in VIEWS:
-            return source["table_name"], max(prefixes(node.get("where_clause")), key=len, default="")
-    return "", ""
+    nodes = list(nodes_of(tree))
+    selects = [node for node in nodes if node.get("type") == "SELECT_NODE"]
+    sources = [node for node in nodes if node.get("type") in ("BASE_TABLE", "TABLE_FUNCTION", "JOIN", "SUBQUERY")]
+    if len(selects) != 1 or len(sources) != 1 or sources[0].get("type") != "BASE_TABLE":
+        return "", ""
+    source = selects[0].get("from_table")
+    if source is not sources[0] or source.get("column_name_alias"):
+        return "", ""
+    view = str(source.get("table_name")).lower()
+    if view not in VIEWS:
+        return "", ""
+    names = {str(source.get("alias") or view).lower()}
+    return view, max(prefixes(selects[0].get("where_clause"), names), key=len, default="")
 
 
 def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object in a document."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from nodes_of(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from nodes_of(value)
+    waiting = [tree]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
 
 
-def prefixes(condition: Any) -> Iterator[str]:
-    """The prefixes of keys in a condition, of which all must hold."""
-    if not isinstance(condition, dict):
-        return
-    if condition.get("type") == "CONJUNCTION_AND":
-        for child in condition.get("children", ()):
-            yield from prefixes(child)
-        return
-    name = condition.get("function_name")
-    if name not in ("~~", "starts_with", "prefix", "^@"):
-        return
-    column, text = (argument.get("expression", argument) for argument in condition["arguments"])
-    literal = text.get("literal") or {}
-    if column.get("column_names", [""])[-1] == "key" and literal.get("kind") == "STRING":
-        pattern = str(literal["text"])
-        yield pattern.replace("_", "%").partition("%")[0] if name == "~~" else pattern
+def prefixes(condition: Any, names: set[str]) -> Iterator[str]:
+    """The prefixes of keys in a condition, of which all must hold. names: by which the view is called."""
+    waiting = [condition]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, dict):
+            continue
+        if one.get("type") == "CONJUNCTION_AND":
+            waiting.extend(one.get("children", ()))
+            continue
+        name, arguments = one.get("function_name"), one.get("arguments", ())
+        if name not in ("~~", "starts_with", "prefix", "^@") or len(arguments) != 2:
+            continue
+        column, text = (argument.get("expression", argument) for argument in arguments)
+        literal = text.get("literal") or {}
+        called = [str(part).lower() for part in column.get("column_names", ())]
+        if called[-1:] == ["key"] and names.issuperset(called[:-1]) and literal.get("kind") == "STRING":
+            pattern = str(literal["text"])
+            yield pattern.replace("_", "%").partition("%")[0] if name == "~~" else pattern
 
 
 def after(prefix: str) -> str:

@@ -12,28 +12,26 @@ import pyarrow.dataset as ds
 
 from lurge.errors import LakeError
 from lurge.store.lake.catalog import Lake, told
-from lurge.store.lake.loads import Load, all_loads
+from lurge.store.lake.loads import Load
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
-LOAD_TYPES = {"int": pa.int64(), "float": pa.float64(), "datetime": pa.timestamp("us", "UTC")}
+LOAD_TYPES = {"int": pa.int64(), "bool": pa.bool_(), "float": pa.float64(), "datetime": pa.timestamp("us", "UTC")}
 """The types of a load's fields, by those that they have in Python. Any other is a text."""
 
 
-def objects(lake: Lake, table: Table, until: date | None = None, newest: bool = False) -> ds.Dataset:
+def objects(lake: Lake, table: Table, until: date | None = None, of_loads: Iterable[Load] | None = None) -> ds.Dataset:
     """The rows of the table as a dataset, which leaves out files by bucket, date and the range of their keys.
 
-    until: without the inventories of later dates. newest: only the last inventory of each source.
+    until: without the inventories of later dates. of_loads: only the rows of these.
     """
     from pyiceberg.io.pyarrow import schema_to_pyarrow
 
     schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
     schema = pa.schema([pa.field(field.name, narrow(field.type)) for field in schema])
-    chosen = None
-    if newest:
-        chosen = {(load.source, load.time) for load in newest_loads(all_loads(lake, table).values(), until)}
+    chosen = None if of_loads is None else {(load.source, load.time) for load in of_loads}
     parquet = ds.ParquetFileFormat()
     fragments = []
     with told(lake.place):
@@ -96,23 +94,12 @@ def file_system(table: Table, path: str) -> tuple[Any, str]:
     return io.fs_by_scheme(scheme, netloc), place
 
 
-def newest_loads(loads: Iterable[Load], until: date | None = None) -> list[Load]:
-    """The last load of each source, up to a date."""
-    newest: dict[str, Load] = {}
-    for load in loads:
-        if until is None or load.time.date() <= until:
-            known = newest.get(load.source)
-            if known is None or load.time > known.time:
-                newest[load.source] = load
-    return sorted(newest.values(), key=lambda load: load.source)
-
-
-def loads_table(lake: Lake, table: Table) -> pa.Table:
-    """Every load as a row, the oldest first. Columns are joined by commas."""
-    loads = sorted(all_loads(lake, table).values(), key=lambda load: (load.time, load.source))
+def loads_table(loads: Iterable[Load]) -> pa.Table:
+    """Loads as rows, the oldest first. Columns are joined by commas."""
+    in_order = sorted(loads, key=lambda load: (load.time, load.source))
     columns: dict[str, pa.Array] = {}
     for field in fields(Load):
-        values = [getattr(load, field.name) for load in loads]
+        values = [getattr(load, field.name) for load in in_order]
         kind = LOAD_TYPES.get(str(field.type), pa.string())
         columns[field.name] = pa.array([",".join(one) if isinstance(one, tuple) else one for one in values], kind)
     return pa.table(columns)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.fs as fs
 
 from lurge.store.lake.catalog import NAMESPACE, Lake, told
-from lurge.store.lake.loads import LOADS, keep_loads, noted
-from lurge.store.lake.locking import cleaning
+from lurge.store.lake.commit import committed
+from lurge.store.lake.loads import LOADS, all_loads, keep_loads
+from lurge.store.lake.locking import cleaning, loading
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -27,29 +29,32 @@ def expire(lake: Lake, days: int) -> tuple[int, int]:
     """
     from pyiceberg.expressions import LessThan
 
-    table = lake.table()
     oldest = (datetime.now(UTC) - timedelta(days=days)).date()
     old_rows = LessThan(term="dt", value=oldest.isoformat())
-    with told(lake.place):
+    with loading(lake), told(lake.place):
+        table = lake.table()
+        loads = all_loads(lake, table).values()
+        # Before anything is removed: whatever dies then, no inventory counts whose rows may be gone.
+        keep_loads(lake, (replace(load, is_expired=load.is_expired or load.date < oldest) for load in loads))
         files = sum(1 for _ in table.scan(old_rows).plan_files())
         if files:
-            table.delete(old_rows)
-        table = lake.table()
-        keep_loads(lake, noted(table).values())
-        until = datetime.combine(oldest, datetime.min.time())
-        current = table.current_snapshot()
-        old = [
-            snapshot.snapshot_id
-            for snapshot in table.metadata.snapshots
-            if current and snapshot.snapshot_id != current.snapshot_id
-            and datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC).replace(tzinfo=None) < until
-        ]  # fmt: skip
-        if files and current:
-            # A snapshot that still has the rows would keep them.
-            old = [one.snapshot_id for one in table.metadata.snapshots if one.snapshot_id != current.snapshot_id]
-        if old:
-            table.maintenance.expire_snapshots().by_ids(old).commit()
-    return files, len(old)
+            committed(lake, lambda table: table.delete(old_rows))
+        return files, committed(lake, lambda table: expire_snapshots(table, oldest, files > 0))
+
+
+def expire_snapshots(table: Table, oldest: date, has_removed: bool) -> int:
+    """Remove the snapshots before a date, or all but the newest if it has not the rows of the others any more."""
+    current = table.current_snapshot()
+    midnight = datetime.combine(oldest, datetime.min.time(), UTC)
+    old = [
+        snapshot.snapshot_id
+        for snapshot in table.metadata.snapshots
+        if current and snapshot.snapshot_id != current.snapshot_id
+        and (has_removed or datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC) < midnight)
+    ]  # fmt: skip
+    if old:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+    return len(old)
 
 
 def clean(lake: Lake) -> list[str]:
@@ -71,12 +76,14 @@ def unused(table: Table, grace: timedelta) -> Iterator[str]:
     used = set(named(table))
     filesystem, folder, prefix = place_of(table)
     before = datetime.now(UTC) - grace
-    selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
-    for entry in filesystem.get_file_info(selector):
-        path = prefix + entry.path
-        is_old = entry.mtime is None or entry.mtime <= before
-        if entry.type == fs.FileType.File and path not in used and is_old:
-            yield path
+    # Nothing else below the place of a table is its own.
+    for own in ("data", "metadata"):
+        selector = fs.FileSelector(f"{folder}/{own}", recursive=True, allow_not_found=True)
+        for entry in filesystem.get_file_info(selector):
+            path = prefix + entry.path
+            is_old = entry.mtime is None or entry.mtime <= before
+            if entry.type == fs.FileType.File and path not in used and is_old:
+                yield path
 
 
 def place_of(table: Table) -> tuple[Any, str, str]:

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from lurge.errors import UsageError
+from lurge.errors import LakeError, UsageError
 from lurge.model.overview import AGES, OLDEST, UNKNOWN
+from lurge.store.lake.loads import newest_loads
 from lurge.store.lake.query import Questions
 
 
@@ -121,18 +122,25 @@ def found(questions: Questions, where: Where = ALL) -> pa.Table:
 def difference(questions: Questions, earlier: date, later: date, depth: int = 1, where: Where = ALL) -> pa.Table:
     """What changed between two days, by prefix: each bucket as the last inventory up to that day has it.
 
-    Raises UsageError.
+    Raises UsageError, and LakeError if one of these expired.
     """
     if earlier >= later:
         raise UsageError(f"{earlier} is not before {later}")
     sides = {}
-    for name, day in (("old", earlier), ("new", later)):
+    states = [newest_loads(questions.loads, day) for day in (earlier, later)]
+    if not states[0] or states[0] == states[1]:
+        problem = (
+            f"there is no inventory up to {earlier}" if not states[0] else "no inventory came between the two days"
+        )
+        raise LakeError(problem, "`lurge lake loads` lists them.")
+    for name, loads in zip(("old", "new"), states, strict=True):
+        days = ", ".join(sorted({f"DATE '{load.date}'" for load in loads}))
+        chosen = ", ".join(f"({quoted(load.source)}, TIMESTAMPTZ {quoted(load.time.isoformat())})" for load in loads)
         sides[name] = f"""
-            SELECT inventory_source, bucket, key, coalesce(versionid, '') AS version, coalesce(size, 0) AS size, etag
-            FROM objects JOIN (
-                SELECT source, max(time) AS time FROM loads WHERE time < DATE '{day}' + INTERVAL 1 DAY GROUP BY source
-            ) newest ON inventory_source = newest.source AND inventory_time = newest.time
-            WHERE {IS_OBJECT}{where.condition()}"""  # noqa: S608  dates and quoted texts only
+            SELECT bucket, key, coalesce(versionid, '') AS version, coalesce(size, 0) AS size, etag FROM objects
+            WHERE {IS_OBJECT} AND dt IN ({days or "NULL"})
+                AND (inventory_source, inventory_time) IN ({chosen or "(NULL, NULL)"}){where.condition()}
+        """  # noqa: S608  times and quoted texts only
     return questions.ask(f"""
         WITH old AS ({sides["old"]}), new AS ({sides["new"]})
         SELECT coalesce(new.bucket, old.bucket) AS bucket,
@@ -144,7 +152,7 @@ def difference(questions: Questions, earlier: date, later: date, depth: int = 1,
             count(*) FILTER (old.key IS NOT NULL AND new.key IS NOT NULL
                 AND (new.size != old.size OR new.etag IS DISTINCT FROM old.etag)) AS changed,
             (coalesce(sum(new.size), 0) - coalesce(sum(old.size), 0))::BIGINT AS bytes
-        FROM old FULL JOIN new USING (inventory_source, bucket, key, version)
+        FROM old FULL JOIN new USING (bucket, key, version)
         GROUP BY 1, 2
         HAVING added > 0 OR removed > 0 OR changed > 0
         ORDER BY abs(bytes) DESC, 1, 2

@@ -129,9 +129,11 @@ class Writer:
     """Writes rows of an inventory. Each row group is sorted by key. Use from one thread.
 
     table: whose schema numbers the columns. name: the beginning of the names of files, of which nobody else makes one.
+    is_trial: count rows and columns only, also new ones.
     """
 
-    def __init__(self, table: Table, name: str, inventory: Inventory) -> None:
+    def __init__(self, table: Table, name: str, inventory: Inventory, is_trial: bool = False) -> None:
+        self._is_trial = is_trial
         self._io = table.io
         self._folder = f"{table.location()}/data"
         self._ids = {field.name: field.field_id for field in table.schema().fields}
@@ -146,6 +148,9 @@ class Writer:
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows. Raises NewColumnsError."""
         if not batch.num_rows:
+            return
+        if self._is_trial:
+            self._count(pa.Table.from_batches([batch]))
             return
         if new := sorted(set(batch.schema.names) - self._ids.keys()):
             raise NewColumnsError(new)
@@ -164,10 +169,13 @@ class Writer:
         rows = pa.Table.from_batches(self._waiting)
         self._waiting.clear()
         self._waiting_rows = self._waiting_bytes = 0
-        self.written.columns |= set(rows.column_names) - LOAD_COLUMNS.keys()
-        self.written.totals.add(rows)
+        self._count(rows)
         for bucket, part in by_bucket(rows, self._inventory.bucket):
             self._write(bucket, in_order(part))
+
+    def _count(self, rows: pa.Table) -> None:
+        self.written.columns |= set(rows.column_names) - LOAD_COLUMNS.keys()
+        self.written.totals.add(rows)
 
     def _write(self, bucket: str, rows: pa.Table) -> None:
         rows = numbered(with_load(rows, bucket, self._inventory), self._ids)

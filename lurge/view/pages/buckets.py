@@ -60,10 +60,10 @@ def make(context: Context, asked: AskedBuckets) -> View:
         return View("Buckets", [f"The lake does not answer: {error.message}."], tables=[bucket_table([])])
     if not loads:
         return View("Buckets", tables=[bucket_table([])])
-    names = sorted({load.source.partition("/")[0] for load in loads})
+    names = sorted({load.bucket for load in loads})
     if asked.bucket and asked.bucket not in names:
         raise PageError(f"there is no bucket {asked.bucket}", "Choose one from the list of buckets.")
-    shown = [load for load in loads if asked.bucket in ("", load.source.partition("/")[0])]
+    shown = [load for load in loads if asked.bucket in ("", load.bucket)]
     return View(
         " / ".join(filter(None, [asked.bucket, asked.prefix.strip("/")])) or "Buckets",
         findings(answers["findings"]),
@@ -98,8 +98,7 @@ def answers_of(config: LakeConfig, bucket: str, prefix: str) -> tuple[list[Load]
         return [], {}
     table = lake.table()
     loads = sorted(all_loads(lake, table).values(), key=lambda load: load.time)
-    buckets = {load.source.partition("/")[0] for load in loads}
-    if not loads or (bucket and bucket not in buckets):
+    if not loads or (bucket and bucket not in {load.bucket for load in loads}):
         return loads, {}
     return loads, asked_once(config.model_dump_json(), table.metadata_location, bucket, prefix)
 
@@ -120,22 +119,27 @@ def asked_once(config: str, state: str, bucket: str, prefix: str) -> dict[str, l
             for by in (By.PREFIX, *(By(name) for name, _ in PROPERTIES))
         }
         answers["findings"] = found(lake, where).to_pylist()
-        days = sorted({row["dt"] for row in lake.ask("SELECT DISTINCT time::DATE AS dt FROM loads").to_pylist()})
-        changes = difference(lake, days[-2], days[-1], depth, where).to_pylist() if len(days) > 1 else []
-        answers["changes"] = changes
+        answers["changes"] = []
+        for name in sorted({load.bucket for load in lake.loads if bucket in ("", load.bucket)}):
+            days = sorted({load.date for load in lake.loads if load.bucket == name and not load.is_expired})
+            if len(days) > 1:
+                changed = difference(lake, days[-2], days[-1], depth, Where(name, prefix))
+                answers["changes"] += changed.to_pylist()
     return answers
 
 
 def bucket_table(loads: Sequence[Load]) -> Table:
     """The newest inventory of each bucket."""
+    from lurge.store.lake.loads import newest_loads
+
     columns = (
         BUCKET, Column("time", "Inventory of", "date"), *SUMS, Column("delete_markers", "Delete markers", "count"),
     )  # fmt: skip
-    newest = {load.source: load for load in loads}
+    newest = {load.bucket: load for load in newest_loads(loads)}
     rows: list[dict[str, Any]] = [
         {
-            "bucket": load.source.partition("/")[0],
-            "time": load.time.date(),
+            "bucket": load.bucket,
+            "time": load.date,
             "objects": load.current + load.noncurrent,
             **{name: getattr(load, name) for name in ("bytes", "noncurrent", "noncurrent_bytes", "delete_markers")},
         }
