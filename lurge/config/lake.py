@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from lurge.config.fields import InReports, Share, Text, Whole, resolve
+from lurge.config.fields import InReports, RelativePath, Share, Text, Whole, in_reports, resolve
 from lurge.config.section import Section
 
 S3 = "s3://"
@@ -67,6 +67,9 @@ class LakeConfig(Section):
         default_factory=dict,
         description="Properties of pyiceberg's catalog (default: SQLite in the warehouse).",
         examples=[{"type": "rest", "uri": "http://127.0.0.1:8181"}],
+    )
+    catalog_file: RelativePath = in_reports(
+        "lake/catalog.db", "SQLite file of the catalog, if the warehouse is in S3 and `catalog` names no other."
     )
     max_rejected_fraction: Share = Field(
         0.01, description="A load fails if its rejected rows exceed this share of all."

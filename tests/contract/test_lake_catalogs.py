@@ -26,14 +26,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "s3"])
+@pytest.fixture(params=["sqlite", "postgresql", "s3", "s3 without a catalog"])
 def configured(request: pytest.FixtureRequest, folder: Path) -> Path:
     """A folder whose lurge.toml names a catalog and a warehouse."""
     text = ""
-    if request.param != "sqlite":
+    if request.param in ("postgresql", "s3"):
         server: PostgreSql = request.getfixturevalue("postgres")
         text = f'[lake.catalog]\ntype = "sql"\nuri = "{server.new_database("lake_test")}"\n'
-    if request.param == "s3":
+    if request.param.startswith("s3"):
         endpoint: str = request.getfixturevalue("endpoint")
         pytest.importorskip("boto3").client("s3", endpoint_url=endpoint).create_bucket(Bucket="warehouse")
         text = f'[lake]\nwarehouse = "s3://warehouse/lake"\nendpoint_url = "{endpoint}"\n' + text
@@ -95,11 +95,6 @@ def test_a_catalog_of_rest_gets_its_properties(folder: Path, monkeypatch: pytest
     assert isinstance(Lake(config).catalog, Catalog)
     assert seen["uri"] == "http://127.0.0.1:8181"
     assert (seen["warehouse"], seen["s3.endpoint"], seen["token"]) == ("s3://bucket/lake", "http://127.0.0.1:1", "t")
-
-
-def test_a_warehouse_in_s3_needs_a_catalog() -> None:
-    with pytest.raises(LakeError, match="needs a catalog"):
-        Lake(LakeConfig(warehouse="s3://bucket/lake")).properties()
 
 
 def test_a_catalog_that_is_away_is_an_error_of_ours(folder: Path) -> None:

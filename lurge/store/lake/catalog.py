@@ -82,18 +82,18 @@ class Lake:
         """The table in words."""
         return f"{self.config.warehouse}: {NAMESPACE}.{self.name}"
 
+    @property
+    def catalog_file(self) -> Path:
+        """The catalog in SQLite, if no other is named: in the warehouse, or for one in S3 beside the reports."""
+        return Path(self.config.warehouse) / CATALOG if self.is_local else self.config.catalog_file
+
     def properties(self) -> dict[str, str]:
         """The properties of the catalog: those of the configuration, or SQLite in the warehouse."""
         given = {name: str(value) for name, value in self.config.catalog.items()}
         warehouse = self.config.warehouse if not self.is_local else f"file://{self.config.warehouse}"
         defaults = {"warehouse": warehouse}
         if not {"type", "uri", "py-catalog-impl"} & given.keys():
-            if not self.is_local:
-                raise LakeError(
-                    f"{self.config.warehouse}: a warehouse in S3 needs a catalog",
-                    'Set one, for example [lake.catalog] type = "sql", uri = "postgresql+psycopg://..."',
-                )
-            defaults |= {"type": "sql", "uri": f"sqlite:///{self.config.warehouse}/{CATALOG}"}
+            defaults |= {"type": "sql", "uri": f"sqlite:///{self.catalog_file}"}
         if self.config.endpoint_url:
             defaults["s3.endpoint"] = self.config.endpoint_url
         return defaults | given
@@ -106,11 +106,11 @@ class Lake:
         except ImportError as error:
             raise LakeError(f"{error}", "Install lurge[lake].") from error
         properties = self.properties()
-        if self.is_local:
+        if self._has_default or self.is_local:
             try:
-                Path(self.config.warehouse).mkdir(parents=True, exist_ok=True)
+                self.catalog_file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise LakeError(f"{self.config.warehouse}: {error.strerror}") from error
+                raise LakeError(f"{self.catalog_file.parent}: {error.strerror}") from error
         with told(self.config.warehouse):
             try:
                 return without_pool(load_catalog("lurge", **properties))
@@ -121,10 +121,13 @@ class Lake:
                 return without_pool(load_catalog("lurge", **properties))
 
     @property
+    def _has_default(self) -> bool:
+        return self.properties().get("uri") == f"sqlite:///{self.catalog_file}"
+
+    @property
     def exists(self) -> bool:
         """True if something was loaded. A question makes no warehouse."""
-        has_default = self.properties().get("uri", "").endswith(f"/{CATALOG}")
-        if self.is_local and has_default and not (Path(self.config.warehouse) / CATALOG).exists():
+        if self._has_default and not self.catalog_file.exists():
             return False
         with told(self.place):
             return self.catalog.table_exists((NAMESPACE, self.name))
