@@ -91,7 +91,7 @@ def build(folder: Path) -> Site:
         with open(work + b"/1.jpg", "wb"):
             pass
     for number in range(2):
-        keys = [f"{name}/{name}/{number}" for name in NAMES]
+        keys = [f"{name[:400]}/{name[:400]}/{number}" for name in NAMES]
         rows = [
             row(key, 7**number, StorageClass=name, IsLatest=number == 0) for key, name in zip(keys, NAMES, strict=True)
         ]

@@ -6,6 +6,7 @@ What is counted of one state of the table is kept: it changes only with the next
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -100,20 +101,30 @@ def answers_of(config: LakeConfig, bucket: str, prefix: str) -> tuple[list[Load]
     loads = sorted(all_loads(lake, table).values(), key=lambda load: load.time)
     if not loads or (bucket and bucket not in {load.bucket for load in loads}):
         return loads, {}
-    return loads, asked_once(config.model_dump_json(), table.metadata_location, bucket, prefix)
+    return loads, asked_once(Question(table.metadata_location, bucket, prefix, config))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one state of the lake. state: the place of its metadata, which no other lake has."""
+
+    state: str
+    bucket: str
+    prefix: str
+    config: LakeConfig = field(compare=False)
 
 
 @lru_cache(maxsize=KEPT_ANSWERS)
-def asked_once(config: str, state: str, bucket: str, prefix: str) -> dict[str, list[Row]]:
-    """The rows of each table at one state of the lake. state: the place of its metadata."""
-    from lurge.config.lake import LakeConfig
+def asked_once(question: Question) -> dict[str, list[Row]]:
+    """The rows of each table."""
     from lurge.store.lake.catalog import Lake
     from lurge.store.lake.query import Limits, questions
     from lurge.store.lake.usage import By, Where, difference, found, usage
 
+    bucket, prefix = question.bucket, question.prefix
     where = Where(bucket, prefix)
     depth = len(prefix.split("/")) + 1 if prefix else 1
-    with questions(Lake(LakeConfig.model_validate_json(config)), None, Limits(seconds=SECONDS)) as lake:
+    with questions(Lake(question.config), None, Limits(seconds=SECONDS)) as lake:
         answers: dict[str, list[Row]] = {
             by.value: usage(lake, by, depth, where).to_pylist()
             for by in (By.PREFIX, *(By(name) for name, _ in PROPERTIES))
