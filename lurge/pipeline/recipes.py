@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lurge.pipeline.backfill import BACKFILL
 from lurge.pipeline.basedirs import BASEDIRS
+from lurge.pipeline.lake import LOAD as LAKE_LOAD
 from lurge.pipeline.rebuild import REBUILD
 from lurge.pipeline.report import REPORT, REPORT_AND_SPLIT
 from lurge.pipeline.scan import SCAN
 from lurge.pipeline.split import SPLIT
 from lurge.pipeline.works import GATHER, LOAD
 
-RECIPES = (REPORT, REPORT_AND_SPLIT, SPLIT, BACKFILL, REBUILD, SCAN, BASEDIRS, GATHER, LOAD)
+RECIPES = (REPORT, REPORT_AND_SPLIT, SPLIT, BACKFILL, REBUILD, SCAN, BASEDIRS, GATHER, LOAD, LAKE_LOAD)

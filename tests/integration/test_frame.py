@@ -222,7 +222,7 @@ def test_a_site_knows_the_jobs_that_recipes_declare(site: Site) -> None:
     jobs = tracker_of(load_config(site.config), recipes.RECIPES).jobs()
     assert jobs.keys() == {
         "create_asset", "update_asset", "report", "report_and_split", "split", "backfill", "backfill_tree", "scan",
-        "basedirs", "works_gather", "works_load",
+        "basedirs", "works_gather", "works_load", "lake_load",
     }  # fmt: skip
     assert [*jobs["report_and_split"].values()] == [
         "prepare", "find_dumps", "read_and_store", "write_tables", "publish_groups",
