@@ -27,7 +27,7 @@ from lurge.source.inventory.convert import (
 from lurge.source.inventory.keys import decoded_keys
 
 GZIP = b"\x1f\x8b"
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 """Bytes of CSV that are parsed at once. A row cannot be longer."""
 
 HEADER_BYTES = 1 << 16

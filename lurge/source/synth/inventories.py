@@ -40,6 +40,7 @@ TEAMS, PROJECTS = 12, 40
 SHARE_OF_VERSIONS, SHARE_OF_MARKERS, SHARE_OF_ODD_KEYS = 0.12, 0.02, 0.01
 NEW_A_DAY, GONE_A_DAY = 0.01, 0.004
 LARGEST = 1 << 33
+FIRST_RUN = 10**9
 LEVEL, GZIP = 1, 31
 
 
@@ -120,11 +121,14 @@ def made_rows(rng: np.random.Generator, bucket: str, objects: int, newest: datet
     """
     count = max(1, int(objects / (1 + SHARE_OF_VERSIONS)))
     team, project = rng.integers(0, TEAMS, count), rng.integers(0, PROJECTS, count)
+    # In the order of the texts, so that the keys need not be sorted.
+    order = np.argsort(place_of(TEAMS)[team] * PROJECTS + place_of(PROJECTS)[project], kind="stable")
+    team, project = team[order], project[order]
     suffixes = pa.array(SUFFIXES).take(pa.array(rng.integers(0, len(SUFFIXES), count)))
     odd = pc.if_else(pa.array(rng.random(count) < SHARE_OF_ODD_KEYS), " 100% +é", "")
-    digits = [pc.cast(pa.array(part), pa.string()) for part in (team, project, np.arange(count) + 10**9)]
-    keys = pc.binary_join_element_wise("team", digits[0], "/project=", digits[1], "/run", digits[2], odd, suffixes, "")
-    keys = keys.take(pc.sort_indices(keys))
+    folders = pa.array([f"team{one}/project={other}/run" for one in range(TEAMS) for other in range(PROJECTS)])
+    numbers = pc.cast(pa.array(order + FIRST_RUN), pa.string())
+    keys = pc.binary_join_element_wise(folders.take(pa.array(team * PROJECTS + project)), numbers, odd, suffixes, "")
     again = np.sort(np.concatenate([np.arange(count), rng.integers(0, count, objects - count)]))
     is_latest = np.concatenate([[True], again[1:] != again[:-1]])
     rows = len(again)
@@ -154,6 +158,13 @@ def made_rows(rng: np.random.Generator, bucket: str, objects: int, newest: datet
         "EncryptionStatus": chosen(("SSE-S3", "SSE-KMS", "NOT-SSE"), (0.8, 0.15, 0.05)),
         "ObjectOwner": pc.binary_join_element_wise("owner", pc.cast(pa.array(team[again]), pa.string()), ""),
     })  # fmt: skip
+
+
+def place_of(count: int) -> Any:
+    """The places of the numbers below `count` in the order of their texts followed by a slash."""
+    places = np.empty(count, np.int64)
+    places[sorted(range(count), key=lambda number: f"{number}/")] = np.arange(count)
+    return places
 
 
 def write_inventory(

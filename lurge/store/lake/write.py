@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyiceberg.io import FileIO
     from pyiceberg.table import Table
 
-GROUP_ROWS = 1 << 17
+GROUP_ROWS = 1 << 16
 GROUP_BYTES = 32 << 20
 """Rows, or bytes in memory, that are sorted at once and become a row group."""
 
