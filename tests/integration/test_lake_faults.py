@@ -122,12 +122,11 @@ def test_a_full_disk_fails_the_load_alone(folder: Path, monkeypatch: pytest.Monk
     def full(self: object, rows: object) -> bool:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write._Open, "write", full)
-    outcome = load("reports")
+    with monkeypatch.context() as patched:
+        patched.setattr(write._Open, "write", full)
+        outcome = load("reports")
     assert outcome.exit_status == 3
     assert "No space left on device" in str([one.failed and one.failed.message for one in outcome.loads])
-    monkeypatch.undo()
-    os.chdir(folder)
     assert keys() == ["old"]
     assert [path for path in clean(lake()) if path.endswith(".parquet")] == []
 
