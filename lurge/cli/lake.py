@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_js
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
 from lurge.display import counted
 from lurge.errors import OutputError, UsageError
-from lurge.store.lake.usage import By
+from lurge.model.lake import By
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,17 +121,13 @@ def query(
 ) -> None:
     """Ask in SQL, which DuckDB answers.
 
-    `objects` has every row, `latest` those of the last inventory of each source, and `loads` what was loaded. Nothing
+    `objects` has every row, `latest` those of the last inventory of each bucket, and `loads` what was loaded. Nothing
     can be changed, and no other file be read.
 
     Example: lurge lake query "SELECT sum(size) FROM latest"
     """
     need_one_form(json, as_csv, parquet is not None)
-    from lurge.store.lake.query import Limits, questions
-
-    until = as_of.date() if as_of else None
-    limits = Limits(memory, seconds)
-    with questions(lake_of(config, table), until, limits) as own, own.streamed(sql) as batches:
+    with opened(config, table, memory, seconds, as_of) as questions, questions.streamed(sql) as batches:
         if parquet:
             write_parquet(parquet, batches)
         elif json or as_csv:
@@ -179,8 +176,8 @@ def usage(
     from lurge.store.lake.usage import usage as ask_usage
 
     need_one_form(json, as_csv)
-    rows = answer_of(config, table, lambda questions: ask_usage(questions, by, depth), as_of, memory, seconds)
-    show_rows(rows, json, as_csv)
+    with opened(config, table, memory, seconds, as_of) as questions:
+        show_rows(ask_usage(questions, by, depth), json, as_csv)
 
 
 def diff(
@@ -203,9 +200,8 @@ def diff(
     from lurge.store.lake.usage import difference
 
     need_one_form(json, as_csv)
-    days = earlier.date(), later.date()
-    rows = answer_of(config, table, lambda questions: difference(questions, *days, depth), None, memory, seconds)
-    show_rows(rows, json, as_csv)
+    with opened(config, table, memory, seconds) as questions:
+        show_rows(difference(questions, earlier.date(), later.date(), depth), json, as_csv)
 
 
 def list_loads(
@@ -334,16 +330,13 @@ def lake_of(config: Path | None, table: str) -> Lake:
     return Lake(site.lake, table)
 
 
-def answer_of(
-    config: Path | None, table: str, ask: Callable[[Questions], pa.Table], as_of: datetime | None, memory: str,
-    seconds: float,
-) -> pa.Table:  # fmt: skip
-    """The rows of an answer."""
+def opened(
+    config: Path | None, table: str, memory: str, seconds: float, as_of: datetime | None = None
+) -> AbstractContextManager[Questions]:
+    """The lake of a site, open for questions."""
     from lurge.store.lake.query import Limits, questions
 
-    until: date | None = as_of.date() if as_of else None
-    with questions(lake_of(config, table), until, Limits(memory, seconds)) as open_lake:
-        return ask(open_lake)
+    return questions(lake_of(config, table), as_of.date() if as_of else None, Limits(memory, seconds))
 
 
 def show_rows(rows: pa.Table, json: bool, as_csv: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 from lurge.cli.options import QuietOption, VerboseOption, say, set_verbosity
 from lurge.display import counted
 from lurge.errors import OutputError, UsageError
-from lurge.model.inventory import Format
+from lurge.model.lake import Format
 
 DAYS_OF_WORKS = 90
 """Days that a backlog of works goes back, at least."""

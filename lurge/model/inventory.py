@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import StrEnum
 
 import pyarrow as pa
+
+from lurge.model.lake import Format
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 COLUMNS: dict[str, pa.DataType] = {
@@ -50,14 +51,6 @@ LOAD_COLUMNS: dict[str, pa.DataType] = {
     "dt": pa.date32(),
 }
 """The columns that a load adds."""
-
-
-class Format(StrEnum):
-    """A format of data files."""
-
-    CSV = "CSV"
-    ORC = "ORC"
-    PARQUET = "Parquet"
 
 
 def column_of(name: str) -> str:
@@ -113,8 +106,3 @@ class Inventory:
     def date(self) -> date:
         """The UTC date."""
         return self.time.astimezone(UTC).date()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files whose sizes are known."""
-        return sum(file.size or 0 for file in self.files)

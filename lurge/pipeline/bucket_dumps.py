@@ -12,12 +12,11 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from isal import isal_zlib
-
 from lurge.atomic import whole_file
 from lurge.config import Config
 from lurge.errors import DumpNotFound, LurgeError, OutputError, VolumeError
 from lurge.model.dump import Dump, Volume
+from lurge.source.deflate import deflating
 
 if TYPE_CHECKING:
     from lurge.store.lake.loads import Load
@@ -30,8 +29,6 @@ LEAST_SECONDS, LEAST_ROWS_A_SECOND, MOST_TEMPORARY = 600, 10_000, "1TB"
 """Limits on sorting a bucket, which takes as long as it is large."""
 
 KEPT_SECONDS = 2 * 86400
-GZIP = 31
-LEVEL = 1
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +55,9 @@ def dumps_of(config: Config, volume: Volume) -> list[Dump]:
     """The dumps of a bucket, one a date, the newest first. Their files need not exist yet. Raises VolumeError."""
     dumps: dict[date, Dump] = {}
     for load in loads_of(config, volume):
-        day = load.time.date()
         path = folder_of(config, volume, load) / STATS
-        dumps.setdefault(
-            day, Dump(volume, path, day, load.rows * BYTES_A_ROW, int(load.loaded.timestamp() * 10**6) * 1000)
-        )
+        modified = int(load.loaded.timestamp() * 10**6) * 1000
+        dumps.setdefault(load.date, Dump(volume, path, load.date, load.rows * BYTES_A_ROW, modified))
     return list(dumps.values())
 
 
@@ -115,8 +110,8 @@ def write_dump(config: Config, dump: Dump, load: Load) -> None:
     limits = Limits(seconds=LEAST_SECONDS + load.rows / LEAST_ROWS_A_SECOND, temporary=MOST_TEMPORARY)
     rows = 0
     with questions(Lake(config.lake), None, limits) as lake, whole_file(dump.path) as file:
-        packer = isal_zlib.compressobj(LEVEL, wbits=GZIP)
-        for batch in lake.sorted_rows(load.source, load.time, NEEDED):
+        packer = deflating()
+        for batch in lake.sorted_rows(load, NEEDED):
             rows += batch.num_rows
             file.write(packer.compress(lines.of(batch)))
         file.write(packer.flush())

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Kind(StrEnum):
-    """What the places hold."""
+    """The content of the places."""
 
     MANIFEST = "manifest"
     LIST = "list"
@@ -50,7 +50,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be loaded.
+    """The inventories to load.
 
     addresses: of manifests, of places with manifests in them, of plain lists, or of a folder of Hive's partitions.
     columns, time, name: of plain lists. force: load what was loaded before.
@@ -135,8 +135,8 @@ def run_load(config: Config, wanted: Wanted, table: str, comm: Comm | None = Non
             inventories = find(places, config.lake, wanted, outcome)
             facts["inventories"] = len(inventories)
             with loading(lake):
-                lake.made_table()
-            known = {} if wanted.force else all_loads(lake, lake.table())
+                made = lake.made_table()
+            known = {} if wanted.force else all_loads(lake, made)
         with job.step("load") as facts:
             for inventory in inventories:
                 outcome.loads.append(load_one(lake, inventory, known, wanted.force, comm))

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from isal import isal_zlib
-
 from lurge.atomic import open_new, remove_abandoned, sync_folder, unfinished_folder
 from lurge.errors import OutputError
+from lurge.source.deflate import deflating
 from lurge.source.naming import folder_mount
 from lurge.source.pool import MAX_PROCESSES, Slot
 from lurge.source.tree_walk import TreeWalk, Walked
-
-COMPRESSION_LEVEL = 1
-GZIP = 31
 
 
 @dataclass
@@ -79,7 +75,7 @@ def scan_tree(
                 folder = temporary / "dump"
                 folder.mkdir()
                 with open_new(folder / "stats.gz") as file:
-                    packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
+                    packer = deflating()
                     for text in in_order(walk):
                         file.write(packer.compress(text))
                     file.write(packer.flush())

@@ -15,9 +15,10 @@ import pytest
 from pyarrow import fs, parquet
 
 from lurge.errors import LakeError, UsageError
+from lurge.model.lake import By
 from lurge.store.lake import read
 from lurge.store.lake.query import Limits, after, questions
-from lurge.store.lake.usage import By, difference, usage
+from lurge.store.lake.usage import difference, usage
 from tests.integration.test_commands import example
 from tests.inventories import CHANGED, COLUMNS, FIRST, ask, lake, load, row, write_inventory
 from tests.site import run_lurge

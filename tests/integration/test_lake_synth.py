@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lurge.model.inventory import Format
+from lurge.model.lake import Format
 from lurge.source.synth.inventories import Buckets, made_rows, make_buckets
 from tests.site import run_lurge
 

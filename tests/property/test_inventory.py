@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.errors import LakeError, LurgeError
-from lurge.model.inventory import COLUMNS, ENCODED, DataFile, Format, Inventory, column_of
+from lurge.model.inventory import COLUMNS, ENCODED, DataFile, Inventory, column_of
+from lurge.model.lake import Format
 from lurge.model.paths import shown
 from lurge.source.inventory.convert import Rejects
 from lurge.source.inventory.lines import NEEDED, Lines, Owner, number_of

@@ -125,3 +125,10 @@ def test_only_a_dialect_compares_names_of_databases() -> None:
         and KINDS & {part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and part.value in KINDS}
     ]
     assert wrong == []
+
+
+def test_no_command_waits_for_what_only_some_need() -> None:
+    heavy = ("pyarrow", "pandas", "sqlalchemy", "pyiceberg", "duckdb", "isal", "fastapi")
+    code = f"import sys, lurge.cli.main\nprint(*(name for name in {heavy} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -14,7 +14,7 @@ from pyarrow import csv as arrow_csv
 
 from lurge.errors import LakeError
 from lurge.model.inventory import COLUMNS, ENCODED, LIST_COLUMNS, column_of
-from lurge.source.inflate import inflating
+from lurge.source.inflate import MAGIC, inflating
 from lurge.source.inventory.convert import (
     REPLACED,
     Rejects,
@@ -26,7 +26,6 @@ from lurge.source.inventory.convert import (
 )
 from lurge.source.inventory.keys import decoded_keys
 
-GZIP = b"\x1f\x8b"
 BLOCK_BYTES = 1 << 20
 """Bytes of CSV that are parsed at once. A row cannot be longer."""
 
@@ -48,7 +47,7 @@ def read_csv(
     """
     raw = io.BufferedReader(file, 1 << 20)
     text: Any = raw
-    if raw.peek(2)[:2] == GZIP:
+    if raw.peek(len(MAGIC))[: len(MAGIC)] == MAGIC:
         text = io.BufferedReader(inflating(raw), 1 << 20)
     start = text.peek(HEADER_BYTES)
     if not start:

@@ -17,9 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lurge.config.lake import S3
 from lurge.errors import LakeError
-from lurge.model.inventory import DataFile, Format, Inventory, column_of
-from lurge.source.inventory.places import S3, Entry, Places, parts_of
+from lurge.model.inventory import DataFile, Inventory, column_of
+from lurge.model.lake import Format
+from lurge.source.inventory.places import Entry, Places, parts_of
 
 MANIFEST, CHECKSUM, SYMLINK = "manifest.json", "manifest.checksum", "symlink.txt"
 VERSION = "2016-11-30"

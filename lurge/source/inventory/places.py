@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from lurge.config.lake import S3
 from lurge.errors import LakeError
 from lurge.model.inventory import DataFile
 
-S3 = "s3://"
 READ_BYTES = 1 << 20
 
 

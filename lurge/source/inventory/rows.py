@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from isal import isal_zlib
 
 from lurge.errors import LakeError
-from lurge.model.inventory import DataFile, Format, Inventory, column_of
+from lurge.model.inventory import DataFile, Inventory, column_of
+from lurge.model.lake import Format
 from lurge.source.inventory.convert import Rejects, converted, from_column, without_wrong_rows
 from lurge.source.inventory.csv_rows import DoesNotFitError, read_csv
 from lurge.source.inventory.places import Checked, Places

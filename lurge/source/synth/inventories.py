@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from isal import isal_zlib
 from pyarrow import csv, orc, parquet
 
-from lurge.model.inventory import TIMESTAMP, Format
+from lurge.model.inventory import TIMESTAMP
+from lurge.model.lake import Format
+from lurge.source.deflate import deflating
 
 CONFIG, PREFIX, DESTINATION = "daily", "reports", "inventory-destination"
 HOUR, FIRST_GROUP = time(1), 15001
@@ -41,7 +42,6 @@ SHARE_OF_VERSIONS, SHARE_OF_MARKERS, SHARE_OF_ODD_KEYS = 0.12, 0.02, 0.01
 NEW_A_DAY, GONE_A_DAY = 0.01, 0.004
 LARGEST = 1 << 33
 FIRST_RUN = 10**9
-LEVEL, GZIP = 1, 31
 
 
 CONFIGURATION = """\
@@ -205,7 +205,7 @@ def content_of(rows: pa.Table, file_format: Format) -> bytes:
     buffer = io.BytesIO()
     if file_format is Format.CSV:
         csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
-        packer = isal_zlib.compressobj(LEVEL, wbits=GZIP)
+        packer = deflating()
         return bytes(packer.compress(buffer.getbuffer())) + bytes(packer.flush())
     named = rows.rename_columns([COLUMNAR_NAMES.get(name, name.lower()) for name in rows.column_names])
     if file_format is Format.PARQUET:

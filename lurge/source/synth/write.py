@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from isal import isal_zlib
 
 from lurge.errors import OutputError
 from lurge.model.dump import Dump
@@ -25,6 +24,7 @@ from lurge.model.era import (
     Encoding,
     Era,
 )
+from lurge.source.deflate import deflating
 from lurge.source.naming import folder_mount
 from lurge.source.quote import quote_inside
 from lurge.source.synth.lines import Words, write_lines
@@ -32,8 +32,6 @@ from lurge.source.synth.people import SUFFIXES, Person, Team, make_people
 from lurge.source.synth.world import DEVICE, Bunch, Single, Volume, make_files, plan_volume
 
 FILES_AT_ONCE = 100_000
-COMPRESSION_LEVEL = 1
-GZIP = 31
 GROWTH_A_DAY = 0.01
 SUFFIX_WORDS = Words.of(list(SUFFIXES))
 LONGEST_REST = 200
@@ -124,7 +122,7 @@ class DumpWriter:
         self._style = style
         self._dump = dump
         self._random = random
-        self._packer = isal_zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP)
+        self._packer = deflating()
         self._scratch = np.zeros(1 << 16, np.uint8)
 
     def write(self, plan: Volume, share: float) -> int:

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
 from lurge.errors import LakeError, UsageError
 from lurge.store.lake.catalog import Lake
-from lurge.store.lake.loads import all_loads, newest_loads
+from lurge.store.lake.loads import Load, all_loads, newest_loads
 from lurge.store.lake.read import loads_table, objects
 
 VIEWS = ("objects", "latest")
@@ -26,11 +26,10 @@ LAST_CHARACTER = 0x10FFFF
 
 @dataclass(frozen=True)
 class Limits:
-    """What questions may take. memory, temporary: as DuckDB writes sizes; the second on disk. threads: None for all."""
+    """The limits of questions. memory, temporary: as DuckDB writes sizes; the second on disk."""
 
     memory: str = "400MB"
     seconds: float = 600
-    threads: int | None = None
     temporary: str = "20GB"
 
 
@@ -77,13 +76,13 @@ class Questions:
             if prefix:
                 self._show_all(view)
 
-    def sorted_rows(self, source: str, time: datetime, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of the rows of one inventory, by key; of a key, the latest version first."""
+    def sorted_rows(self, load: Load, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of the rows of one load, by key; of a key, the latest version first."""
         names = ", ".join(columns)
         rows = self._connection.sql(
             f"SELECT {names} FROM objects WHERE bucket = ? AND dt = ? AND inventory_source = ? AND inventory_time = ?"  # noqa: S608  our names
             " ORDER BY key, coalesce(islatest, true) DESC, versionid",
-            params=[source.partition("/")[0], time.date(), source, time],
+            params=[load.bucket, load.date, load.source, load.time],
         )
         with answering():
             yield from rows.to_arrow_reader(BATCH_ROWS)
@@ -94,10 +93,10 @@ class Questions:
 
     def _narrow(self, view: str, prefix: str) -> None:
         """Let a view have only keys from a prefix on: DuckDB leaves out files by a range, but not by LIKE."""
-        low, high = (text.replace("'", "''") for text in (prefix, after(prefix)))
-        upper = f" AND key < '{high}'" if high else ""
+        high = after(prefix)
+        upper = f" AND key < {quoted(high)}" if high else ""
         self._connection.execute(
-            f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM all_{view} WHERE key >= '{low}'{upper}"  # noqa: S608  quoted
+            f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM all_{view} WHERE key >= {quoted(prefix)}{upper}"  # noqa: S608  quoted
         )
 
 
@@ -141,8 +140,6 @@ def questions(lake: Lake, until: date | None = None, limits: Limits | None = Non
         try:
             settings = {"memory_limit": limits.memory, "TimeZone": "UTC", "python_enable_replacements": "false",
                         "temp_directory": spill, "max_temp_directory_size": limits.temporary}  # fmt: skip
-            if limits.threads:
-                settings["threads"] = str(limits.threads)
             for name, value in settings.items():
                 connection.execute(f"SET {name} = '{value}'")
             timer.start()
@@ -166,9 +163,8 @@ def prefix_in(connection: Any, sql: str) -> tuple[str, str]:
 
     It is one of a query that is one SELECT from one view, and from nothing else.
     """
-    text = sql.replace("'", "''")
     try:
-        tree = json.loads(connection.execute(f"SELECT json_serialize_sql('{text}')").fetchall()[0][0])
+        tree = json.loads(connection.execute(f"SELECT json_serialize_sql({quoted(sql)})").fetchall()[0][0])
     except RecursionError:
         return "", ""
     nodes = list(nodes_of(tree))
@@ -217,6 +213,12 @@ def prefixes(condition: Any, names: set[str]) -> Iterator[str]:
         if called[-1:] == ["key"] and names.issuperset(called[:-1]) and literal.get("kind") == "STRING":
             pattern = str(literal["text"])
             yield pattern.replace("_", "%").partition("%")[0] if name == "~~" else pattern
+
+
+def quoted(text: str) -> str:
+    """A text as SQL has it."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
 
 
 def after(prefix: str) -> str:

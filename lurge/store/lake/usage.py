@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 import pyarrow as pa
 
 from lurge.errors import LakeError, UsageError
+from lurge.model.lake import By
 from lurge.model.overview import AGES, OLDEST, UNKNOWN
 from lurge.store.lake.loads import newest_loads
-from lurge.store.lake.query import Questions
-
-
-class By(StrEnum):
-    """The rows of a table of usage."""
-
-    PREFIX = "prefix"
-    STORAGE_CLASS = "storageclass"
-    AGE = "age"
-    OWNER = "owner"
-    ENCRYPTION = "encryption"
-    VERSION = "version"
-
+from lurge.store.lake.query import Questions, quoted
 
 IS_MARKER = "coalesce(isdeletemarker, false)"
 IS_OLD = f"(NOT coalesce(islatest, true) AND NOT {IS_MARKER})"
@@ -84,12 +72,6 @@ class Where:
         return "".join(texts)
 
 
-def quoted(text: str) -> str:
-    """A text as SQL has it."""
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
-
-
 ALL = Where()
 
 
@@ -120,7 +102,7 @@ def found(questions: Questions, where: Where = ALL) -> pa.Table:
 
 
 def difference(questions: Questions, earlier: date, later: date, depth: int = 1, where: Where = ALL) -> pa.Table:
-    """What changed between two days, by prefix: each bucket as the last inventory up to that day has it.
+    """The changes between two days, by prefix, from the last inventory of each bucket up to each day.
 
     Raises UsageError, and LakeError if one of these expired.
     """

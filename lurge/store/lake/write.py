@@ -105,15 +105,13 @@ class _Open:
     """A file that is being written."""
 
     def __init__(self, io: FileIO, path: str, schema: pa.Schema) -> None:
-        self.path = path
         self.schema = schema
         self._sink: Any = io.new_output(path).create()
         # Without Arrow's own schema, texts of dictionaries are texts again.
         self._writer = ParquetWriter(
             pa.PythonFile(self._sink, mode="w"), schema, compression="zstd", compression_level=LEVEL,
-            store_schema=False, write_page_index=True, sorting_columns=None,
+            store_schema=False, write_page_index=True,
         )  # fmt: skip
-        self._start = 0
 
     def write(self, rows: pa.Table) -> bool:
         """Write a row group; returns whether the file is large enough."""

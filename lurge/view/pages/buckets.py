@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from lurge.errors import LurgeError, PageError
+from lurge.model.lake import By
 from lurge.model.sizes import human_size
 from lurge.view.context import Context
 from lurge.view.table import ALL, Column, Order, Row, Table, first_rows, table_of
@@ -119,7 +120,7 @@ def asked_once(question: Question) -> dict[str, list[Row]]:
     """The rows of each table."""
     from lurge.store.lake.catalog import Lake
     from lurge.store.lake.query import Limits, questions
-    from lurge.store.lake.usage import By, Where, difference, found, usage
+    from lurge.store.lake.usage import Where, difference, found, usage
 
     bucket, prefix = question.bucket, question.prefix
     where = Where(bucket, prefix)
@@ -146,7 +147,6 @@ def bucket_table(loads: Sequence[Load]) -> Table:
     columns = (
         BUCKET, Column("time", "Inventory of", "date"), *SUMS, Column("delete_markers", "Delete markers", "count"),
     )  # fmt: skip
-    newest = {load.bucket: load for load in newest_loads(loads)}
     rows: list[dict[str, Any]] = [
         {
             "bucket": load.bucket,
@@ -154,7 +154,7 @@ def bucket_table(loads: Sequence[Load]) -> Table:
             "objects": load.current + load.noncurrent,
             **{name: getattr(load, name) for name in ("bytes", "noncurrent", "noncurrent_bytes", "delete_markers")},
         }
-        for load in newest.values()
+        for load in newest_loads(loads)
     ]
     return table_of("buckets", "Buckets", columns, rows, ALL, EMPTY)
 
@@ -176,7 +176,7 @@ def growth(loads: Sequence[Load]) -> Plot:
     return Plot("growth", "Size of each bucket over time", {
         "data": [
             {"name": source, "type": "scatter", "mode": "lines+markers",
-             "x": [load.time.date().isoformat() for load in loads if load.source == source],
+             "x": [load.date.isoformat() for load in loads if load.source == source],
              "y": [load.bytes for load in loads if load.source == source]}
             for source in sources
         ],
