@@ -31,11 +31,11 @@ $(VENV)/.serve: $(VENV)/.run
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.serve
-	@$(PIP_INSTALL) '.[lint,lake]'
+	@$(PIP_INSTALL) '.[lint,lake,ledger]'
 	@touch $@
 
 $(VENV)/.done: $(VENV)/.lint
-	@$(PIP_INSTALL) '.[ldap,s3,lake,test]'
+	@$(PIP_INSTALL) '.[ldap,s3,lake,ledger,test]'
 	@touch $@
 
 setup: $(VENV)/.done  ## make the virtual environment, with MPI and everything else
@@ -61,7 +61,7 @@ $(VENV)/.services: $(VENV)/.done
 	@if PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)" sh -c 'for one in $(PROGRAMS); do command -v $$one || exit 1; done' >/dev/null; then :; \
 	elif [ "$$(id -u)" != 0 ]; then echo "Tests of what is missing here are skipped; install: $(SERVICES)"; \
 	else { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(SERVICES); } $(OR_SKIP); fi >&2
-	@$(PIP_INSTALL) '.[services,postgresql]'
+	@$(PIP_INSTALL) '.[services,broker,postgresql]'
 	@$(PIP_INSTALL) '.[mysql]' $(OR_SKIP)
 	@touch $@
 

@@ -22,6 +22,7 @@
     ├── PageError                 1   a page has nothing of that name, or nothing that the person may see
     ├── WorksError                1   a tree of works cannot be read, or a backlog cannot be loaded
     ├── LakeError                 1   an inventory cannot be loaded, or the lake cannot answer
+    ├── LedgerError               1   events cannot be read, applied or sent
     ├── SplitError                1   the dumps cannot be split by group, or the result cannot be uploaded
     └── MpiError                  1   the MPI installation does not match the way in which lurge was started
 
@@ -190,6 +191,12 @@ class LakeError(LurgeError):
     """An inventory cannot be loaded, or the lake cannot answer."""
 
     advice = "The table is as before. Correct the cause, and run the same command again."
+
+
+class LedgerError(LurgeError):
+    """Events cannot be read, applied or sent."""
+
+    advice = "No event is lost. Correct the cause, and run the same command again."
 
 
 class SplitError(LurgeError):

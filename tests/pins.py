@@ -16,7 +16,20 @@ import lurge
 
 PROJECT = Path(lurge.__file__).parent.parent
 FILE = PROJECT / "constraints.txt"
-CI_EXTRAS = ("mpi", "serve", "lint", "ldap", "s3", "lake", "test", "services", "postgresql", "mysql")
+CI_EXTRAS = (
+    "mpi",
+    "serve",
+    "lint",
+    "ldap",
+    "s3",
+    "lake",
+    "ledger",
+    "broker",
+    "test",
+    "services",
+    "postgresql",
+    "mysql",
+)
 """The extras that `make lint` and `make test` install."""
 
 HEADING = """\

@@ -20,6 +20,8 @@ from lurge.cli.diff import diff
 from lurge.cli.doctor import doctor
 from lurge.cli.lake import commands as lake_commands
 from lurge.cli.lake import lake
+from lurge.cli.ledger import commands as ledger_commands
+from lurge.cli.ledger import ledger
 from lurge.cli.look import look
 from lurge.cli.plan import plan
 from lurge.cli.report import backfill, report, split
@@ -86,8 +88,11 @@ for command, name in works_commands():
     add(works, command, name)
 for command, name in lake_commands():
     add(lake, command, name)
+for command, name in ledger_commands():
+    add(ledger, command, name)
 app.add_typer(works, name="works")
 app.add_typer(lake, name="lake")
+app.add_typer(ledger, name="ledger")
 app.add_typer(show_group, name="show")
 app.add_typer(config, name="config")
 app.add_typer(db, name="db")

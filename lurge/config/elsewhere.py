@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -28,6 +28,30 @@ class Elsewhere:
     value: Any
     origin: str
     detail: str
+
+
+class Marker(Protocol):
+    """A marker for fields whose values may come from outside the file."""
+
+    def look(self, document: Document, place: Place) -> Elsewhere | None:
+        """The value from outside, or None. Raises ConfigError."""
+
+
+@dataclass(frozen=True)
+class TextVariable:
+    """A marker for fields that an environment variable sets. The variable has precedence over the file."""
+
+    variable: str
+    convert: Callable[[str], Any] = str
+
+    def look(self, document: Document, place: Place) -> Elsewhere | None:
+        value = os.environ.get(self.variable)
+        if not value:
+            return None
+        try:
+            return Elsewhere(self.convert(value), ENVIRONMENT, f"${self.variable}")
+        except ValueError:
+            raise document.error(place, f"${self.variable} is {value!r}, not a number") from None
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ class PasswordVariable:
             raise document.error(key, str(error)) from None
 
 
-def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, PathVariable | PasswordVariable]]:
+def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, Marker]]:
     """The fields with a marker, of a model and of the models in it, with their places."""
     for name, field in model.model_fields.items():
         place = (*above, field.alias or name)
@@ -81,7 +105,7 @@ def marked_fields(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[P
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield from marked_fields(kind, place)
         for mark in field.metadata:
-            if isinstance(mark, PathVariable | PasswordVariable):
+            if hasattr(mark, "look"):
                 yield place, mark
 
 

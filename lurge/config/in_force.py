@@ -54,8 +54,9 @@ def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 def origin_of(loaded: Loaded, place: Place) -> tuple[str, str]:
     """The origin of a value, and its detail, as in `Setting`."""
-    if place in loaded.elsewhere:
-        return loaded.elsewhere[place].origin, loaded.elsewhere[place].detail
+    for length in range(len(place), 0, -1):
+        if outside := loaded.elsewhere.get(place[:length]):
+            return outside.origin, outside.detail
     if loaded.document.sets(place):
         return FILE, f"line {loaded.document.line_of(place)}"
     return "default", ""

@@ -14,6 +14,7 @@ from lurge.config.dumps import DumpsConfig
 from lurge.config.filetypes import Filetypes
 from lurge.config.identity import IdentityConfig
 from lurge.config.lake import LakeConfig
+from lurge.config.ledger import LedgerConfig
 from lurge.config.mpi import MpiConfig
 from lurge.config.path_aliases import Aliases
 from lurge.config.pseudo_groups import PseudoGroups
@@ -61,6 +62,7 @@ class Config(Section):
     serve: ServeConfig = table()
     works: WorksConfig = table()
     lake: LakeConfig = table()
+    ledger: LedgerConfig = table()
     batch: BatchConfig = table()
 
     _file: Path = PrivateAttr(Path())

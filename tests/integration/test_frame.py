@@ -223,6 +223,7 @@ def test_a_site_knows_the_jobs_that_recipes_declare(site: Site) -> None:
     assert jobs.keys() == {
         "create_asset", "update_asset", "report", "report_and_split", "split", "backfill", "backfill_tree", "scan",
         "basedirs", "works_gather", "works_load", "lake_load",
+        "ledger_import", "ledger_serve", "ledger_apply", "ledger_replay",
     }  # fmt: skip
     assert [*jobs["report_and_split"].values()] == [
         "prepare", "find_dumps", "read_and_store", "write_tables", "publish_groups",

@@ -473,7 +473,7 @@ def test_doctor_has_a_verdict_on_each_topic(site: Site) -> None:
     }  # fmt: skip
     assert "1 days old" in found["dumps"][0]["said"]
     assert found["quotas"][0]["advice"]
-    assert found["tickets"][0]["said"] == f"{site.folder}/out/tickets: 12 kinds of jobs, 0 running"
+    assert found["tickets"][0]["said"] == f"{site.folder}/out/tickets: 16 kinds of jobs, 0 running"
     site.base_directories((10, "/elsewhere"))
     assert "nothing will be attributed" in doctor(0)["dumps"][1]["said"]
     site.database.parent.mkdir(exist_ok=True)

@@ -29,8 +29,8 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     [
         ("run", {"mpi"}),
         ("serve", {"mpi", "serve"}),
-        ("lint", {"mpi", "serve", "lint", "lake"}),
-        ("setup", {"mpi", "serve", "lint", "ldap", "s3", "lake", "test"}),
+        ("lint", {"mpi", "serve", "lint", "lake", "ledger"}),
+        ("setup", {"mpi", "serve", "lint", "ldap", "s3", "lake", "ledger", "test"}),
     ],
 )
 def test_a_target_installs_what_it_needs(tmp_path: Path, target: str, extras: set[str]) -> None:

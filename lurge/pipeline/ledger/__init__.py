@@ -1,0 +1,1 @@
+"""The ledger: events from files to topics, and from topics to amounts."""

@@ -1,0 +1,120 @@
+"""Applying files of events without a broker."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lurge.config import Config
+from lurge.errors import LurgeError, OutputError
+from lurge.model.event import Message, Place
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.pipeline.ledger.database import need_tables, persist
+from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
+from lurge.pipeline.ledger.reading import digest_of, open_events, read_on, write_rejects
+from lurge.pipeline.ledger.stopping import Stop, Stopped
+from lurge.source.events.csv_lines import Line
+from lurge.source.events.finding import find_files
+from lurge.source.events.messages import json_of, parse_message
+from lurge.store.database import Database
+from lurge.store.ledger.batch import Counts, Rules, apply_messages
+from lurge.store.ledger.files import FileProgress, Step, advance, begin
+from lurge.store.ledger.outbox import waiting
+from lurge.store.ledger.retry import RetryPolicy
+
+APPLY = Recipe("ledger_apply", ("apply", "retry"))
+WAITING_AT_ONCE = 5000
+LOCAL = Rules(RetryPolicy(retries=1, first=0), json_of)
+"""Without a broker, an event that comes too early waits for the end of the run, whatever the pauses are."""
+
+log = logging.getLogger(__name__)
+
+
+def run_apply(config: Config, database: Database, places: Iterable[Path], stop: Stop) -> LedgerOutcome:
+    """Apply the events of files, then those among them that came too early. Raises LurgeError."""
+    totals = Counts()
+    outcome = LedgerOutcome(counts=totals)
+    with open_job(APPLY, ticket_of(config, APPLY)) as job:
+        job.outcome = outcome
+        job.state = lambda: "The next run goes on where this one stopped"
+        try:
+            with job.step("apply") as facts:
+                need_tables(database, stop)
+                for path in list(find_files(places)):
+                    outcome.files.append(apply_file(database, path, LOCAL, totals, stop))
+                    stop.check()
+                facts["files"] = [file.as_json() for file in outcome.files]
+                if failed := [file.name for file in outcome.files if file.failed]:
+                    facts["failed"] = failed
+            with job.step("retry"):
+                retry_waiting(database, LOCAL, totals, stop)
+        except Stopped:
+            log.warning("stopped; the next run goes on where this one stopped")
+    return outcome
+
+
+def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, stop: Stop) -> FileOutcome:
+    """Apply the events of a file, unless its content was applied. Raises Stopped."""
+    result = FileOutcome(str(path))
+
+    def take(progress: FileProgress, lines: Sequence[Line], step: Step) -> None:
+        messages = [Message(Place("", 0, 0, progress.key, line.number), line.event, line.input) for line in lines]
+
+        def store() -> Counts:
+            with database.writing() as connection:
+                if not advance(connection, progress, step, rules):
+                    return Counts()
+                return apply_messages(connection, messages, rules) if messages else Counts()
+
+        totals.add(persist(database, store, stop))
+
+    try:
+        with open_events(path) as file:
+            content = digest_of(file)
+            size = os.fstat(file.fileno()).st_size
+
+            def begun() -> FileProgress:
+                with database.writing() as connection:
+                    return begin(connection, content, str(path), size)
+
+            progress = persist(database, begun, stop)
+            result.is_known = progress.has_ended
+            if not progress.has_ended:
+                progress = read_on(file, progress, result, take)
+                write_rejects(path, file, database, progress)
+    except LurgeError as error:
+        result.failed = error
+        log.error("%s: %s", path, error.message)
+    except OSError as error:
+        result.failed = OutputError.at(path, error)
+        log.error("%s: %s", path, error)
+    except Stopped:
+        result.is_stopped = True
+    return result
+
+
+def retry_waiting(database: Database, rules: Rules, totals: Counts, stop: Stop) -> None:
+    """Apply the events that came too early, in their order. One that still cannot be applied is an error.
+
+    After them nothing comes that could raise an amount. Raises StoreError, Stopped.
+    """
+    last = replace(rules, policy=replace(rules.policy, retries=0))
+
+    def some() -> tuple[int, Counts]:
+        with database.writing() as connection:
+            rows = waiting(connection, WAITING_AT_ONCE)
+            messages = [
+                Message(Place("", 0, 0), parse_message(row.value), row.value, row.attempt, row.token) for row in rows
+            ]
+            return len(messages), apply_messages(connection, messages, last) if messages else Counts()
+
+    while True:
+        count, counts = persist(database, some, stop)
+        totals.add(counts)
+        if not count:
+            return

@@ -1,0 +1,72 @@
+"""The database of the ledger, and waiting for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from lurge.config import Config
+from lurge.errors import LockHeld, StoreUnavailable
+from lurge.pipeline.ledger.broker import Said
+from lurge.pipeline.ledger.stopping import Stop
+from lurge.store.database import Database
+from lurge.store.database.area import revisions
+from lurge.store.database.lock import sole_run
+from lurge.store.ledger.area import LEDGER
+
+T = TypeVar("T")
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+UPGRADE_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+def ledger_database(config: Config) -> Database:
+    """Return the database that holds the ledger."""
+    return Database(config.ledger.database or config.database)
+
+
+def is_current(database: Database) -> bool:
+    """Return whether the tables are there, and of this version."""
+    if not database.dialect.exists():
+        return False
+    with database.reading() as connection:
+        revision, newest = revisions(connection, LEDGER, set(sa.inspect(connection).get_table_names()))
+    return revision == newest
+
+
+def need_tables(database: Database, stop: Stop) -> None:
+    """Make the tables, or bring them up to date. Other instances go on meanwhile. Raises StoreError, Stopped."""
+
+    def bring_up() -> None:
+        if not is_current(database):
+            try:
+                with sole_run(database, LEDGER, "ledger"):
+                    pass
+            except LockHeld as error:
+                # Another instance is doing the same.
+                raise StoreUnavailable(error.message) from error
+
+    persist(database, bring_up, stop)
+
+
+def persist(database: Database, work: Callable[[], T], stop: Stop) -> T:
+    """Return the result of `work`. While the database is unavailable, try again for ever.
+
+    Raises Stopped if the process shall end, StoreError if trying again does not help.
+    """
+    pause, said = FIRST_PAUSE, Said()
+    while True:
+        stop.check()
+        try:
+            return work()
+        except StoreUnavailable as error:
+            if pause > 1:
+                said.say("%s; trying again", error.message)
+            # A connection may be to a server that is gone.
+            database.close()
+        stop.wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

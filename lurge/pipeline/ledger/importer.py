@@ -1,0 +1,194 @@
+"""The importer: events of files to their topic, each line once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lurge.config import Config
+from lurge.errors import LurgeError, OutputError
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.pipeline.ledger.broker import Sender, Unsent, make_topics
+from lurge.pipeline.ledger.database import need_tables, persist
+from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
+from lurge.pipeline.ledger.reading import Identity, digest_of, open_events, put_away, read_on, write_rejects
+from lurge.pipeline.ledger.relay import relay_all
+from lurge.pipeline.ledger.rules import rules_of
+from lurge.pipeline.ledger.stopping import Stop, Stopped
+from lurge.source.events.csv_lines import Line
+from lurge.source.events.finding import Settling, find_files
+from lurge.source.events.messages import file_headers, json_of, key_of
+from lurge.store.database import Database
+from lurge.store.ledger.files import FileProgress, Step, advance, begin
+
+IMPORT = Recipe("ledger_import", ("import",))
+LOOK_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Importer:
+    """The importer of a site, with its connections."""
+
+    def __init__(self, config: Config, database: Database, stop: Stop) -> None:
+        self.config, self.database, self.stop = config, database, stop
+        self.rules = rules_of(config.ledger)
+        self.sender = Sender(config.ledger, stop)
+
+    def prepare(self) -> None:
+        """Make tables and topics that are missing. Raises LurgeError, Stopped."""
+        need_tables(self.database, self.stop)
+        make_topics(self.config.ledger, self.stop)
+        if threading.current_thread() is threading.main_thread():
+            # The kernel sends it if a file is opened for writing in the moment in which we look for writers.
+            signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+    def take(self, path: Path) -> FileOutcome:
+        """Import a file, unless its content was imported. Raises Stopped."""
+        outcome = FileOutcome(str(path))
+        try:
+            self._import(path, outcome)
+        except LurgeError as error:
+            outcome.failed = error
+            log.error("%s: %s", path, error.message)
+        except OSError as error:
+            outcome.failed = OutputError.at(path, error)
+            log.error("%s: %s", path, error)
+        except Stopped:
+            outcome.is_stopped = True
+        return outcome
+
+    def _import(self, path: Path, outcome: FileOutcome) -> None:
+        with open_events(path) as file:
+            identity = Identity.of(os.fstat(file.fileno()))
+            content = digest_of(file)
+
+            def begun() -> FileProgress:
+                with self.database.writing() as connection:
+                    return begin(connection, content, str(path), identity.size)
+
+            progress = persist(self.database, begun, self.stop)
+            outcome.is_known = progress.has_ended
+            if not progress.has_ended:
+                progress = read_on(file, progress, outcome, self._send)
+                if digest_of(file) != content:
+                    log.warning("%s changed while it was read: it is read again", path)
+                    return
+            persist(self.database, lambda: relay_all(self.database, self.sender), self.stop)
+            if not outcome.is_known:
+                write_rejects(path, file, self.database, progress)
+        put_away(path, identity)
+
+    def _send(self, progress: FileProgress, lines: Sequence[Line], step: Step) -> None:
+        """Send the events of some lines, and store the step when the broker has all of them."""
+        topic = self.config.ledger.events_topic
+        while lines:
+            try:
+                for line in lines:
+                    event = line.event
+                    self.sender.put(topic, key_of(event), json_of(event), file_headers(progress.key, line.number))  # type: ignore[arg-type]  # `read_on` gives valid lines
+                refused = self.sender.flush()
+            except Unsent as error:
+                # Whoever reads them knows which lines they have had.
+                log.warning("sending again: %s", error)
+                self.stop.wait(LOOK_SECONDS)
+                continue
+            if not refused:
+                break
+            log.warning("%s refused %d events, and gets them again: %s", topic, len(refused), refused[0][0].str())
+            self.stop.wait(LOOK_SECONDS)
+
+        def store() -> None:
+            with self.database.writing() as connection:
+                advance(connection, progress, step, self.rules)
+
+        persist(self.database, store, self.stop)
+
+
+def run_import(config: Config, database: Database, places: Iterable[Path], stop: Stop) -> LedgerOutcome:
+    """Import files, each as soon as it is whole. Raises LurgeError."""
+    outcome = LedgerOutcome()
+    importer = Importer(config, database, stop)
+    with open_job(IMPORT, ticket_of(config, IMPORT)) as job, job.step("import") as facts:
+        job.outcome = outcome
+        job.state = lambda: "The next run goes on where this one stopped"
+        try:
+            importer.prepare()
+            for path in whole_ones(list(find_files(places)), Settling(config.ledger.settle_seconds), stop):
+                outcome.files.append(importer.take(path))
+                stop.check()
+        except Stopped:
+            log.warning("stopped; the next run goes on where this one stopped")
+        facts["files"] = [file.as_json() for file in outcome.files]
+        if failed := [file.name for file in outcome.files if file.failed]:
+            facts["failed"] = failed
+    return outcome
+
+
+def whole_ones(paths: list[Path], settling: Settling, stop: Stop) -> Iterable[Path]:
+    """Yield files as they become whole. Raises Stopped."""
+    left = paths
+    while left:
+        waiting = []
+        for path in left:
+            try:
+                is_whole = settling.is_whole(path)
+            except OSError:
+                # It is said when it is opened.
+                is_whole = True
+            if is_whole:
+                yield path
+            else:
+                waiting.append(path)
+        left = waiting
+        if left:
+            stop.wait(LOOK_SECONDS)
+
+
+def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop) -> None:
+    """Import files as they come, until the process shall end. A ticket is made for each time that some are there."""
+    importer = Importer(config, database, stop)
+    settling = Settling(config.ledger.settle_seconds)
+    left_alone: dict[Path, float] = {}
+    try:
+        importer.prepare()
+        while True:
+            try:
+                found = [path for path in find_files(places) if time.monotonic() >= left_alone.get(path, 0)]
+                ready = [path for path in found if settling.is_whole(path)]
+            except (LurgeError, OSError) as error:
+                log.error("%s", error)
+                ready = []
+            if ready:
+                import_some(config, importer, ready, left_alone)
+            stop.wait(LOOK_SECONDS)
+    except Stopped:
+        log.info("stopped")
+
+
+PAUSE_AFTER_FAILURE = 30.0
+
+
+def import_some(config: Config, importer: Importer, paths: Sequence[Path], left_alone: dict[Path, float]) -> None:
+    """Import some files as one job. left_alone: times until which files that failed are not looked at."""
+    outcome = LedgerOutcome()
+    with open_job(IMPORT, ticket_of(config, IMPORT)) as job, job.step("import") as facts:
+        job.outcome = outcome
+        for path in paths:
+            file = importer.take(path)
+            outcome.files.append(file)
+            if file.failed:
+                left_alone[path] = time.monotonic() + PAUSE_AFTER_FAILURE
+            for line in file.lines():
+                log.info("%s", line)
+            if importer.stop.is_wanted:
+                break
+        facts["files"] = [file.as_json() for file in outcome.files]
+    importer.stop.check()

@@ -1,0 +1,78 @@
+"""Sending events again that ended among the errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lurge.config import Config
+from lurge.display import counted
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.pipeline.ledger.apply import LOCAL, retry_waiting
+from lurge.pipeline.ledger.broker import Sender
+from lurge.pipeline.ledger.database import need_tables, persist
+from lurge.pipeline.ledger.outcome import LedgerOutcome, counts_as_json, in_words
+from lurge.pipeline.ledger.relay import relay_all
+from lurge.pipeline.ledger.stopping import Stop, Stopped
+from lurge.store.database import Database
+from lurge.store.ledger.batch import Counts
+from lurge.store.ledger.read import ErrorFilter
+from lurge.store.ledger.replay import replay
+
+REPLAY = Recipe("ledger_replay", ("replay",))
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class ReplayOutcome(LedgerOutcome):
+    """The outcome of sending errors again. left: those that are not valid events."""
+
+    sent: int = 0
+    left: int = 0
+
+    @property
+    def exit_status(self) -> int:
+        """0 if everything was sent, 3 if some errors are left, or came again."""
+        return 3 if self.left or (self.counts and self.counts.errors) else 0
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {} if self.counts is None else counts_as_json(self.counts)
+        return {"sent": self.sent, "left": self.left, **counts, "exit_status": self.exit_status}
+
+    def lines(self) -> Iterator[str]:
+        yield f"{counted(self.sent, 'event')} sent again"
+        if self.left:
+            yield f"{counted(self.left, 'error')} left: they are not valid events"
+        if self.counts is not None:
+            yield in_words(self.counts)
+
+
+def run_replay(config: Config, database: Database, wanted: ErrorFilter, stop: Stop) -> ReplayOutcome:
+    """Send errors again, or apply them at once if there is no broker. Raises LurgeError."""
+    outcome = ReplayOutcome()
+    ledger = config.ledger
+    with open_job(REPLAY, ticket_of(config, REPLAY)) as job, job.step("replay") as facts:
+        job.outcome = outcome
+
+        def put() -> tuple[int, int]:
+            with database.writing() as connection:
+                return replay(connection, wanted, ledger.events_topic if ledger.broker else "")
+
+        try:
+            need_tables(database, stop)
+            outcome.sent, outcome.left = persist(database, put, stop)
+            if ledger.broker:
+                sender = Sender(ledger, stop)
+                persist(database, lambda: relay_all(database, sender), stop)
+            else:
+                outcome.counts = Counts()
+                retry_waiting(database, LOCAL, outcome.counts, stop)
+        except Stopped:
+            log.warning("stopped; what is in the outbox is sent by the next command")
+        facts.update(sent=outcome.sent, left=outcome.left)
+    return outcome

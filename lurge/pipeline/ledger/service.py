@@ -1,0 +1,248 @@
+"""The service: events of topics to amounts, each once. Any number of instances share the partitions.
+
+The database says where each partition is, and changes with what was read of it. The broker is told as well, so that its
+own tools show the lag, but it is not asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from lurge.config import Config
+from lurge.errors import LedgerError, LurgeError, StoreError, StoreUnavailable
+from lurge.pipeline.frame.job import open_job
+from lurge.pipeline.frame.outcome import Outcome
+from lurge.pipeline.frame.recipe import Recipe
+from lurge.pipeline.frame.ticket import ticket_of
+from lurge.pipeline.ledger.broker import (
+    ANSWER_SECONDS,
+    Said,
+    Sender,
+    is_passing,
+    kafka,
+    make_consumer,
+    make_topics,
+    topic_ids,
+)
+from lurge.pipeline.ledger.database import need_tables, persist
+from lurge.pipeline.ledger.metrics import Metrics
+from lurge.pipeline.ledger.outcome import counts_as_json, in_words
+from lurge.pipeline.ledger.partitions import BatchSize, Key, Partitions, Portion
+from lurge.pipeline.ledger.relay import relay
+from lurge.pipeline.ledger.rules import rules_of
+from lurge.pipeline.ledger.stopping import Stop, Stopped
+from lurge.store.database import Database
+from lurge.store.ledger import outbox, positions
+from lurge.store.ledger.batch import Counts, PositionMoved, apply_messages
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, TopicPartition
+
+SERVE = Recipe("ledger_serve", ("serve",))
+POLL_SECONDS = 0.2
+RELAY_SECONDS = 0.5
+TIDY_SECONDS = 60.0
+TRIES = 3
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One instance."""
+
+    def __init__(self, config: Config, database: Database, stop: Stop, metrics: Metrics) -> None:
+        self.config, self.database, self.stop, self.metrics = config.ledger, database, stop, metrics
+        self.rules = rules_of(config.ledger)
+        self.sender = Sender(config.ledger, stop)
+        self.partitions = Partitions()
+        self.size = BatchSize(config.ledger.batch_events, config.ledger.batch_seconds)
+        self.counts = Counts()
+        self.topics = [config.ledger.events_topic, config.ledger.retries_go_to]
+        self._relayed = self._tidied = 0.0
+        self._said = Said()
+
+    def run(self) -> None:
+        """Apply events until the process shall end. Raises LurgeError, Stopped."""
+        need_tables(self.database, self.stop)
+        make_topics(self.config, self.stop)
+        consumer = make_consumer(self.config)
+        try:
+            consumer.subscribe(self.topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+            while True:
+                self.stop.check()
+                self._step(consumer)
+        finally:
+            self.metrics.is_ready = False
+            # It leaves the group, so that others take over at once.
+            consumer.close()
+
+    def _step(self, consumer: Consumer) -> None:
+        """Take some messages, and do what is due."""
+        for key in self.partitions.due(time.time()):
+            consumer.resume([self._place(key)])
+        portion = Portion()
+        now = time.time()
+        for message in consumer.consume(self.size.now, POLL_SECONDS):
+            if message.error():
+                self._error(consumer, message)
+            else:
+                portion.add(message, self.topics[1], self.partitions, now)
+        for key, (offset, until) in portion.early.items():
+            consumer.seek(self._place(key, offset))
+            consumer.pause([self._place(key)])
+            self.partitions.held[key] = until
+        for key in self.partitions.next:
+            _, end = consumer.get_watermark_offsets(self._place(key), cached=True)
+            self.partitions.end[key] = max(self.partitions.end.get(key, 0), end)
+        if portion.messages:
+            self._apply(consumer, portion)
+        self.metrics.lag(self.partitions.lag)
+        self.metrics.lived()
+        self._send()
+
+    def _apply(self, consumer: Consumer, portion: Portion) -> None:
+        """Apply a portion in one transaction, without partitions that moved: they are read again."""
+        began = time.monotonic()
+        tries = 0
+        while portion.messages:
+
+            def work() -> Counts:
+                with self.database.writing() as connection:
+                    stretches = portion.stretches(self.partitions)
+                    return apply_messages(connection, portion.messages, self.rules, stretches)
+
+            try:
+                counts = persist(self.database, work, self.stop)
+                break
+            except PositionMoved as moved:
+                log.info("%s: going on there", moved)
+                self._go_to(consumer, (moved.topic, moved.partition), moved.offset)
+                portion.without((moved.topic, moved.partition))
+            except StoreError as error:
+                # An upgrade may just have changed the tables.
+                tries += 1
+                if tries == TRIES:
+                    raise
+                log.warning("%s; trying again", error.message)
+                self.database.close()
+                self.stop.wait(1)
+        else:
+            return
+        seconds = time.monotonic() - began
+        self.size.learn(len(portion.messages), seconds)
+        self.counts.add(counts)
+        self.metrics.batch(counts, seconds, self.size.now)
+        self.partitions.next |= portion.after
+        if counts.retried or counts.errors:
+            self._relayed = 0.0
+        try:
+            consumer.commit(offsets=[self._place(*item) for item in portion.after.items()], asynchronous=True)
+        except kafka().KafkaException as error:
+            log.debug("the broker was not told: %s", error)
+
+    def _send(self) -> None:
+        """Send the outbox now and then, and tidy it."""
+        now = time.monotonic()
+        try:
+            if now - self._relayed >= RELAY_SECONDS:
+                self._relayed = now
+                relay(self.database, self.sender)
+            if now - self._tidied >= TIDY_SECONDS:
+                self._tidied = now
+                with self.database.writing() as connection:
+                    outbox.tidy(connection)
+        except StoreUnavailable as error:
+            self._said.say("%s", error.message)
+            self.database.close()
+
+    def _assigned(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        """Begin with the partitions that the group gives us, where the database says."""
+        library = kafka()
+        by_topic: dict[str, list[int]] = {}
+        for place in given:
+            by_topic.setdefault(place.topic, []).append(place.partition)
+        try:
+            ids = topic_ids(self.config, list(by_topic), self.stop) if by_topic else {}
+            for topic, numbers in by_topic.items():
+
+                def claimed(topic: str = topic, numbers: list[int] = numbers) -> tuple[dict[int, int], bool]:
+                    with self.database.writing() as connection:
+                        return positions.claim(connection, topic, ids[topic], numbers)
+
+                offsets, is_new = persist(self.database, claimed, self.stop)
+                if is_new:
+                    log.warning("topic %s was made anew: reading it from its beginning", topic)
+                self.partitions.next |= {(topic, number): offset for number, offset in offsets.items()}
+        except Stopped:
+            return
+        consumer.assign(
+            [library.TopicPartition(place.topic, place.partition, self.partitions.next[place.topic, place.partition])
+             for place in given]
+        )  # fmt: skip
+        self.metrics.is_ready = True
+        log.info("reading %d partitions", len(given))
+
+    def _revoked(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        """End with partitions that another instance gets. Everything that was read of them is applied."""
+        self.partitions.drop((place.topic, place.partition) for place in taken)
+
+    def _error(self, consumer: Consumer, message: object) -> None:
+        """Deal with an error in place of a message. Raises LedgerError if it lasts."""
+        library = kafka()
+        error = message.error()  # type: ignore[attr-defined]  # the library has no types
+        if error.code() == library.KafkaError._AUTO_OFFSET_RESET:
+            self._lost(consumer, (message.topic(), message.partition()))  # type: ignore[attr-defined]
+        elif error.fatal() or not is_passing(error):
+            raise LedgerError(f"{self.config.broker}: {error.str()}", "Look at [ledger].")
+        elif error.code() != library.KafkaError._PARTITION_EOF:
+            self._said.say("Kafka: %s", error.str())
+
+    def _lost(self, consumer: Consumer, key: Key) -> None:
+        """Go on at the beginning of a partition that does not have the next message any more."""
+        if key not in self.partitions.next:
+            return
+        first, _ = consumer.get_watermark_offsets(self._place(key), timeout=ANSWER_SECONDS)
+        log.error(
+            "%s [%d] does not have message %d any more, and begins at %d: any between them are lost",
+            *key, self.partitions.next[key], first,
+        )  # fmt: skip
+
+        def forget() -> None:
+            with self.database.writing() as connection:
+                positions.forget(connection, *key, first)
+
+        persist(self.database, forget, self.stop)
+        self._go_to(consumer, key, first)
+
+    def _go_to(self, consumer: Consumer, key: Key, offset: int) -> None:
+        """Read a partition from an offset, if it is still ours."""
+        if key not in self.partitions.next:
+            return
+        self.partitions.next[key] = offset
+        try:
+            consumer.seek(self._place(key, offset))
+        except kafka().KafkaException as error:
+            log.debug("%s [%d]: %s", *key, error)
+
+    def _place(self, key: Key, offset: int | None = None) -> TopicPartition:
+        library = kafka()
+        place: TopicPartition = library.TopicPartition(*key) if offset is None else library.TopicPartition(*key, offset)
+        return place
+
+
+def run_service(config: Config, database: Database, stop: Stop, metrics: Metrics) -> Counts:
+    """Apply events until the process shall end; returns what was done. Raises LurgeError."""
+    service = Service(config, database, stop, metrics)
+    with open_job(SERVE, ticket_of(config, SERVE)) as job, job.step("serve") as facts:
+        job.outcome = Outcome()
+        try:
+            service.run()
+        except Stopped:
+            log.info("stopped: %s", in_words(service.counts))
+        except LurgeError:
+            facts.update(counts_as_json(service.counts))
+            raise
+        facts.update(counts_as_json(service.counts))
+    return service.counts

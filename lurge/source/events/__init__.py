@@ -1,0 +1,1 @@
+"""Events in lines of CSV files, and in messages of Kafka."""

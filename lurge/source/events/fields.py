@@ -1,0 +1,97 @@
+"""The fields of an event, checked. The rules are those of `model/event.py`; times are RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lurge.display import display
+from lurge.model.event import COLUMNS, LARGEST, Event, EventType
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+DIGITS = re.compile(r"[0-9]+")
+TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:)([0-9]{2})(\.[0-9]+)?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+TYPES = frozenset(EventType)
+LEAP = "60"
+LONGEST_SHOWN = 60
+MISSING = object()
+
+
+def event_of(fields: Mapping[str, Any]) -> Event | tuple[str, ...]:
+    """Return the event that fields make up, or the reasons why they do not: one for each wrong field.
+
+    fields: values by the names in COLUMNS; texts or, from JSON, numbers and anything else. Others are ignored.
+    """
+    identity, kind, date, store, item, value = (fields.get(name, MISSING) for name in COLUMNS)
+    moment = time_of(date)
+    numbers = whole(store, 0), whole(item, 0), whole(value, 1)
+    if (
+        type(identity) is str
+        and UUID.fullmatch(identity)
+        and kind.__class__ is str
+        and kind in TYPES
+        and type(moment) is datetime
+        and None not in numbers
+    ):
+        return Event(identity.lower(), kind, moment, *numbers)  # type: ignore[arg-type]  # None is excluded above
+    reasons = []
+    if type(identity) is not str or not UUID.fullmatch(identity):
+        reasons.append(wrong("transaction_id", identity, "is not a UUID"))
+    if type(kind) is not str or kind not in TYPES:
+        reasons.append(wrong("event_type", kind, "is neither incoming nor sale"))
+    if type(moment) is not datetime:
+        reasons.append(wrong("date", date, "is not a time as in RFC 3339"))
+    for name, given, number, least in zip(COLUMNS[3:], (store, item, value), numbers, (0, 0, 1), strict=True):
+        if number is None:
+            reasons.append(wrong(name, given, f"is not a whole number from {least} to {LARGEST}"))
+    return tuple(reasons)
+
+
+def wrong(name: str, value: object, problem: str) -> str:
+    """Return the reason why a field is wrong. Its value is shortened, and in printable ASCII."""
+    if value is MISSING:
+        return f"{name} is missing"
+    text = display(ascii(value) if isinstance(value, str) else repr(value)[: LONGEST_SHOWN * 2])
+    return f"{name} {text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '...'} {problem}"
+
+
+def whole(value: object, least: int) -> int | None:
+    """Return a whole number from `least` to LARGEST, given as a number or as digits; None for anything else."""
+    if type(value) is str:
+        # More digits would be slow to convert, and Python refuses very many.
+        if not DIGITS.fullmatch(value) or len(value.lstrip("0")) > len(str(LARGEST)):
+            return None
+        number = int(value.lstrip("0") or "0")
+    elif type(value) is int:
+        number = value
+    else:
+        return None
+    return number if least <= number <= LARGEST else None
+
+
+def time_of(value: object) -> datetime | None:
+    """Return a time of RFC 3339 in UTC, without a time zone; None for anything else.
+
+    A leap second is the first moment of the next second. Digits after the microsecond are dropped.
+    """
+    if type(value) is not str:
+        return None
+    match = TIME.fullmatch(value)
+    if match is None:
+        return None
+    day, minute, second, fraction, zone = match.groups()
+    is_leap = second == LEAP
+    try:
+        moment = datetime.fromisoformat(
+            f"{day}T{minute}{'59' if is_leap else second}{(fraction or '')[:7]}{zone.upper()}"
+        )
+        if is_leap:
+            moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None

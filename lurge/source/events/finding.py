@@ -1,0 +1,85 @@
+"""Files of events in a directory: which ones are there, and whether they are whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lurge.errors import LedgerError
+
+SUFFIX, REJECTS, DONE = ".csv", ".rejects.csv", "done"
+
+
+def find_files(places: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that are given, and those of directories: `*.csv`, in the order of their names.
+
+    Raises LedgerError if a place cannot be read.
+    """
+    for place in places:
+        try:
+            if place.is_dir():
+                names = sorted(entry.name for entry in os.scandir(place) if is_wanted(entry))
+                yield from (place / name for name in names)
+            else:
+                place.stat()
+                yield place
+        except OSError as error:
+            raise LedgerError(f"{place}: {error.strerror}", "Give files of events, or directories of them.") from error
+
+
+def is_wanted(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a directory is a file of events."""
+    name = entry.name
+    if not name.endswith(SUFFIX) or name.endswith(REJECTS) or name.startswith("."):
+        return False
+    # A link may lead to another user's file.
+    return entry.is_file(follow_symlinks=False)
+
+
+class Settling:
+    """Knowledge of files that are not whole yet: since when each is as it is."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[Path, tuple[tuple[int, int, int], float]] = {}
+
+    def is_whole(self, path: Path) -> bool:
+        """Return whether a file is whole: no process has it open for writing, or it did not change for a while.
+
+        A kernel grants a lease for reading only if nobody has the file open for writing; see fcntl(2). Network file
+        systems, and files of other users, have no leases. Raises OSError.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return False
+            state = status.st_ino, status.st_size, status.st_mtime_ns
+            before, since = self._seen.get(path, (None, 0.0))
+            if state != before:
+                since = time.monotonic()
+                self._seen[path] = state, since
+            is_settled = (
+                time.monotonic() - since >= self._seconds
+                or time.time() - max(status.st_mtime, status.st_ctime) >= self._seconds
+            )
+            if is_settled or (status.st_size > 0 and has_no_writer(descriptor)):
+                del self._seen[path]
+                return True
+            return False
+        finally:
+            os.close(descriptor)
+
+
+def has_no_writer(descriptor: int) -> bool:
+    """Return whether nobody has a file open for writing; False if the kernel does not tell."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:
+        return False
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return True

@@ -1,0 +1,98 @@
+"""Events in messages of Kafka: an object of JSON, and headers that lurge itself sets.
+
+Headers of other programs, or malformed ones, count as none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from lurge.model.event import COLUMNS, Event
+from lurge.source.events.fields import event_of
+
+FILE, LINE = "lurge-file", "lurge-line"
+ATTEMPT, NOT_BEFORE, TOKEN = "attempt", "not-before", "lurge-token"
+LARGEST_HEADER = 2**53
+LONGEST_KEY = 64
+
+
+class Headers(NamedTuple):
+    """What the headers of a message say. not_before: Unix time in seconds, else 0."""
+
+    file: str = ""
+    line: int = 0
+    attempt: int = 0
+    not_before: float = 0.0
+    token: str = ""
+
+
+def parse_message(value: bytes | None) -> Event | tuple[str, ...]:
+    """Return the event in a message, or the reasons why there is none."""
+    if value is None:
+        return ("the message is empty",)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError as error:
+        return (f"the message is not UTF-8 at byte {error.start + 1}",)
+    try:
+        fields = json.loads(text)
+    except RecursionError:
+        return ("the message is not JSON: it is nested too deeply",)
+    except ValueError:
+        try:
+            # Python does not convert numbers of thousands of digits.
+            fields = json.loads(text, parse_int=str)
+        except (ValueError, RecursionError) as error:
+            return (f"the message is not JSON: {str(error)[:200]}",)
+    if not isinstance(fields, dict):
+        return ("the message is JSON, but not an object",)
+    return event_of(fields)
+
+
+def json_of(event: Event) -> bytes:
+    """Return an event as a message has it."""
+    date = f"{event.date.isoformat()}Z"
+    values = (event.transaction_id, event.event_type, date, str(event.store), str(event.item), str(event.value))
+    # None of them has a character that JSON escapes.
+    return ("{" + ", ".join(f'"{name}": "{value}"' for name, value in zip(COLUMNS, values, strict=True)) + "}").encode()
+
+
+def key_of(event: Event) -> bytes:
+    """Return the key of an event's message: events of one item stay in order."""
+    return b"%d:%d" % (event.store, event.item)
+
+
+def parse_headers(headers: Iterable[Any] | None) -> Headers:
+    """Return what the headers of a message say."""
+    if not headers:
+        return Headers()
+    texts: dict[str, str] = {}
+    for name, value in headers:
+        if isinstance(value, bytes) and len(value) <= LONGEST_KEY and value.isascii():
+            texts[str(name)] = value.decode()
+    not_before = texts.get(NOT_BEFORE, "")
+    return Headers(
+        texts.get(FILE, ""),
+        number(texts.get(LINE, "")),
+        number(texts.get(ATTEMPT, "")),
+        number(not_before) / 1000,
+        texts.get(TOKEN, ""),
+    )
+
+
+def number(text: str) -> int:
+    """Return the number that a header holds; 0 if it holds none."""
+    value = int(text) if text.isdigit() and len(text) <= len(str(LARGEST_HEADER)) else 0
+    return value if value <= LARGEST_HEADER else 0
+
+
+def file_headers(key: str, line: int) -> list[tuple[str, bytes]]:
+    """Return the headers of an event that was read in a file."""
+    return [(FILE, key.encode()), (LINE, b"%d" % line)]
+
+
+def retry_headers(attempt: int, not_before: float, token: str) -> list[tuple[str, bytes]]:
+    """Return the headers of an event that is sent again. not_before: Unix time in seconds."""
+    return [(ATTEMPT, b"%d" % attempt), (NOT_BEFORE, b"%d" % round(not_before * 1000)), (TOKEN, token.encode())]

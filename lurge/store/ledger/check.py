@@ -1,0 +1,149 @@
+"""The check of the ledger: every amount equals the sum of its journal, and every event has one fate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from lurge.display import counted
+from lurge.model.event import EventType
+from lurge.store.ledger import schema
+from lurge.store.ledger.read import ErrorFilter, count_errors, count_waiting
+
+MOST_PROBLEMS = 20
+NOBODY = 0
+HALF = 1 << 32
+"""The upper and the lower halves of amounts are summed apart: a sum may be larger than a database can hold."""
+
+
+@dataclass
+class LedgerState:
+    """The sums of the ledger, and the problems that were found.
+
+    events: lines of files, without empty ones. in_topic: events of files that no service has read yet. foreign: events
+    of other programs. replayed: errors that were sent again, and so have another fate as well.
+    """
+
+    items: int = 0
+    events: int = 0
+    foreign: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    in_topic: int = 0
+    retrying: int = 0
+    errors: int = 0
+    replayed: int = 0
+    problems: list[str] = field(default_factory=list)
+    problem_count: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return self.in_topic + self.retrying
+
+    def report(self, problem: str) -> None:
+        """Note a problem."""
+        self.problem_count += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, for other programs."""
+        return {**vars(self), "waiting": self.waiting, "is_right": not self.problem_count}
+
+    def lines(self) -> Iterator[str]:
+        """The state for people."""
+        yield from self.problems
+        if self.problem_count > len(self.problems):
+            yield f"and {self.problem_count - len(self.problems):,} more"
+        if not self.problem_count:
+            yield f"{counted(self.items, 'item')}: every amount equals the sum of its journal"
+        foreign = f" and {self.foreign:,} of other programs" if self.foreign else ""
+        replayed = f", of which {self.replayed:,} were sent again" if self.replayed else ""
+        yield (
+            f"{counted(self.events, 'event')} of files{foreign} = {self.applied:,} applied"
+            f" + {counted(self.duplicates, 'duplicate')} + {self.waiting:,} waiting"
+            f" + {counted(self.errors, 'error')}{replayed}"
+        )
+
+
+def check(connection: sa.Connection) -> LedgerState:
+    """Check the ledger, as one state of the database shows it."""
+    state = LedgerState()
+    check_amounts(connection, state)
+    check_fates(connection, state)
+    return state
+
+
+def check_amounts(connection: sa.Connection, state: LedgerState) -> None:
+    """Compare the amount of every item with the sum of its journal."""
+    row, item = schema.transactions.c, schema.items.c
+    sign = sa.case((row.event == EventType.INCOMING.value, 1), else_=-1)
+    rest = row.amount % HALF
+    high, low = sa.func.sum(sign * ((row.amount - rest) // HALF)), sa.func.sum(sign * rest)
+    sums = {
+        (store, number): int(upper) * HALF + int(lower)
+        for store, number, upper, lower in connection.execute(
+            sa.select(row.store_number, row.item_number, high, low).group_by(row.store_number, row.item_number)
+        )
+    }
+    for store, number, amount in connection.execute(sa.select(item.store_id, item.item_id, item.amount)):
+        state.items += 1
+        expected = sums.pop((store, number), None)
+        if expected is None:
+            state.report(f"store {store}, item {number}: the journal has nothing of it, but its amount is {amount}")
+        elif expected != amount:
+            state.report(f"store {store}, item {number}: the amount is {amount}, the sum of its journal {expected}")
+        if amount < 0:
+            state.report(f"store {store}, item {number}: the amount {amount} is negative")
+    for (store, number), expected in sums.items():
+        state.report(f"store {store}, item {number}: there is no amount, but the sum of its journal is {expected}")
+
+
+def check_fates(connection: sa.Connection, state: LedgerState) -> None:
+    """Compare the numbers of events with the numbers of their fates."""
+    table, of_files = schema.tallies.c, schema.files.c
+    totals = {"seen": 0, "applied": 0, "duplicates": 0, "errors": 0}
+    seen: dict[int, int] = {}
+    for file_id, *numbers in connection.execute(
+        sa.select(table.file_id, *(sa.func.sum(table[name]) for name in totals)).group_by(table.file_id)
+    ):
+        for name, number in zip(totals, numbers, strict=True):
+            totals[name] += int(number)
+        seen[file_id] = int(numbers[0])
+    rejected = 0
+    for file_id, name, sent, bad in connection.execute(
+        sa.select(of_files.id, of_files.name, of_files.sent, of_files.rejected)
+    ):
+        state.events += sent + bad
+        rejected += bad
+        left = sent - seen.pop(file_id, 0)
+        state.in_topic += left
+        if left < 0:
+            state.report(f"{name}: {-left:,} more events arrived than were sent")
+    state.foreign = seen.pop(NOBODY, 0)
+    for file_id, number in seen.items():
+        state.report(f"{counted(number, 'event')} came from file {file_id}, which is not known")
+    state.retrying = count_waiting(connection)
+    everything = ErrorFilter(is_open=False)
+    state.errors = count_errors(connection, everything)
+    state.replayed = state.errors - count_errors(connection, ErrorFilter())
+    state.applied, state.duplicates = count(connection, schema.transactions), totals["duplicates"]
+    compare(state, "the journal", state.applied, "the events that were applied", totals["applied"])
+    compare(state, "the table of errors", state.errors, "the errors that were counted", totals["errors"] + rejected)
+    fates = totals["applied"] + totals["duplicates"] + totals["errors"] + rejected + state.retrying
+    arrived = totals["seen"] + rejected + state.replayed
+    compare(state, "the events that arrived", arrived, "the fates of events", fates)
+
+
+def compare(state: LedgerState, name: str, number: int, other_name: str, other: int) -> None:
+    """Note a problem if two numbers differ."""
+    if number != other:
+        state.report(f"{name} {number:,}, but {other_name} {other:,}")
+
+
+def count(connection: sa.Connection, table: sa.Table) -> int:
+    """Return the number of rows of a table."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

@@ -1,0 +1,49 @@
+"""The positions of partitions: where the database has come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from lurge.store.database.dialect import dialect_of
+from lurge.store.ledger import schema
+
+
+def claim(
+    connection: sa.Connection, topic: str, topic_id: str, partitions: Iterable[int]
+) -> tuple[dict[int, int], bool]:
+    """Return the next offset of each partition, and whether the topic was made anew since. New ones begin at 0.
+
+    topic_id: the broker's id of the topic; empty if it tells none.
+    """
+    table = schema.positions
+    now = datetime.now(UTC).replace(tzinfo=None)
+    numbers = sorted(set(partitions))
+    statement = dialect_of(connection).upsert(table, ["topic", "partition"], lambda new: {})
+    connection.execute(
+        statement,
+        [{"topic": topic, "partition": number, "topic_id": topic_id, "next_offset": 0, "end_offset": 0,
+          "updated_at": now} for number in numbers],
+    )  # fmt: skip
+    of_topic = table.c.topic == topic
+    rows = connection.execute(
+        sa.select(table.c.partition, table.c.next_offset, table.c.topic_id)
+        .where(of_topic, table.c.partition.in_(numbers))
+        .with_for_update()
+    ).all()
+    is_new = any(topic_id and row.topic_id and row.topic_id != topic_id for row in rows)
+    if topic_id:
+        changed = [row.partition for row in rows if row.topic_id != topic_id]
+        if changed:
+            values = {"topic_id": topic_id} | ({"next_offset": 0, "end_offset": 0} if is_new else {})
+            connection.execute(sa.update(table).where(of_topic, table.c.partition.in_(changed)).values(values))
+    return {row.partition: 0 if is_new and row.topic_id != topic_id else row.next_offset for row in rows}, is_new
+
+
+def forget(connection: sa.Connection, topic: str, partition: int, offset: int) -> None:
+    """Set the position of a partition whose messages at the old one are gone."""
+    table = schema.positions
+    here = (table.c.topic == topic) & (table.c.partition == partition)
+    connection.execute(sa.update(table).where(here).values(next_offset=offset))

@@ -1,0 +1,184 @@
+"""Questions about the ledger: amounts, histories, errors, what waits, and how far everything is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from lurge.errors import StoreError
+from lurge.model.event import EventType
+from lurge.store.database.area import revisions
+from lurge.store.ledger import schema
+from lurge.store.ledger.area import LEDGER
+
+
+class ItemAmount(NamedTuple):
+    """The amount of an item."""
+
+    store: int
+    item: int
+    amount: int
+
+
+class Change(NamedTuple):
+    """A change of an item's amount. amount: after it, by the dates of events; None if it is not known."""
+
+    transaction_id: str
+    event: str
+    date: datetime
+    value: int
+    amount: int
+    applied: datetime
+
+
+@dataclass(frozen=True)
+class ItemFilter:
+    """Which items are asked for. below: with a smaller amount."""
+
+    store: int | None = None
+    item: int | None = None
+    below: int | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        row = schema.items.c
+        found: list[sa.ColumnElement[bool]] = []
+        for column, number in ((row.store_id, self.store), (row.item_id, self.item)):
+            if number is not None:
+                found.append(column == number)
+        if self.below is not None:
+            found.append(row.amount < self.below)
+        return found
+
+
+@dataclass(frozen=True)
+class ErrorFilter:
+    """Which errors are asked for. ids: empty for any. is_open: only those that are not replayed."""
+
+    ids: tuple[int, ...] = ()
+    kind: str = ""
+    store: int | None = None
+    item: int | None = None
+    transaction_id: str = ""
+    file: str = ""
+    since: datetime | None = None
+    is_open: bool = True
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        row = schema.errors.c
+        found: list[sa.ColumnElement[bool]] = []
+        if self.ids:
+            found.append(row.id.in_(self.ids))
+        for column, value in ((row.kind, self.kind), (row.transaction_id, self.transaction_id), (row.file, self.file)):
+            if value:
+                found.append(column == value)
+        for column, number in ((row.store_number, self.store), (row.item_number, self.item)):
+            if number is not None:
+                found.append(column == number)
+        if self.since is not None:
+            found.append(row.created_at >= self.since)
+        if self.is_open:
+            found.append(row.replayed_at.is_(None))
+        return found
+
+
+def need_ledger(connection: sa.Connection) -> None:
+    """Raise StoreError if the database has no ledger, or one of another version."""
+    if not has_ledger(connection):
+        raise StoreError(
+            "the database has no ledger yet", "`lurge ledger apply`, `import` or `serve` makes its tables."
+        )
+
+
+def has_ledger(connection: sa.Connection) -> bool:
+    """Return whether the database has a ledger of this version."""
+    revision, newest = revisions(connection, LEDGER, set(sa.inspect(connection).get_table_names()))
+    return revision == newest
+
+
+def amounts(
+    connection: sa.Connection, wanted: ItemFilter, most: int | None = None, start: int = 0, order: str = "store"
+) -> list[ItemAmount]:
+    """Return the amounts of items. order: store, item or amount, with a minus in front for the largest first."""
+    row = schema.items.c
+    columns = {"store": row.store_id, "item": row.item_id, "amount": row.amount}
+    first = columns.get(order.removeprefix("-"), row.store_id)
+    query = (
+        sa.select(row.store_id, row.item_id, row.amount)
+        .where(*wanted.conditions())
+        .order_by(first.desc() if order.startswith("-") else first, row.store_id, row.item_id)
+    )
+    if most is not None:
+        query = query.limit(most).offset(start)
+    return [ItemAmount(*amount) for amount in connection.execute(query)]
+
+
+def count_items(connection: sa.Connection, wanted: ItemFilter) -> int:
+    """Return the number of items."""
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).select_from(schema.items).where(*wanted.conditions())
+        ).scalar_one()
+    )
+
+
+def history(connection: sa.Connection, store: int, item: int, most: int) -> list[Change]:
+    """Return the newest changes of an item, at most `most`, in the order of the dates of events."""
+    row = schema.transactions.c
+    newest = connection.execute(
+        sa.select(row.transaction_id, row.event, row.timestamp, row.amount, row.applied_at)
+        .where(row.store_number == store, row.item_number == item)
+        .order_by(row.timestamp.desc(), row.applied_at.desc(), row.transaction_id.desc())
+        .limit(most)
+    ).all()
+    present = connection.execute(
+        sa.select(schema.items.c.amount).where(schema.items.c.store_id == store, schema.items.c.item_id == item)
+    ).scalar()
+    amount = int(present or 0)
+    changes = []
+    for change in newest:
+        changes.append(Change(change[0], change[1], change[2], change[3], amount, change[4]))
+        amount -= change[3] if change[1] == EventType.INCOMING else -change[3]
+    return changes[::-1]
+
+
+def errors(
+    connection: sa.Connection, wanted: ErrorFilter, most: int | None = None, start: int = 0
+) -> list[dict[str, Any]]:
+    """Return errors, the newest first, with their reasons as a list."""
+    table = schema.errors
+    query = sa.select(table).where(*wanted.conditions()).order_by(table.c.id.desc())
+    if most is not None:
+        query = query.limit(most).offset(start)
+    return [{**row._mapping, "reasons": json.loads(row.reasons)} for row in connection.execute(query)]
+
+
+def count_errors(connection: sa.Connection, wanted: ErrorFilter) -> int:
+    """Return the number of errors."""
+    query = sa.select(sa.func.count()).select_from(schema.errors).where(*wanted.conditions())
+    return int(connection.execute(query).scalar_one())
+
+
+def count_waiting(connection: sa.Connection) -> int:
+    """Return the number of events that wait to be tried again."""
+    row = schema.outbox.c
+    query = sa.select(sa.func.count()).select_from(schema.outbox).where(row.done_at.is_(None), row.kind != "error")
+    return int(connection.execute(query).scalar_one())
+
+
+def positions(connection: sa.Connection) -> list[Any]:
+    """Return where each partition is read, and the lag."""
+    row = schema.positions.c
+    lag = sa.case((row.end_offset > row.next_offset, row.end_offset - row.next_offset), else_=0).label("lag")
+    query = sa.select(row.topic, row.partition, row.next_offset, row.end_offset, lag, row.updated_at)
+    return list(connection.execute(query.order_by(row.topic, row.partition)))
+
+
+def files(connection: sa.Connection, most: int | None = None) -> Sequence[sa.Row[Any]]:
+    """Return the files, the newest first."""
+    table = schema.files
+    return connection.execute(sa.select(table).order_by(table.c.id.desc()).limit(most)).all()
