@@ -27,7 +27,8 @@ def serve(
 ) -> None:
     """Show the reports and the tree as pages in a browser.
 
-    Every page is JSON, CSV and Parquet, too. Nothing is ever written. [serve] says who sees what.
+    Every page is JSON, CSV and Parquet, too. Nothing is written, except that
+    administrators send errors of the ledger again. [serve] says who sees what.
 
     Example: lurge serve --port 8080
     """

@@ -29,6 +29,7 @@ from lurge.view.access import Refused
 from lurge.view.html import Frame, render, render_plain
 from lurge.view.pages import tree
 from lurge.view.person import EVERYBODY, Person
+from lurge.view.replay import add_replay, token_for
 from lurge.view.serving import HEADERS, Requests, Surround
 from lurge.view.signin import add_sign_in
 from lurge.view.site import PAGES, Site
@@ -36,7 +37,7 @@ from lurge.view.status import add_status
 from lurge.view.table import MOST_ROWS
 from lurge.view.view import Page, View
 
-FOR_ALL_SEEING = ("jobs", "works", "buckets")
+FOR_ALL_SEEING = ("jobs", "works", "buckets", "ledger")
 """Pages of the menu that are not divided by group."""
 
 THREADS = 8
@@ -69,7 +70,7 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
         yield
-        site.database.close()
+        site.close()
 
     app = FastAPI(
         title=config.serve.title, version=lurge.__version__, description="Every page as JSON, CSV and Parquet.",
@@ -77,11 +78,12 @@ def make_app(config: Config, secret: str, host: str = "127.0.0.1", port: int = 8
     )  # fmt: skip
     app.state.site = site
     for page in PAGES:
-        add_page(app, site, page)
+        add_page(app, site, page, secret)
     app.mount("/static", KeptFiles(directory=STATIC), name="static")
     app.add_api_route("/plotly.js", plotly_script, include_in_schema=False)
     app.add_api_route("/api", api_index, include_in_schema=False)
     add_status(app, site, requests)
+    add_replay(app, site, secret)
     if site.access.has_sessions:
         add_sign_in(app, site)
         app.add_middleware(
@@ -98,7 +100,7 @@ def warm(site: Site) -> None:
     """Make each page that needs no choice once, so that nobody waits for imports, templates and connections."""
     import pyarrow.compute  # noqa: F401
 
-    frame = Frame(site.config.serve.title, "", EVERYBODY, PAGES, can_sign_out=False)
+    frame = Frame(site.config.serve.title, "", EVERYBODY, PAGES, can_sign_out=False, token="")
     for page in (PAGES[0], tree.PAGE):
         # Whatever is wrong is told to those who ask for the page.
         with contextlib.suppress(LurgeError):
@@ -160,8 +162,8 @@ def need_person(site: Site, request: Request) -> Person:
     return person
 
 
-def add_page(app: FastAPI, site: Site, page: Page[Any]) -> None:
-    """Add the routes of a view."""
+def add_page(app: FastAPI, site: Site, page: Page[Any], secret: str) -> None:
+    """Add the routes of a view. secret: signs its forms."""
     asked_type = page.asked
     menu = [one for one in PAGES if one.menu]
 
@@ -181,7 +183,7 @@ def add_page(app: FastAPI, site: Site, page: Page[Any]) -> None:
             raise HTTPException(400, f"{first['loc'][0] if first['loc'] else ''}: {first['msg']}") from error
         view = view_of(person, asked)
         shown = [one for one in menu if person.sees_all or one.name not in FOR_ALL_SEEING]
-        frame = Frame(site.config.serve.title, root, person, shown, site.access.has_sessions)
+        frame = Frame(site.config.serve.title, root, person, shown, site.access.has_sessions, token_for(secret, person))
         return HTMLResponse(render(frame, page, asked, view))
 
     def as_json(request: Request, asked: Annotated[asked_type, Query()]) -> Response:  # type: ignore[valid-type]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -25,11 +26,15 @@ DatedKind = Literal["newest", "groups", "users", "vault"]
 
 @dataclass
 class Context:
-    """What a view is made from. Every query of it is limited to the groups of the person: `scope` and `gids`."""
+    """What a view is made from. Every query of it is limited to the groups of the person: `scope` and `gids`.
+
+    ledger: opens a connection to the database of the ledger, which may be another one.
+    """
 
     config: Config
     person: Person
     connection: sa.Connection
+    ledger: Callable[[], AbstractContextManager[sa.Connection]]
 
     @property
     def today(self) -> date:

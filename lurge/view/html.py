@@ -193,13 +193,14 @@ class Links:
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds a view on its page. root: the path below which a proxy shows all pages."""
+    """What surrounds a view on its page. root: the path below which a proxy shows all pages. token: for forms."""
 
     title: str
     root: str
     person: Person
     menu: Sequence[Page[Any]]
     can_sign_out: bool
+    token: str
 
 
 def render(frame: Frame, page: Page[Any], asked: Asked, view: View) -> str:
@@ -208,7 +209,7 @@ def render(frame: Frame, page: Page[Any], asked: Asked, view: View) -> str:
     return environment().get_template(page.template).render(
         site_title=frame.title, page=page, asked=asked, view=view, person=frame.person, menu=frame.menu,
         links=Links(frame.root, page, asked), inputs=form, filtered=filtered(form, asked), kept=kept(page, asked),
-        sizes=SIZES_OF_PAGE, can_sign_out=frame.can_sign_out,
+        sizes=SIZES_OF_PAGE, can_sign_out=frame.can_sign_out, token=frame.token,
     )  # fmt: skip
 
 

@@ -16,6 +16,11 @@ class Person:
     def sees_all(self) -> bool:
         return self.groups is None
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether this is somebody whom the configuration names, and not just anybody where access is open."""
+        return self.sees_all and bool(self.name)
+
 
 EVERYBODY = Person("", None)
 """Anybody, where access is open."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -17,14 +16,12 @@ from lurge.config.identity import LdapConfig
 from lurge.config.serve import OidcConfig
 from lurge.errors import IdentityError
 from lurge.view.access import SESSION, Refused, Throttle, bind_as
+from lurge.view.forms import check_length, check_origin, root_of
 from lurge.view.html import render_plain
 from lurge.view.person import Person
 from lurge.view.site import Site
 
 log = logging.getLogger(__name__)
-
-LONGEST = 1024
-"""Bytes of a form to sign in, at most."""
 
 
 def add_sign_in(app: FastAPI, site: Site) -> None:
@@ -47,26 +44,6 @@ def add_sign_in(app: FastAPI, site: Site) -> None:
         return HTMLResponse(text)
 
     app.add_api_route("/signout", sign_out, methods=["POST"], include_in_schema=False)
-
-
-def root_of(request: Request) -> str:
-    return str(request.scope.get("root_path", ""))
-
-
-def check_origin(request: Request, address: str) -> None:
-    """Raise Refused for a form that another site sent. address: of the pages behind a proxy, which may change Host."""
-    origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc not in (request.headers.get("host"), urlsplit(address).netloc or None):
-        raise Refused(403, "The form came from another site.")
-
-
-def check_length(request: Request) -> None:
-    """Raise Refused for a form that is too long, or does not say how long it is."""
-    length = request.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
-        raise Refused(411, "The form does not say how long it is.")
-    if len(length) > len(str(LONGEST)) or int(length) > LONGEST:
-        raise Refused(413, "The form is too long.")
 
 
 def begin(site: Site, request: Request, person: Person) -> Response:

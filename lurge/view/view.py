@@ -67,12 +67,21 @@ class Plot:
         return escaped(self.figure)
 
 
+@dataclass(frozen=True)
+class Action:
+    """A button, which sends a form with some fields."""
+
+    label: str
+    path: str
+    fields: Mapping[str, str]
+
+
 @dataclass
 class View:
     """What a page shows.
 
     sentences: what matters most, in words. crumbs: (name, address) of what is above. choices: the values of filters
-    that people choose from. has_form: whether the filters of the page change anything here.
+    that people choose from. has_form: whether the filters of the page change anything here. actions: buttons.
     """
 
     title: str
@@ -83,6 +92,7 @@ class View:
     crumbs: list[tuple[str, str]] = field(default_factory=list)
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     has_form: bool = True
+    actions: list[Action] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The view for programs."""

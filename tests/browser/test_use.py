@@ -56,7 +56,18 @@ def test_tab_reaches_everything_and_shows_where_it_is(visit: Callable[..., Any],
         reached = tabbed(one.page, 60)
         assert [element for element in reached if not element["isSeen"]] == []
         texts = [element["text"] for element in reached if element["where"] == "nav"]
-        assert texts == ["Overview", "Groups", "Directories", "People", "Vault", "Tree", "Works", "Buckets", "Jobs"]
+        assert texts == [
+            "Overview",
+            "Groups",
+            "Directories",
+            "People",
+            "Vault",
+            "Tree",
+            "Works",
+            "Buckets",
+            "Ledger",
+            "Jobs",
+        ]
         fields = [element["name"] for element in reached if element["what"] in ("input", "select")]
         assert fields == [
             "q", "group", "pi", "volume", "per", "level", "larger", "smaller", "older", "newer", "archived",

@@ -20,7 +20,7 @@ from tests.pages.world import ADMIN, MEMBER, NOBODY, OURS, OWN, THEIRS, TOP, Tea
 from tests.site import Site
 
 FORMS = ("", ".csv", ".parquet")
-ADMINISTRATION = ("buckets", "job", "jobs", "work", "works")
+ADMINISTRATION = ("buckets", "job", "jobs", "ledger", "ledger/errors", "ledger/item", "work", "works")
 """Views that only administrators may see."""
 
 Answers = dict[str, httpx.Response]

@@ -50,7 +50,7 @@ TRANSIENT = frozenset(
 
 TRANSIENT_CLASS = "08"
 DENIED_CLASS = "28"
-NO_ROOM = re.compile("starting up|shutting down|in recovery|too many|remaining connection slots")
+NO_ROOM = re.compile("starting up|shutting down|in recovery|not (yet )?accepting|too many|remaining connection slots")
 DENIED = re.compile('authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist')
 UNPROVEN = re.compile("certificate|does not support SSL")
 """Messages of libpq in English. Errors that happen while connecting have no states."""

@@ -163,6 +163,25 @@ def count_errors(connection: sa.Connection, wanted: ErrorFilter) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def count_replayable(connection: sa.Connection, wanted: ErrorFilter) -> int:
+    """Return the number of errors that can be sent again: valid events that were not."""
+    row = schema.errors.c
+    query = sa.select(sa.func.count()).select_from(schema.errors)
+    conditions = (*wanted.conditions(), row.replayed_at.is_(None), row.message.is_not(None))
+    return int(connection.execute(query.where(*conditions)).scalar_one())
+
+
+def error_kinds(connection: sa.Connection) -> list[str]:
+    """Return the kinds of errors that there are."""
+    row = schema.errors.c
+    return list(connection.execute(sa.select(row.kind).distinct().order_by(row.kind)).scalars())
+
+
+def count_applied(connection: sa.Connection) -> int:
+    """Return the number of events that were applied."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(schema.tallies.c.applied), 0))).scalar_one())
+
+
 def count_waiting(connection: sa.Connection) -> int:
     """Return the number of events that wait to be tried again."""
     row = schema.outbox.c

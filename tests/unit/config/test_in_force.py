@@ -22,7 +22,8 @@ from tests.site import run_lurge
 
 NEEDED = ("dumps", "quotas")
 NEEDED_FILES = (
-    "some.basedirs", "my.cnf", "ca.pem", "jobs.json", "db.txt", "ldap.txt", "oidc.txt", "smtp.txt", "kafka.txt", "client.pem", "client.key", "groups.tsv", "users.tsv",
+    "some.basedirs", "my.cnf", "ca.pem", "jobs.json", "db.txt", "ldap.txt", "oidc.txt", "smtp.txt",
+    "kafka.txt", "client.pem", "client.key", "groups.tsv", "users.tsv",
 )  # fmt: skip
 
 
