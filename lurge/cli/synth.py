@@ -43,6 +43,9 @@ def synth(
     buckets: Annotated[
         int | None, typer.Option("--buckets", metavar="N", min=1, max=99, help="Make inventories of N buckets instead.")
     ] = None,
+    events: Annotated[
+        int | None, typer.Option("--events", metavar="N", min=1, help="Make N events of the ledger instead.")
+    ] = None,
     formats: Annotated[
         list[Format] | None,
         typer.Option("--format", metavar="F", help="CSV, ORC or Parquet; if repeated, buckets take turns."),
@@ -72,6 +75,9 @@ def synth(
         make_site_of_buckets(
             output, buckets, records, dates, (newest or datetime.now(UTC)).date(), formats, seed, quiet
         )
+        return
+    if events:
+        make_files_of_events(output, events, (newest or datetime.now(UTC)).date(), seed, quiet)
         return
     world = World(
         seed=seed,
@@ -134,6 +140,20 @@ def make_site_of_buckets(
         seconds = time.monotonic() - started
         say(f"{counted(total, 'row')} in {seconds:.1f} s ({total / seconds:,.0f}/s); try:")
         say(f"  lurge lake load --config {output / 'lurge.toml'}")
+
+
+def make_files_of_events(output: Path, count: int, newest: date, seed: int, quiet: bool) -> None:
+    """Make events, and say how to go on. Raises OutputError."""
+    from lurge.source.synth.events import make_events
+
+    try:
+        for path, written in make_events(output, count, newest, seed):
+            if not quiet:
+                say(f"{counted(written, 'line')}: {path}")
+    except OSError as error:
+        raise OutputError.at(output, error) from error
+    if not quiet:
+        say("try:", f"  lurge ledger apply {output / 'incoming'} --config {output / 'lurge.toml'}")
 
 
 def holds_files(directory: Path) -> bool:

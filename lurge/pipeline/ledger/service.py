@@ -159,7 +159,6 @@ class Service:
 
     def _assigned(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         """Begin with the partitions that the group gives us, where the database says."""
-        library = kafka()
         by_topic: dict[str, list[int]] = {}
         for place in given:
             by_topic.setdefault(place.topic, []).append(place.partition)
@@ -177,10 +176,10 @@ class Service:
                 self.partitions.next |= {(topic, number): offset for number, offset in offsets.items()}
         except Stopped:
             return
-        consumer.assign(
-            [library.TopicPartition(place.topic, place.partition, self.partitions.next[place.topic, place.partition])
-             for place in given]
-        )  # fmt: skip
+        places = [self._place(key, self.partitions.next[key]) for key in ((one.topic, one.partition) for one in given)]
+        consumer.assign(places)
+        # A partition that waited when it was taken from us would wait for ever.
+        consumer.resume(places)
         self.metrics.is_ready = True
         log.info("reading %d partitions", len(given))
 

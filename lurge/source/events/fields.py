@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lurge.display import display
 from lurge.model.event import COLUMNS, LARGEST, Event, EventType
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -56,7 +55,7 @@ def wrong(name: str, value: object, problem: str) -> str:
     """Return the reason why a field is wrong. Its value is shortened, and in printable ASCII."""
     if value is MISSING:
         return f"{name} is missing"
-    text = display(ascii(value) if isinstance(value, str) else repr(value)[: LONGEST_SHOWN * 2])
+    text = ascii(value)
     return f"{name} {text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + '...'} {problem}"
 
 
