@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 RANKS ?= 4
 MINUTES ?= 3
+KILLS ?= 100
 PORT ?= 8080
 
 SERVICES := mariadb-server mariadb-client libmariadb-dev gcc pkg-config postgresql slapd slurmctld slurmd slurm-client munge openssl shellcheck locales chromium
 PROGRAMS := mariadbd mariadb-install-db mariadb mariadb_config gcc pkg-config initdb postgres psql slapd slapadd openssl slurmctld slurmd sbatch munged shellcheck chromium
 
-.PHONY: help setup services run works lake test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works bench-lake serve screenshots
+.PHONY: help setup services run works lake ledger test constraints lint docs night soak attack bench bench-store bench-scale bench-tree clean bench-serve bench-works bench-lake bench-ledger kills serve screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,13 @@ $(VENV)/.lake: $(VENV)/.run
 lake: $(VENV)/.lake  ## make up inventories of buckets, load them, and report on them beside a tree of this machine
 	@scripts/lake.sh $(BIN) $(DEMO)-lake
 
+$(VENV)/.ledger: $(VENV)/.run
+	@$(PIP_INSTALL) '.[ledger,broker]'
+	@touch $@
+
+ledger: $(VENV)/.ledger  ## send made-up events over a broker, apply them with two instances, and show what came of them
+	@scripts/ledger.sh $(BIN) $(DEMO)-ledger
+
 serve: $(VENV)/.serve  ## show what `make run` reported as pages, at PORT
 	@[ -e $(DEMO)/lurge.toml ] || $(MAKE) --no-print-directory run
 	$(BIN)/lurge serve --config $(DEMO)/lurge.toml --port $(PORT)
@@ -94,6 +102,9 @@ soak: setup  ## read random worlds for MINUTES minutes and compare with the plai
 attack: setup  ## attack with hostile names, streams, kills and links for MINUTES minutes
 	$(BIN)/python -m tests.attack --minutes $(MINUTES)
 
+kills: services  ## kill importer and service of the ledger KILLS times, and compare the end with a model
+	$(BIN)/python -m tests.ledger --kills $(KILLS)
+
 $(VENV)/.bench: $(VENV)/.done
 	@if command -v igzip >/dev/null; then :; \
 	elif [ "$$(id -u)" != 0 ]; then echo "Install igzip, of the package isal."; exit 1; \
@@ -127,10 +138,13 @@ bench-works: setup  ## walk works beside find, and load a backlog of a million l
 bench-lake: $(VENV)/.bench  ## load an inventory of 10 million rows beside pyarrow, DuckDB and Polars
 	$(BIN)/python -m benchmarks.lake
 
+bench-ledger: services  ## time events from CSV to the journal, beside a plain loop and COPY
+	$(BIN)/python -m benchmarks.ledger
+
 bench-serve: services  ## time the pages with 8 months of history and 5 million directories, for 50 clients
 	@$(PIP_INSTALL) '.[serve]'
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.serve --mariadb
 
 clean:  ## remove the virtual environment and what `make run` wrote
-	rm -rf $(VENV) $(DEMO) $(DEMO)-works $(DEMO)-lake
+	rm -rf $(VENV) $(DEMO) $(DEMO)-works $(DEMO)-lake $(DEMO)-ledger

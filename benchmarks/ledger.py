@@ -179,7 +179,7 @@ def main() -> None:
     server = PostgreSql()
     try:
         print(
-            f"{options.events:,} events\n\n| instances | time | events/s | importing | importer | service, early, late |"
+            f"{options.events:,} events\n\n| services | time | events/s | importing | importer | service: early, late |"
         )
         print("|--:|--:|--:|--:|--:|--:|")
         for instances in options.instances:

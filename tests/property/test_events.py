@@ -48,8 +48,18 @@ def texts(event: Event) -> dict[str, str]:
 def test_a_valid_event_is_read_as_it_is(event: Event) -> None:
     assert event_of(texts(event)) == event
     assert parse_message(json_of(event)) == event
+    assert parse_message(json_of(event).replace(b"{", b"{ ")) == event
     as_numbers = {**texts(event), "store_number": event.store, "item_number": event.item, "value": event.value}
     assert parse_message(json.dumps({**as_numbers, "more": [1]}).encode()) == event
+
+
+@given(st.tuples(*([hostile | st.sampled_from(["5", "0", "sale", "2024-01-01T00:00:00Z", str(uuid.UUID(int=7))])] * 6)))
+def test_our_own_form_of_a_message_is_read_like_any_other(values: tuple[str, ...]) -> None:
+    """The short way through a regular expression equals the long one through a parser of JSON."""
+    message = (
+        "{" + ", ".join(f'"{name}": {json.dumps(value)}' for name, value in zip(COLUMNS, values, strict=True)) + "}"
+    )
+    assert parse_message(message.encode()) == event_of(dict(zip(COLUMNS, values, strict=True)))
 
 
 @given(events, st.dictionaries(st.sampled_from(COLUMNS), anything | hostile, min_size=1))

@@ -46,7 +46,7 @@ class Broker:
                 "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
             }  # fmt: skip
         self._log = Path(tempfile.mkstemp(prefix="lurge-broker-", suffix=".log")[1])
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
@@ -55,11 +55,11 @@ class Broker:
         command = [self._program, "broker", "--listener-url", listener, "--advertised-listener-url", listener,
                    "--storage-engine", self._storage]  # fmt: skip
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         host, port = self.address.split(":")
         ends = time.monotonic() + SECONDS_TO_START
         while True:
-            assert self._process.poll() is None, self._log.read_text()
+            assert self.process.poll() is None, self._log.read_text()
             assert time.monotonic() < ends, self._log.read_text()
             try:
                 socket.create_connection((host, int(port)), 1).close()
@@ -69,12 +69,12 @@ class Broker:
 
     def kill(self) -> None:
         """End the broker at once."""
-        assert self._process
-        self._process.kill()
-        self._process.wait()
+        assert self.process
+        self.process.kill()
+        self.process.wait()
 
     def remove(self) -> None:
         """End the broker for good."""
-        if self._process and self._process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.kill()
         self._log.unlink(missing_ok=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lurge.config.ledger import LedgerConfig
 from lurge.errors import LedgerError
@@ -25,6 +25,7 @@ QUEUED = 100_000
 
 AWAY = "the broker does not answer: waiting for it"
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -61,13 +62,23 @@ def kafka() -> Any:
     return confluent_kafka
 
 
+def make_client(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:
+    """Make a client of the library. Raises LedgerError if it does not take the settings."""
+    library = kafka()
+    try:
+        return kind(settings, logger=quiet_log())
+    except (library.KafkaException, ValueError, TypeError) as error:
+        reason = error.args[0].str() if isinstance(error, library.KafkaException) else error
+        raise LedgerError(f"the client of Kafka: {reason}", "Look at [ledger], and at ledger.client.") from error
+
+
 def make_topics(config: LedgerConfig, stop: Stop) -> None:
     """Make the topics that are missing. While the broker is away, wait. Raises LedgerError, Stopped."""
     library = kafka()
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.cimpl import NewTopic
 
-    client = AdminClient(client_settings(config), logger=quiet_log())
+    client = make_client(AdminClient, client_settings(config))
     wanted = [config.events_topic, config.retries_go_to, config.errors_topic]
     said = Said()
     while True:
@@ -136,7 +147,7 @@ def topic_ids(config: LedgerConfig, names: Sequence[str], stop: Stop) -> dict[st
     from confluent_kafka import TopicCollection
     from confluent_kafka.admin import AdminClient
 
-    client = AdminClient(client_settings(config), logger=quiet_log())
+    client = make_client(AdminClient, client_settings(config))
     said = Said()
     while True:
         asked = client.describe_topics(TopicCollection(list(names)), request_timeout=ANSWER_SECONDS)
@@ -152,7 +163,6 @@ def topic_ids(config: LedgerConfig, names: Sequence[str], stop: Stop) -> dict[st
 
 def make_consumer(config: LedgerConfig) -> Consumer:
     """Make a consumer that commits nothing by itself. Raises LedgerError."""
-    library = kafka()
     settings = {
         **client_settings(config),
         "group.id": config.group,
@@ -161,14 +171,11 @@ def make_consumer(config: LedgerConfig) -> Consumer:
         "auto.offset.reset": "error",
         # Aborted transactions of other producers never happened.
         "isolation.level": "read_committed",
-        # Memory is bounded by what is fetched ahead.
-        "queued.max.messages.kbytes": 16384,
+        # Memory is bounded by what is fetched ahead of each partition.
+        "queued.max.messages.kbytes": 4096,
         "fetch.queue.backoff.ms": 50,
     }
-    try:
-        consumer: Consumer = library.Consumer(settings, logger=quiet_log())
-    except (library.KafkaException, ValueError, TypeError) as error:
-        raise LedgerError(f"the client of Kafka: {error}", "Look at ledger.client.") from error
+    consumer: Consumer = make_client(kafka().Consumer, settings)
     return consumer
 
 
@@ -238,10 +245,7 @@ class Sender:
             "queue.buffering.max.kbytes": 65536,
             "error_cb": self._failed,
         }
-        try:
-            return kafka().Producer(settings, logger=quiet_log())
-        except (kafka().KafkaException, ValueError, TypeError) as error:
-            raise LedgerError(f"the client of Kafka: {error}", "Look at ledger.client.") from error
+        return make_client(kafka().Producer, settings)
 
     def _delivered(self, error: Any, message: Message) -> None:
         if error is not None:

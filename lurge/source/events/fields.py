@@ -11,6 +11,9 @@ from lurge.model.event import COLUMNS, LARGEST, Event, EventType
 
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 DIGITS = re.compile(r"[0-9]+")
+SHORT = re.compile(r"[0-9]{1,18}")
+"""Digits of which every number is at most LARGEST."""
+
 TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:)([0-9]{2})(\.[0-9]+)?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -26,24 +29,21 @@ def event_of(fields: Mapping[str, Any]) -> Event | tuple[str, ...]:
 
     fields: values by the names in COLUMNS; texts or, from JSON, numbers and anything else. Others are ignored.
     """
-    identity, kind, date, store, item, value = (fields.get(name, MISSING) for name in COLUMNS)
+    get = fields.get
+    identity, kind, date = get("transaction_id", MISSING), get("event_type", MISSING), get("date", MISSING)
+    store, item, value = get("store_number", MISSING), get("item_number", MISSING), get("value", MISSING)
     moment = time_of(date)
     numbers = whole(store, 0), whole(item, 0), whole(value, 1)
-    if (
-        type(identity) is str
-        and UUID.fullmatch(identity)
-        and kind.__class__ is str
-        and kind in TYPES
-        and type(moment) is datetime
-        and None not in numbers
-    ):
-        return Event(identity.lower(), kind, moment, *numbers)  # type: ignore[arg-type]  # None is excluded above
+    is_identity = type(identity) is str and UUID.fullmatch(identity) is not None
+    is_kind = type(kind) is str and kind in TYPES
+    if is_identity and is_kind and moment is not None and None not in numbers:
+        return Event(identity.lower(), kind, moment, *numbers)  # type: ignore[arg-type]  # None is excluded
     reasons = []
-    if type(identity) is not str or not UUID.fullmatch(identity):
+    if not is_identity:
         reasons.append(wrong("transaction_id", identity, "is not a UUID"))
-    if type(kind) is not str or kind not in TYPES:
+    if not is_kind:
         reasons.append(wrong("event_type", kind, "is neither incoming nor sale"))
-    if type(moment) is not datetime:
+    if moment is None:
         reasons.append(wrong("date", date, "is not a time as in RFC 3339"))
     for name, given, number, least in zip(COLUMNS[3:], (store, item, value), numbers, (0, 0, 1), strict=True):
         if number is None:
@@ -62,6 +62,9 @@ def wrong(name: str, value: object, problem: str) -> str:
 def whole(value: object, least: int) -> int | None:
     """Return a whole number from `least` to LARGEST, given as a number or as digits; None for anything else."""
     if type(value) is str:
+        if SHORT.fullmatch(value):
+            number = int(value)
+            return number if number >= least else None
         # More digits would be slow to convert, and Python refuses very many.
         if not DIGITS.fullmatch(value) or len(value.lstrip("0")) > len(str(LARGEST)):
             return None
