@@ -66,7 +66,7 @@ class Importer:
         return outcome
 
     def _import(self, path: Path, outcome: FileOutcome) -> None:
-        with open_events(path) as file:
+        with open_events(path, follow=False) as file:
             identity = Identity.of(os.fstat(file.fileno()))
             content = digest_of(file)
 

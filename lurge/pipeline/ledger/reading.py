@@ -42,10 +42,10 @@ class Identity(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def open_events(path: Path) -> BufferedReader:
-    """Open a file of events. Raises LedgerError."""
+def open_events(path: Path, follow: bool = True) -> BufferedReader:
+    """Open a file of events. follow: also through a link. Raises LedgerError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
         return open(descriptor, "rb")  # noqa: PTH123  a descriptor, which the caller closes
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}", NO_FILE) from error
