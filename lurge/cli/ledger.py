@@ -41,7 +41,7 @@ TransactionOption = Annotated[str | None, typer.Option("--transaction", metavar=
 
 
 def import_files(
-    places: Annotated[list[Path], typer.Argument(metavar="DIR|FILE...", help="Files of events, or directories.")],
+    places: Annotated[list[Path], typer.Argument(metavar="DIR|FILE", help="Files of events, or directories.")],
     watch: Annotated[bool, typer.Option("--watch", help="Go on looking for new files.")] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -99,7 +99,7 @@ def serve(
 
 
 def apply(
-    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Files of events, or directories.")],
+    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR", help="Files of events, or directories.")],
     config: ConfigOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -186,7 +186,7 @@ def list_errors(
 
 
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Ids of errors.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of errors.")] = None,
     kind: KindOption = None,
     store: StoreOption = None,
     item: ItemOption = None,
@@ -198,7 +198,7 @@ def replay(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Send events again that ended among the errors.
+    """Send events again that became errors.
 
     Without a broker they are applied at once. Inputs that are not valid events stay errors: correct them, and import
     them as a new file.

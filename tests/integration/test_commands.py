@@ -113,7 +113,7 @@ def test_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.returncode == 0, done.stderr
     assert "adds up" in done.stdout
     run_elsewhere = ["", "report", "scan", "basedirs", "synth", "diff", "config init", "serve"]
-    run_elsewhere += [name for name in COMMANDS if name.startswith(("works ", "lake "))]
+    run_elsewhere += [name for name in COMMANDS if name.startswith(("works ", "lake ", "ledger "))]
     assert COMMANDS.keys() >= {*run_elsewhere}
     for command in [name for name in COMMANDS if name not in (*run_elsewhere, *GROUPS)]:
         done = run_lurge(*example(command))

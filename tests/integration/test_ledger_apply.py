@@ -26,8 +26,10 @@ from lurge.pipeline.ledger.database import ledger_database
 from lurge.pipeline.ledger.reading import LINES_AT_ONCE
 from lurge.pipeline.ledger.stopping import Stop
 from lurge.store.ledger.check import check
+from tests.integration.test_commands import example
 from tests.ledger.events import HEADER, Model
 from tests.processes import die_before
+from tests.site import run_lurge
 
 FIRST = "8947695b-7f19-44b6-96b6-7f8ed041fe57"
 
@@ -283,3 +285,21 @@ def test_the_variables_of_the_older_program(monkeypatch: pytest.MonkeyPatch) -> 
     assert "$KAFKA_EVENT_RETRIES" in shown.stdout
     monkeypatch.setenv("KAFKA_EVENT_RETRIES", "many")
     assert "$KAFKA_EVENT_RETRIES is 'many'" in lurge("check", status=2)
+
+
+def test_examples_work() -> None:
+    write("events.csv", [line(1), line(2, "sale", 1, 6)])
+    for command, status in (("apply", 3), ("show", 0), ("errors", 0), ("check", 0), ("watch-errors", 0), ("replay", 3)):
+        done = run_lurge(*example(f"ledger {command}"))
+        assert done.returncode == status, (command, done.stdout, done.stderr)
+
+
+def test_made_up_events_are_applied() -> None:
+    done = run_lurge("synth", "--events", "3000", "-o", "made")
+    assert done.returncode == 0, done.stderr
+    assert "lurge ledger apply made/incoming" in done.stdout
+    found = json.loads(lurge("apply", "made/incoming", "--config", "made/lurge.toml", "--json", status=3))
+    assert found["applied"] > 2900
+    assert found["duplicates"] > 0
+    state = json.loads(lurge("check", "--config", "made/lurge.toml", "--json"))
+    assert state["events"] == 3000

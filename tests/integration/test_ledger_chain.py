@@ -25,6 +25,7 @@ from lurge.pipeline.ledger.database import ledger_database
 from lurge.store.database import Database
 from lurge.store.ledger import read, schema
 from lurge.store.ledger.check import LedgerState, check
+from tests.integration.test_commands import example
 from tests.ledger.chain import Chain
 from tests.ledger.events import HEADER, as_json
 from tests.services import free_port, kafka, need
@@ -239,6 +240,16 @@ def test_from_a_file_to_an_amount_and_back_to_the_topics(service: Service) -> No
     assert process.wait(10) == 0
     assert time.monotonic() - began < 5
     assert "stopped: 2 events applied, 1 duplicate, 3 retried, 2 errors" in service.log
+
+
+def test_examples_work(service: Service) -> None:
+    """Those of the commands that need a broker."""
+    service.put("a.csv", line(1))
+    for command in ("import", "serve"):
+        words = [str(service.incoming) if word == "/data/incoming" else word for word in example(f"ledger {command}")]
+        service.start(*[str(service.port) if word == "9108" else word for word in words[1:]])
+    service.wait(lambda state: state.applied == 1)
+    service.ready()
 
 
 def test_a_message_that_is_no_event_never_stops_the_rest(service: Service) -> None:
