@@ -79,9 +79,10 @@ def serve(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Apply the events of the topic, each once, until a signal ends it.
+    """Apply the events of Kafka to amounts, each once.
 
-    Any number of instances share the work. The port answers /metrics for Prometheus, /readyz and /healthz.
+    It ends with a signal. Any number of instances share the work. The port answers /metrics for Prometheus, /readyz and
+    /healthz.
 
     Example: lurge ledger serve --port 9108
     """

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from lurge.config.database import DatabaseConfig
 from lurge.errors import LedgerError, StoreUnavailable
 from lurge.model.event import LARGEST, Event, Message, Place
-from lurge.source.events.messages import json_of, parse_message
+from lurge.source.events.messages import MOST_ATTEMPTS, json_of, parse_message
 from lurge.store.database import Database
 from lurge.store.database.upgrade import upgrade
-from lurge.store.ledger import files, outbox, positions, read, schema
+from lurge.store.ledger import alerts, files, outbox, positions, read, schema
 from lurge.store.ledger.area import LEDGER
 from lurge.store.ledger.batch import Counts, PositionMoved, Rules, Stretch, apply_messages
 from lurge.store.ledger.check import LedgerState, check
@@ -374,3 +374,28 @@ def test_overdue_events_are_sent_again_and_old_ones_forgotten(ledger: Database) 
     with ledger.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.outbox)).scalar_one() == 1
     assert state_of(ledger).waiting == 1
+
+
+def test_an_alert_never_passes_an_error_that_is_not_committed_yet(ledger: Database) -> None:
+    """On a server, ids are given before they are committed, and not in that order."""
+    fail = replace(RULES, policy=RetryPolicy(0))
+    with ledger.writing() as connection:
+        assert alerts.progress(connection, "out") == (0, None)
+        alerts.note(connection, "out", 0, None)
+        apply_messages(connection, arriving(event(1, "sale", 4), ("bad",), event(2, "sale", 5)), fail)
+    newest = ask(ledger, alerts.newest_error)
+    if ledger.dialect.has_one_writer:
+        assert newest == 3
+    else:
+        assert newest == 0
+        with ledger.writing() as connection:
+            connection.execute(sa.update(schema.errors).values(created_at=datetime(2024, 1, 1)))
+        assert ask(ledger, alerts.newest_error) == 3
+    assert [tuple(row) for row in ask(ledger, lambda connection: alerts.ran_out(connection, 0, 3))] == [(1, 2, 2, None)]
+    assert ask(ledger, lambda connection: alerts.ran_out(connection, 3, 3)) == []
+
+
+def test_numbers_of_other_programs_fit_into_the_tables(ledger: Database) -> None:
+    message = arriving(event(1, "sale"))[0]._replace(attempt=MOST_ATTEMPTS)
+    assert apply(ledger, [message]) == Counts(errors=1)
+    assert state_of(ledger).errors == 1

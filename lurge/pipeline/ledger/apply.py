@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lurge.config import Config
+from lurge.display import display
 from lurge.errors import LurgeError, OutputError
 from lurge.model.event import Message, Place
 from lurge.pipeline.frame.job import open_job
@@ -44,7 +45,7 @@ def run_apply(config: Config, database: Database, places: Iterable[Path], stop: 
         job.state = lambda: "The next run goes on where this one stopped"
         try:
             with job.step("apply") as facts:
-                need_tables(database, stop)
+                need_tables(database, stop, database.retry_seconds)
                 for path in list(find_files(places)):
                     outcome.files.append(apply_file(database, path, LOCAL, totals, stop))
                     stop.check()
@@ -71,7 +72,7 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
                     return Counts()
                 return apply_messages(connection, messages, rules) if messages else Counts()
 
-        totals.add(persist(database, store, stop))
+        totals.add(persist(database, store, stop, database.retry_seconds))
 
     try:
         with open_events(path) as file:
@@ -80,9 +81,9 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
 
             def begun() -> FileProgress:
                 with database.writing() as connection:
-                    return begin(connection, content, str(path), size)
+                    return begin(connection, content, display(path), size)
 
-            progress = persist(database, begun, stop)
+            progress = persist(database, begun, stop, database.retry_seconds)
             result.is_known = progress.has_ended
             if not progress.has_ended:
                 progress = read_on(file, progress, result, take)
@@ -114,7 +115,7 @@ def retry_waiting(database: Database, rules: Rules, totals: Counts, stop: Stop) 
             return len(messages), apply_messages(connection, messages, last) if messages else Counts()
 
     while True:
-        count, counts = persist(database, some, stop)
+        count, counts = persist(database, some, stop, database.retry_seconds)
         totals.add(counts)
         if not count:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -38,8 +39,11 @@ def is_current(database: Database) -> bool:
     return revision == newest
 
 
-def need_tables(database: Database, stop: Stop) -> None:
-    """Make the tables, or bring them up to date. Other instances go on meanwhile. Raises StoreError, Stopped."""
+def need_tables(database: Database, stop: Stop, seconds: float | None = None) -> None:
+    """Make the tables, or bring them up to date. Other instances go on meanwhile.
+
+    seconds: as for `persist`. Raises StoreError, Stopped.
+    """
 
     def bring_up() -> None:
         if not is_current(database):
@@ -50,20 +54,25 @@ def need_tables(database: Database, stop: Stop) -> None:
                 # Another instance is doing the same.
                 raise StoreUnavailable(error.message) from error
 
-    persist(database, bring_up, stop)
+    persist(database, bring_up, stop, seconds)
 
 
-def persist(database: Database, work: Callable[[], T], stop: Stop) -> T:
-    """Return the result of `work`. While the database is unavailable, try again for ever.
+def persist(database: Database, work: Callable[[], T], stop: Stop, seconds: float | None = None) -> T:
+    """Return the result of `work`. While the database is unavailable, try again.
+
+    seconds: for how long; None for ever, as a resident process does.
 
     Raises Stopped if the process shall end, StoreError if trying again does not help.
     """
     pause, said = FIRST_PAUSE, Said()
+    began = time.monotonic()
     while True:
         stop.check()
         try:
             return work()
         except StoreUnavailable as error:
+            if seconds is not None and time.monotonic() - began >= seconds:
+                raise
             if pause > 1:
                 said.say("%s; trying again", error.message)
             # A connection may be to a server that is gone.

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lurge.config import Config
+from lurge.display import display
 from lurge.errors import LurgeError, OutputError
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
-from lurge.pipeline.ledger.broker import Sender, Unsent, make_topics
+from lurge.pipeline.ledger.broker import Said, Sender, Unsent, make_topics
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
 from lurge.pipeline.ledger.reading import Identity, digest_of, open_events, put_away, read_on, write_rejects
@@ -72,7 +73,7 @@ class Importer:
 
             def begun() -> FileProgress:
                 with self.database.writing() as connection:
-                    return begin(connection, content, str(path), identity.size)
+                    return begin(connection, content, display(path), identity.size)
 
             progress = persist(self.database, begun, self.stop)
             outcome.is_known = progress.has_ended
@@ -157,6 +158,7 @@ def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop
     importer = Importer(config, database, stop)
     settling = Settling(config.ledger.settle_seconds)
     left_alone: dict[Path, float] = {}
+    said = Said()
     try:
         importer.prepare()
         while True:
@@ -164,7 +166,7 @@ def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop
                 found = [path for path in find_files(places) if time.monotonic() >= left_alone.get(path, 0)]
                 ready = [path for path in found if settling.is_whole(path)]
             except (LurgeError, OSError) as error:
-                log.error("%s", error)
+                said.say("%s", error)
                 ready = []
             if ready:
                 import_some(config, importer, ready, left_alone)

@@ -58,14 +58,17 @@ class Portion:
     after: dict[Key, int] = field(default_factory=dict)
     early: dict[Key, tuple[int, float]] = field(default_factory=dict)
 
-    def add(self, message: KafkaMessage, retry_topic: str, partitions: Partitions, now: float) -> None:
+    def add(
+        self, message: KafkaMessage, retry_topic: str, longest_pause: float, partitions: Partitions, now: float
+    ) -> None:
         """Add a message, unless its partition waits, or is another instance's now."""
         key = str(message.topic()), int(message.partition() or 0)
         offset = int(message.offset() or 0)
         if key not in partitions.next or key in self.early or offset < partitions.next[key]:
             return
         headers = parse_headers(message.headers())
-        if key[0] == retry_topic and headers.not_before > now:
+        # Nobody asks for a longer pause, unless a clock is wrong, or the message is another program's.
+        if key[0] == retry_topic and now < headers.not_before <= now + longest_pause:
             self.early[key] = offset, headers.not_before
             return
         value = message.value()

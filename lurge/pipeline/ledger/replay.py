@@ -64,8 +64,8 @@ def run_replay(config: Config, database: Database, wanted: ErrorFilter, stop: St
                 return replay(connection, wanted, ledger.events_topic if ledger.broker else "")
 
         try:
-            need_tables(database, stop)
-            outcome.sent, outcome.left = persist(database, put, stop)
+            need_tables(database, stop, database.retry_seconds)
+            outcome.sent, outcome.left = persist(database, put, stop, database.retry_seconds)
             if ledger.broker:
                 sender = Sender(ledger, stop)
                 persist(database, lambda: relay_all(database, sender), stop)

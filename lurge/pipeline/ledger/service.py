@@ -88,7 +88,7 @@ class Service:
             if message.error():
                 self._error(consumer, message)
             else:
-                portion.add(message, self.topics[1], self.partitions, now)
+                portion.add(message, self.topics[1], self.config.longest_pause, self.partitions, now)
         for key, (offset, until) in portion.early.items():
             consumer.seek(self._place(key, offset))
             consumer.pause([self._place(key)])

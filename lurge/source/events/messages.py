@@ -18,6 +18,9 @@ from lurge.source.events.fields import event_of
 FILE, LINE = "lurge-file", "lurge-line"
 ATTEMPT, NOT_BEFORE, TOKEN = "attempt", "not-before", "lurge-token"
 LARGEST_HEADER = 2**53
+MOST_ATTEMPTS = 1_000_000
+"""The largest attempt of a message of another program, which a column can hold."""
+
 LONGEST_KEY = 64
 
 
@@ -94,7 +97,8 @@ def parse_headers(headers: Iterable[Any] | None) -> Headers:
     if TOKEN not in texts and ATTEMPT not in texts and NOT_BEFORE not in texts:
         return Headers(get(FILE, ""), number(get(LINE, "")))
     not_before = number(get(NOT_BEFORE, "")) / 1000
-    return Headers(get(FILE, ""), number(get(LINE, "")), number(get(ATTEMPT, "")), not_before, get(TOKEN, ""))
+    attempt = min(number(get(ATTEMPT, "")), MOST_ATTEMPTS)
+    return Headers(get(FILE, ""), number(get(LINE, "")), attempt, not_before, get(TOKEN, ""))
 
 
 def number(text: str) -> int:

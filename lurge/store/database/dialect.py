@@ -38,10 +38,12 @@ Changes = Callable[[Any], Mapping[str, Any]]
 class Dialect(ABC):
     """One kind of database. Each engine has its own object.
 
-    reading_options: execution options of SQLAlchemy for transactions that only read.
+    reading_options: execution options of SQLAlchemy for transactions that only read. has_one_writer: whether one
+    transaction at a time writes, so that automatic keys are committed in their order.
     """
 
     reading_options: ClassVar[Mapping[str, object]] = {}
+    has_one_writer: ClassVar[bool] = False
 
     def __init__(self, config: DatabaseConfig) -> None:
         self.config = config

@@ -38,7 +38,7 @@ class Database:
     """
 
     def __init__(self, config: DatabaseConfig) -> None:
-        self._retry_seconds = config.retry_seconds
+        self.retry_seconds = config.retry_seconds
         self.swap = config.swap
         self.dialect = dialect_for(config)
         self.engine = self.dialect.make_engine()
@@ -94,7 +94,7 @@ class Database:
 
     def retrying(self, work: Callable[[], T]) -> T:
         """Return the result of `work`. While the database is unavailable, try again after longer and longer pauses."""
-        deadline = time.monotonic() + self._retry_seconds
+        deadline = time.monotonic() + self.retry_seconds
         pause = FIRST_PAUSE
         while True:
             try:

@@ -38,6 +38,8 @@ TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 class SQLite(Dialect):
     """A file of SQLite. No character of its path has a special meaning."""
 
+    has_one_writer = True
+
     def __init__(self, config: DatabaseConfig) -> None:
         super().__init__(config)
         self._path = config.url.removeprefix(PREFIX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from lurge.model.event import ErrorKind
 from lurge.store.database.dialect import dialect_of
 from lurge.store.ledger import schema
+
+LONGEST_BATCH = timedelta(seconds=10)
+"""Time after which a batch is committed, or will never be."""
 
 RAN_OUT = (ErrorKind.BEYOND_AMOUNT.value, ErrorKind.UNKNOWN_ITEM.value)
 
@@ -24,8 +27,13 @@ def progress(connection: sa.Connection, rule: str) -> tuple[int, datetime | None
 
 
 def newest_error(connection: sa.Connection) -> int:
-    """Return the id of the newest error; 0 if there is none."""
-    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(schema.errors.c.id), 0))).scalar_one())
+    """Return the id of the newest error before which no other one can appear any more; 0 if there is none."""
+    row = schema.errors.c
+    query = sa.select(sa.func.coalesce(sa.func.max(row.id), 0))
+    if not dialect_of(connection).has_one_writer:
+        # A transaction that is still open may have got a smaller id.
+        query = query.where(row.created_at < datetime.now(UTC).replace(tzinfo=None) - LONGEST_BATCH)
+    return int(connection.execute(query).scalar_one())
 
 
 def note(connection: sa.Connection, rule: str, last_error: int, alerted_at: datetime | None) -> None:
