@@ -56,6 +56,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert done.returncode == 0, done.stderr
     done = run_lurge("lake", "load", str(site.folder / "inventories"), "--config", str(site.config))
     assert done.returncode == 0, done.stderr
+    done = run_lurge("ledger", "apply", str(site.folder / "events"), "--config", str(site.config))
+    assert done.returncode == 3, done.stderr
     with serving(site.config, folder / "serve.log") as address:
         yield f"{address}/"
 

@@ -96,4 +96,20 @@ def build(folder: Path) -> Site:
             row(key, 7**number, StorageClass=name, IsLatest=number == 0) for key, name in zip(keys, NAMES, strict=True)
         ]
         write_inventory(folder / "inventories", [rows], FIRST + timedelta(days=number))
+    write_events(folder)
     return site
+
+
+def write_events(folder: Path) -> None:
+    """Write files of events, one with each name as its own, and with lines that are names."""
+    header = "transaction_id,event_type,date,store_number,item_number,value\n"
+    largest = 2**63 - 1
+    for number, name in enumerate(NAMES[:-1]):
+        item = f"{number},{largest}"
+        lines = [
+            f"{number:08}-0000-4000-8000-{day:012},{kind},2024-01-{day}T00:00:00Z,{item},{value}\n"
+            for day, kind, value in ((10, "incoming", 5), (11, "sale", 2), (12, "incoming", 7), (13, "sale", largest))
+        ]
+        path = folder / "events" / f"{name.replace('/', chr(0x2044))}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((header + "".join(lines)).encode() + b"\n".join(ANY_NAME) + b"\n" + LONG.encode())
