@@ -146,12 +146,14 @@ class Batch:
                 tally.last_line = place.line
             tally.seen += 1
         fate = self.known.decide(event) if isinstance(event, Event) else ErrorKind.INVALID
-        if fate is Fate.APPLIED:
+        if fate is Fate.APPLIED and isinstance(event, Event):
             tally.applied += 1
             self.counts.applied += 1
+            in_topic = bool(place.topic)
             self.journal.append(
-                (*event[:6], self.now, place.topic or None, place.partition if place.topic else None,
-                 place.offset if place.topic else None, file_id or None, place.line or None)
+                (*event[:6], self.now, place.topic or None, place.partition if in_topic else None,
+                 place.offset if in_topic else None, file_id or None, place.line or None,
+                 self.known.amounts[event.store, event.item])
             )  # fmt: skip
         elif fate is Fate.DUPLICATE:
             tally.duplicates += 1

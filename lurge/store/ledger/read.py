@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
-from lurge.model.event import EventType
 from lurge.store.database.area import revisions
 from lurge.store.ledger import schema
 from lurge.store.ledger.area import LEDGER
@@ -26,7 +25,7 @@ class ItemAmount(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of an item's amount. amount: after it, by the dates of events; None if it is not known."""
+    """A change of an item's amount. amount: after it."""
 
     transaction_id: str
     event: str
@@ -127,23 +126,15 @@ def count_items(connection: sa.Connection, wanted: ItemFilter) -> int:
 
 
 def history(connection: sa.Connection, store: int, item: int, most: int) -> list[Change]:
-    """Return the newest changes of an item, at most `most`, in the order of the dates of events."""
+    """Return the newest changes of an item, at most `most`, in the order in which they were applied."""
     row = schema.transactions.c
     newest = connection.execute(
-        sa.select(row.transaction_id, row.event, row.timestamp, row.amount, row.applied_at)
+        sa.select(row.transaction_id, row.event, row.timestamp, row.amount, row.balance, row.applied_at)
         .where(row.store_number == store, row.item_number == item)
-        .order_by(row.timestamp.desc(), row.applied_at.desc(), row.transaction_id.desc())
+        .order_by(row.applied_at.desc(), row.topic.desc(), row.offset.desc(), row.file_id.desc(), row.line.desc())
         .limit(most)
     ).all()
-    present = connection.execute(
-        sa.select(schema.items.c.amount).where(schema.items.c.store_id == store, schema.items.c.item_id == item)
-    ).scalar()
-    amount = int(present or 0)
-    changes = []
-    for change in newest:
-        changes.append(Change(change[0], change[1], change[2], change[3], amount, change[4]))
-        amount -= change[3] if change[1] == EventType.INCOMING else -change[3]
-    return changes[::-1]
+    return [Change(*change) for change in newest[::-1]]
 
 
 def errors(

@@ -79,7 +79,8 @@ transactions = sa.Table(
     big("offset", nullable=True),
     big("file_id", nullable=True),
     big("line", nullable=True),
-    sa.Index(None, "store_number", "item_number", "timestamp"),
+    big("balance", comment="The amount of the item after it."),
+    sa.Index(None, "store_number", "item_number", "applied_at"),
     **OPTIONS,
 )
 """The journal: each event that changed an amount, once. The topic is empty if an event did not come from Kafka."""

@@ -182,7 +182,7 @@ def make_item(context: Context, asked: AskedItem) -> View:
     many = f" Only the newest {MOST_CHANGES:,} changes are shown." if len(changes) == MOST_CHANGES else ""
     return View(
         f"Item {asked.item} of store {asked.store}",
-        [f"The amounts are by the dates of the events, which may come in another order.{many}"],
+        [f"The amounts are in the order in which the events were applied.{many}"],
         facts=[
             Fact("amount", amounts[0].amount, "count"),
             Fact("errors", errors, "count", address("/ledger/errors", store=str(asked.store), item=str(asked.item))),
@@ -195,9 +195,9 @@ def make_item(context: Context, asked: AskedItem) -> View:
 
 def plot(rows: list[dict[str, Any]]) -> Plot:
     """The amount over time."""
-    line = {"type": "scatter", "mode": "lines", "line": {"shape": "hv"}, "x": [row["date"] for row in rows],
+    line = {"type": "scatter", "mode": "lines", "line": {"shape": "hv"}, "x": [row["applied"] for row in rows],
             "y": [row["amount"] for row in rows], "name": "amount"}  # fmt: skip
-    layout = {"xaxis": {"title": {"text": "date"}}, "yaxis": {"title": {"text": "amount"}}}
+    layout = {"xaxis": {"title": {"text": "applied"}}, "yaxis": {"title": {"text": "amount"}}}
     return Plot("history", "The amount over time", {"data": [line], "layout": layout})
 
 
