@@ -140,7 +140,9 @@ def time_plain_loop(broker: Broker, server: PostgreSql, events: list[Event]) -> 
             sign = 1 if event.event_type == "incoming" else -1
             connection.execute("insert into stores values (%s) on conflict do nothing", (event.store,))
             added = connection.execute(
-                "insert into transactions values (%s, %s, %s, %s, %s, %s, now()) on conflict do nothing", event[:6]
+                "insert into transactions (transaction_id, event, timestamp, store_number, item_number, amount,"
+                " applied_at, balance) values (%s, %s, %s, %s, %s, %s, now(), 0) on conflict do nothing",
+                event[:6],
             )
             if added.rowcount:
                 connection.execute(
@@ -160,10 +162,10 @@ def time_copy(server: PostgreSql, events: list[Event]) -> float:
     database = Database(DatabaseConfig(url=server.new_database("ledger_copy")))
     upgrade(database, LEDGER)
     database.close()
-    text = "".join("\t".join(map(str, event[:6])) + "\tnow\n" for event in {one[0]: one for one in events}.values())
+    text = "".join("\t".join(map(str, event[:6])) + "\tnow\t0\n" for event in {one[0]: one for one in events}.values())
     began = time.monotonic()
     with psycopg.connect(f"host={server.folder} port={server.port} user=postgres dbname=ledger_copy") as connection:
-        columns = "transaction_id, event, timestamp, store_number, item_number, amount, applied_at"
+        columns = "transaction_id, event, timestamp, store_number, item_number, amount, applied_at, balance"
         with connection.cursor().copy(f"copy transactions ({columns}) from stdin") as copy:
             copy.write(text)
         connection.commit()

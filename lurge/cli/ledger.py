@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -28,14 +28,23 @@ ledger = typer.Typer(
     epilog="Example: lurge ledger apply events.csv",
 )
 
-DATE = "%Y-%m-%d"
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+T = TypeVar("T")
 
 StoreOption = Annotated[int | None, typer.Option("--store", metavar="N", min=0, max=LARGEST, help="Only this store.")]
 ItemOption = Annotated[int | None, typer.Option("--item", metavar="N", min=0, max=LARGEST, help="Only this item.")]
 KindOption = Annotated[ErrorKind | None, typer.Option("--kind", metavar="KIND", help=f"One of {', '.join(ErrorKind)}.")]
-FileOption = Annotated[str | None, typer.Option("--file", metavar="NAME", help="Only of this file.")]
+FileOption = Annotated[
+    str | None, typer.Option("--file", metavar="NAME", help="Only of this file, by its path or name.")
+]
 SinceOption = Annotated[
-    datetime | None, typer.Option("--since", metavar="D", formats=[DATE, "%Y-%m-%dT%H:%M:%S"], help="Only since then.")
+    datetime | None,
+    typer.Option(
+        "--since",
+        metavar="D",
+        formats=TIMES,
+        help="Only since this time, UTC.",
+    ),
 ]
 TransactionOption = Annotated[str | None, typer.Option("--transaction", metavar="ID", help="Only of this transaction.")]
 
@@ -81,8 +90,8 @@ def serve(
 ) -> None:
     """Apply the events of Kafka to amounts, each once.
 
-    It ends with a signal. Any number of instances share the work. The port answers /metrics for Prometheus, /readyz and
-    /healthz.
+    SIGTERM or Ctrl-C stops it. Any number of instances share the work. The port answers /metrics for Prometheus,
+    /readyz and /healthz.
 
     Example: lurge ledger serve --port 9108
     """
@@ -160,7 +169,9 @@ def list_errors(
     file: FileOption = None,
     since: SinceOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that were sent again.")] = False,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Most errors, the newest first.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=LARGEST, help="At most N errors, the newest first.")
+    ] = 100,
     config: ConfigOption = None,
     json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -171,7 +182,9 @@ def list_errors(
     """
     from lurge.store.ledger.read import ErrorFilter, errors
 
-    wanted = ErrorFilter((), kind or "", store, item, transaction or "", file or "", since, is_open=not everything)
+    wanted = ErrorFilter(
+        (), kind or "", store, item, (transaction or "").lower(), file or "", since, is_open=not everything
+    )
 
     def ask(connection: sa.Connection) -> Answer:
         rows = errors(connection, wanted, limit)
@@ -187,7 +200,7 @@ def list_errors(
 
 
 def replay(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of errors.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", min=1, max=LARGEST, help="Ids of errors.")] = None,
     kind: KindOption = None,
     store: StoreOption = None,
     item: ItemOption = None,
@@ -199,7 +212,7 @@ def replay(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Send events again that became errors.
+    """Send errors again.
 
     Without a broker they are applied at once. Inputs that are not valid events stay errors: correct them, and import
     them as a new file.
@@ -210,7 +223,7 @@ def replay(
     from lurge.pipeline.ledger.stopping import stop_on_signals
     from lurge.store.ledger.read import ErrorFilter
 
-    wanted = ErrorFilter(tuple(ids or ()), kind or "", store, item, transaction or "", file or "", since)
+    wanted = ErrorFilter(tuple(ids or ()), kind or "", store, item, (transaction or "").lower(), file or "", since)
     if not wanted.conditions()[:-1] and not everything:
         raise UsageError("no error is chosen", "Give ids or a filter, or --all.")
     set_verbosity(quiet, False)
@@ -228,7 +241,7 @@ def watch_errors(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Tell of errors as the rules in [[ledger.alerts]] say.
+    """Report errors as the rules in [[ledger.alerts]] say.
 
     Alerts go to the log, by mail and to a webhook. With --once, the exit status is 3 if there was one.
 
@@ -239,8 +252,8 @@ def watch_errors(
 
     set_verbosity(quiet, verbose)
     with opened(config) as (site, database), stop_on_signals() as stop:
-        told = look_for_errors(site, database, stop, None if once else interval)
-    if once and told:
+        was_alert = look_for_errors(site, database, stop, None if once else interval)
+    if once and was_alert:
         raise typer.Exit(3)
 
 
@@ -253,16 +266,8 @@ def check(config: ConfigOption = None, json: JsonOption = False, quiet: QuietOpt
     Example: lurge ledger check
     """
     from lurge.store.ledger.check import check as check_ledger
-    from lurge.store.ledger.read import need_ledger
 
-    with opened(config) as (_, database):
-
-        def read() -> Any:
-            with database.reading() as connection:
-                need_ledger(connection)
-                return check_ledger(connection)
-
-        state = database.retrying(read)
+    state = asked(config, check_ledger)
     if json:
         say_json(state.as_json())
     elif not quiet:
@@ -295,18 +300,22 @@ def show_outcome(outcome: LedgerOutcome, json: bool, quiet: bool) -> None:
 
 def show_answer(config: Path | None, json: bool, as_csv: bool, ask: Callable[[sa.Connection], Answer]) -> None:
     """Ask the database and print the answer."""
+    need_one_form(json, as_csv)
+    say_answer(asked(config, ask), json, as_csv, is_list=True)
+
+
+def asked(config: Path | None, ask: Callable[[sa.Connection], T]) -> T:
+    """Ask the ledger of a site."""
     from lurge.store.ledger.read import need_ledger
 
-    need_one_form(json, as_csv)
     with opened(config) as (_, database):
 
-        def read() -> Answer:
+        def read() -> T:
+            need_ledger(database)
             with database.reading() as connection:
-                need_ledger(connection)
                 return ask(connection)
 
-        answer = database.retrying(read)
-    say_answer(answer, json, as_csv, is_list=True)
+        return database.retrying(read)
 
 
 def commands() -> Iterable[tuple[Callable[..., None], str | None]]:

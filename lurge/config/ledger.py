@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -12,22 +13,40 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from lurge.config.database import DatabaseConfig
 from lurge.config.document import Document, Place
 from lurge.config.elsewhere import ENVIRONMENT, Elsewhere, PasswordVariable, TextVariable
-from lurge.config.fields import ExistingFile, Name, Positive, RelativePath, Share, Strings, Text, Whole
+from lurge.config.fields import ExistingFile, Name, RelativePath, Share, Strings, Text, Whole
 from lurge.config.secret import Password, Secret
 from lurge.config.section import Section, problem
 from lurge.config.url import without_password
 
 OWN_SETTINGS = (
-    "bootstrap.servers", "group.id", "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence",
+    "bootstrap.servers", "metadata.broker.list", "group.id", "message.timeout.ms", "delivery.timeout.ms",
+    "delivery.report.only.error", "queue.buffering.max.messages",
+    "partition.assignment.strategy", "group.protocol", "partitioner", "enable.gapless.guarantee",
+    "enable.auto.commit", "enable.auto.offset.store", "enable.idempotence",
     "auto.offset.reset", "security.protocol", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
     "sasl.mechanism", "sasl.mechanisms", "sasl.username", "isolation.level", "transactional.id",
 )  # fmt: skip
 """Settings of the client that other keys set, or that exact counts depend on."""
 
-RAN_OUT, RATE = "ran out", "rate"
-TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
+RAN_OUT = "ran out"
+TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
-Topic = Annotated[str, Field(pattern=TOPIC)]
+
+def topic_name(name: str) -> str:
+    """`name`, after a check that Kafka takes it for a topic."""
+    if not TOPIC.fullmatch(name):
+        raise ValueError("must have 1 to 249 letters, digits, dots, underscores and hyphens")
+    return name
+
+
+def brokers(addresses: str) -> str:
+    """`addresses`, after a check that they have no scheme, which Kafka would wait for in vain."""
+    if "/" in addresses:
+        raise ValueError("must be HOST:PORT, or several with commas, without http:// or the like")
+    return addresses
+
+
+Topic = Annotated[str, AfterValidator(topic_name)]
 Setting = str | int | float | bool
 
 
@@ -43,6 +62,7 @@ class PostgresVariables:
     """A marker for a database that the variables of the older program name, if POSTGRES_HOSTNAME is set."""
 
     def look(self, document: Document, place: Place) -> Elsewhere | None:
+        """The database that the variables name, or None."""
         host = os.environ.get("POSTGRES_HOSTNAME")
         if not host:
             return None
@@ -57,9 +77,14 @@ class PostgresVariables:
 
 
 class LedgerDatabase(DatabaseConfig):
-    """A database of the ledger's own. Without this table, the ledger is in `[database]`."""
+    """A database of the ledger's own, with `$LURGE_LEDGER_PASSWORD`. Without this table it is in `[database]`."""
 
     password: Annotated[Password, PasswordVariable("LURGE_LEDGER_PASSWORD")] = None
+    password_file: RelativePath | None = Field(
+        None,
+        description="A file that holds the password, used if `$LURGE_LEDGER_PASSWORD` is not set.",
+        examples=["db.txt"],
+    )
 
 
 class MailConfig(Section):
@@ -94,7 +119,9 @@ class Alert(Section):
         examples=["rate"],
     )
     more_than: Whole = Field(100, description="Errors that are allowed, for `rate`.")
-    minutes: Positive = Field(10, description="Minutes to look back, for `rate`. An alert is not repeated before.")
+    minutes: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        10, description="Minutes to look back, for `rate`. An alert is not repeated before."
+    )
 
 
 ALERTS = (Alert(name="ran out", when="ran out"), Alert(name="many errors", when="rate"))
@@ -103,7 +130,7 @@ ALERTS = (Alert(name="ran out", when="ran out"), Alert(name="many errors", when=
 class LedgerConfig(Section):
     """Events over Kafka, and the amounts that they change, for `lurge ledger`."""
 
-    broker: Annotated[Text | None, TextVariable("KAFKA_BROKER_URL")] = Field(
+    broker: Annotated[Annotated[Text, AfterValidator(brokers)] | None, TextVariable("KAFKA_BROKER_URL")] = Field(
         None, description="Brokers, as HOST:PORT, with commas. `$KAFKA_BROKER_URL` has precedence.",
         examples=["kafka1:9092,kafka2:9092"],
     )  # fmt: skip
@@ -133,7 +160,7 @@ class LedgerConfig(Section):
     )
     batch_events: Annotated[int, Field(ge=1, le=100_000)] = Field(5000, description="Most events of a transaction.")
     batch_seconds: Annotated[float, Field(gt=0, le=3)] = Field(
-        0.5, description="Time that a transaction shall take. Batches become smaller if it takes longer."
+        0.5, description="Seconds that a transaction should take. Batches become smaller if it takes longer."
     )
     security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="The protocol of the brokers."

@@ -23,7 +23,7 @@ from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.works_outcome import KEPT, TreeOutcome, WorksOutcome
-from lurge.source.backlog import BacklogRules, RejectedLine, bounded_lines, read_backlog
+from lurge.source.backlog import BacklogRules, RejectedLine, bounded_lines, csv_field, read_backlog
 from lurge.source.works import Gathered, gather
 from lurge.store.database import Database
 from lurge.store.database.lock import RunLock
@@ -199,7 +199,9 @@ def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: 
                             target = config.rejects / f"{Path(name).name}.{digest[:8]}.rejects.csv"
                             target.parent.mkdir(parents=True, exist_ok=True)
                             rejected = rejects.enter_context(whole_file(target))
-                        rejected.write(b"%d,%s,%s\n" % (row.number, quoted(row.reason.encode()), quoted(row.text)))
+                        rejected.write(
+                            b"%d,%s,%s\n" % (row.number, csv_field(row.reason.encode()), csv_field(row.text))
+                        )
                     else:
                         outcome.images += row.images
                         yield row, row.project
@@ -211,8 +213,3 @@ def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: 
         counts = {"observations": outcome.works, "rejected": outcome.problem_count}
         connection.execute(sa.insert(table), [{**values, **counts}])
         job.lock.confirm()
-
-
-def quoted(text: bytes) -> bytes:
-    """A field of CSV."""
-    return b'"' + text.replace(b'"', b'""') + b'"'

@@ -189,3 +189,8 @@ def parse_count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > LARGEST:
         raise ValueError(f"imagecount {text[:40]!r} is not a whole number from 0 to {LARGEST}")
     return int(text)
+
+
+def csv_field(text: bytes) -> bytes:
+    """A field of CSV in quotes."""
+    return b'"' + text.replace(b'"', b'""') + b'"'

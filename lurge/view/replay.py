@@ -19,6 +19,7 @@ from lurge.view.forms import check_length, check_origin, root_of
 from lurge.view.pages.ledger import FILTERS, AskedErrors
 from lurge.view.person import Person
 from lurge.view.site import Site
+from lurge.view.view import address
 
 PATH = "/ledger/replay"
 TOKEN = "token"  # noqa: S105 - the name of a field
@@ -52,7 +53,8 @@ def add_replay(app: FastAPI, site: Site, secret: str) -> None:
             raise Refused(400, "The form is malformed.") from error
         count = await run_in_threadpool(again, site, asked)
         log.warning("%s sent %s again", display(person.name), counted(count, "event"))
-        return RedirectResponse(f"{root_of(request)}/ledger/errors", 303)
+        chosen = asked.model_dump(include={*FILTERS} - {"until", "id"})
+        return RedirectResponse(root_of(request) + address("/ledger/errors", **chosen, sent=str(count)), 303)
 
     app.add_api_route(PATH, send_again, methods=["POST"], include_in_schema=False)
 

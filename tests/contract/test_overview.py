@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import date, timedelta
 
 import pytest
@@ -110,7 +111,7 @@ def test_groups_that_the_database_sums_are_those_of_base_directories(
     filled: Database, scope: frozenset[int] | None
 ) -> None:
     with filled.reading() as connection:
-        context = Context(Config(), EVERYBODY, connection)
+        context = Context(Config(), EVERYBODY, connection, lambda: nullcontext(connection))
         summed = rows_by_volume(context, VOLUMES, scope)
         one_by_one = list(rows_of(totals_of(context, VOLUMES, scope), "volume"))
     assert sorted(summed, key=repr_of) == sorted(one_by_one, key=repr_of)

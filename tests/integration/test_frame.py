@@ -229,5 +229,5 @@ def test_a_site_knows_the_jobs_that_recipes_declare(site: Site) -> None:
         "prepare", "find_dumps", "read_and_store", "write_tables", "publish_groups",
     ]  # fmt: skip
     assert jobs["scan"] == {"1": "walk"}
-    declared = sum(path.read_text().count("= Recipe(") for path in Path(recipes.__file__).parent.glob("*.py"))
+    declared = sum(path.read_text().count("= Recipe(") for path in Path(recipes.__file__).parent.rglob("*.py"))
     assert declared == len(recipes.RECIPES)

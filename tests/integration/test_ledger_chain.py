@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ class Service:
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
+
+    def run_failing(self, *arguments: str) -> str:
+        """Run a command that fails; returns what it says."""
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, cwd=self.folder, timeout=SECONDS, check=False
+        )
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     @property
     def log(self) -> str:
@@ -257,15 +266,15 @@ def test_a_message_that_is_no_event_never_stops_the_rest(service: Service) -> No
     service.start("serve", "--port", str(service.port))
     good = as_json(line(1))
     service.send(None, b"", b"\xff", b"{", b"[" * 50_000, b'{"a": 1}', b"1" * 6000, good.replace(b"10", b"-10"), good)
-    headers = [("attempt", b"x"), ("lurge-file", b"none"), ("lurge-token", b"?")]
-    service.send(b"\xff\0" * 200_000, as_json(line(2)), headers=headers)
+    headers = [("attempt", b"x"), ("lurge-file", b"a\0" * 16), ("lurge-token", b"?"), ("lurge-line", b"9" * 400)]
+    service.send(b"\xff\0" * 200_000, "\u00e9".encode() * 400_000, as_json(line(2)), headers=headers)
     state = service.wait(lambda state: state.applied == 2)
-    assert (state.errors, state.foreign) == (9, 11)
+    assert (state.errors, state.foreign) == (10, 12)
     found = json.loads(service.run("errors", "--json"))
     assert found[-1]["reasons"] == ["the message is empty"]
-    assert found[0]["is_base64"]
-    messages = service.received(f"{service.name}-errors", 9)
-    assert len(messages) == 9
+    assert found[1]["is_base64"]
+    messages = service.received(f"{service.name}-errors", 10)
+    assert len(messages) == 10
     assert max(len(message.value()) for message in messages) < 600_000
     assert any(json.loads(message.value()).get("input_is_cut") for message in messages)
 
@@ -312,7 +321,7 @@ def test_a_replay_succeeds_once(service: Service) -> None:
     service.run("import", str(service.incoming))
     service.wait(lambda state: state.applied == 1)
     assert "1 event sent again" in service.run("replay", "--all")
-    assert "0 events sent again" in service.run("replay", "--all")
+    service.run("replay", "--all", status=1)
     state = service.wait(lambda state: state.applied == 2 and not state.waiting)
     assert (state.errors, state.replayed) == (1, 1)
     assert service.amounts() == {(5, 12): 2}
@@ -324,7 +333,7 @@ def test_a_broker_that_is_away_is_waited_for(service: Service, broker: Broker) -
     importer = service.start("import", "--watch", str(service.incoming))
     instance = service.start("serve", "--port", str(service.port))
     ends = time.monotonic() + SECONDS
-    while service.log.count("the broker does not answer") < 2 or service.ask("/healthz")[0] != 200:
+    while service.log.count("does not answer: waiting for it") < 2 or service.ask("/healthz")[0] != 200:
         assert time.monotonic() < ends, service.log
         time.sleep(0.1)
     assert service.ask("/readyz")[0] == 503
@@ -345,16 +354,76 @@ def test_a_broker_that_hangs_does_not_delay_the_end(service: Service, broker: Br
         service.put("a.csv", line(1))
         importer = service.start("import", str(service.incoming))
         time.sleep(2)
-        for process in (instance, importer):
+        for process, status in ((instance, 0), (importer, 3)):
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(10) == status
             assert time.monotonic() - began < 5
     finally:
         os.kill(broker.process.pid, signal.SIGCONT)
     service.run("import", str(service.incoming))
     service.start("serve")
     service.wait(lambda state: state.applied == 1 and not state.waiting)
+
+
+def test_a_file_that_somebody_writes_is_left_until_they_close_it(service: Service) -> None:
+    service.start("import", "--watch", str(service.incoming))
+    path = service.incoming / "slow.csv"
+    with path.open("w") as file:
+        file.write(f"{HEADER}\n{line(1)}\n{line(2)[:-1]}")
+        file.flush()
+        service.put("other.csv", line(3))
+        service.wait(lambda state: state.events == 1 and not state.unfinished)
+        # Longer than a file must rest that nobody has open.
+        time.sleep(1)
+        assert path.exists()
+        file.write(f"0\n{line(4)}\n")
+    service.wait(lambda state: state.events == 4)
+    service.start("serve")
+    service.wait(lambda state: state.applied == 4)
+    assert service.amounts() == {(5, 12): 40}
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first content, if it comes later, is not taken for known."""
+    from lurge.pipeline.ledger import reading
+    from lurge.pipeline.ledger.importer import Importer
+    from lurge.pipeline.ledger.stopping import Stop
+
+    monkeypatch.setattr(reading, "LINES_AT_ONCE", 2)
+    first = [line(number) for number in range(1, 10)]
+    path = service.put("a.csv", *first)
+    importer = Importer(load_config(service.config), service.database, Stop())
+    importer.prepare()
+    real, calls = importer._send, count()
+
+    def send(*arguments: Any) -> None:
+        real(*arguments)
+        if next(calls) == 0:
+            path.write_text("\n".join([HEADER, line(50), "bad"]) + "\n")
+
+    monkeypatch.setattr(importer, "_send", send)
+    outcome = importer.take(path)
+    assert (outcome.sent, outcome.rejected, outcome.failed) == (1, 1, None)
+    service.put("again.csv", *first)
+    service.run("import", str(service.incoming))
+    service.start("serve")
+    state = service.wait(lambda state: state.applied == 10 and not state.waiting)
+    assert state.duplicates == 2
+    assert (service.incoming / "a.rejects.csv").read_text().endswith(',"bad"\n')
+
+
+def test_one_bad_file_or_directory_does_not_stop_the_others(service: Service) -> None:
+    (service.incoming / "a.csv").mkdir()
+    (service.incoming / "b.csv").symlink_to("/etc/hostname")
+    os.mkfifo(service.incoming / "c.csv")
+    service.put("d.csv", line(1))
+    service.start("import", "--watch", str(service.folder / "gone"), str(service.incoming))
+    service.wait(lambda state: state.events == 1 and not state.unfinished)
+    assert "gone: No such file" in service.log
+    assert "is a link" in service.run_failing("import", str(service.incoming / "b.csv"))
+    assert "is not a file" in service.run_failing("import", str(service.incoming / "c.csv"))
+    assert Path("/etc/hostname").exists()
 
 
 def test_files_are_taken_when_they_are_whole_and_once_by_their_content(service: Service) -> None:

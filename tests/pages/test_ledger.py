@@ -124,7 +124,8 @@ def test_an_administrator_sends_errors_again(app: FastAPI, site_of_ledger: Site)
     form = form_of(page)
     assert form["item"] == "12"
     answer = client.post("/ledger/replay", data=form, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/ledger/errors")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/ledger/errors?item=12&sent=1")
+    assert "will be applied by the next" in client.get(answer.headers["location"]).text
     assert [row["kind"] for row in view(client, "/ledger/errors")["tables"]["errors"]["rows"]] == ["invalid"]
     assert view(client, "/ledger")["facts"]["waiting"] == 1
     assert "Send" not in client.get("/ledger/errors").text

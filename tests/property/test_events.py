@@ -100,6 +100,8 @@ def test_leap_seconds_and_fractions() -> None:
     assert time_of("2016-12-31T23:59:60Z") == datetime(2017, 1, 1)
     assert time_of("2016-12-31T23:59:60.9Z") == datetime(2017, 1, 1)
     assert time_of("2024-01-01T00:00:00.123456789Z") == datetime(2024, 1, 1, 0, 0, 0, 123456)
+    assert time_of("2017-01-01T00:59:60+01:00") == datetime(2017, 1, 1)
+    assert time_of("2024-01-01T10:15:60Z") is None
     assert time_of("9999-12-31T23:59:60Z") is None
     assert time_of("2024-01-01T00:00:00+24:00") is None
     assert time_of("2024-01-01T00:00:00+0100") is None
@@ -117,13 +119,17 @@ def test_any_headers_are_read(headers: Any) -> None:
 
 
 def test_numbers_of_headers_are_bounded() -> None:
-    headers = [("attempt", b"9" * 60), ("not-before", b"-5"), ("lurge-line", "²".encode()), ("lurge-token", b"x" * 65)]
+    headers = [("attempt", b"9" * 60), ("not-before", b"-5"), ("lurge-line", "²".encode()), ("lurge-token", b"x" * 32)]
     assert parse_headers(headers) == Headers()
+    assert parse_headers([("lurge-token", b"a\0" * 16), ("lurge-file", b"a" * 32), ("lurge-line", b"1")]) == Headers()
+    token = "0f" * 16
+    own = [("lurge-token", token.encode()), ("attempt", b"2"), ("not-before", b"1500"), ("lurge-file", b"b" * 32)]
+    assert parse_headers([*own, ("lurge-line", b"7")]) == Headers("b" * 32, 7, 2, 1.5, token)
 
 
 def test_messages_that_are_not_objects() -> None:
     deep = b"[" * 100_000
-    for value in (deep, b"[]", b"1" * 5000, b"\xff", b"\xef\xbb\xbf{}", b'{"a": ' + b"9" * 5000 + b"}"):
+    for value in (deep, b"[]", b"1" * 5000, b"\xff", b"\xef\xbb\xbf{}", b'{"a": ' + b"9" * 5000 + b"}", b"NaN"):
         assert not isinstance(parse_message(value), Event)
 
 

@@ -10,8 +10,12 @@ import ssl
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
+from functools import partial
+from http.client import HTTPException
+
+import sqlalchemy as sa
 
 from lurge.config import Config
 from lurge.config.ledger import RAN_OUT, Alert, LedgerConfig, MailConfig
@@ -21,6 +25,7 @@ from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.store.database import Database
 from lurge.store.ledger import alerts
+from lurge.store.ledger.clock import now
 
 MOST_NAMED = 20
 ANSWER_SECONDS = 20
@@ -29,97 +34,111 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Told:
+class Message:
     """An alert. rule: its name. text: what happened, one sentence a line."""
 
     rule: str
     text: str
 
 
-def watch_errors(config: Config, database: Database, stop: Stop, seconds: float | None) -> list[Told]:
-    """Look for errors and tell of them, until the process shall end. Raises LurgeError.
+Tell = Callable[[Message], None]
+"""Tells people of an alert. Raises LedgerError if they cannot be reached."""
 
-    seconds: between two looks; None to look once. Returns what was told in the last look.
+
+def watch_errors(config: Config, database: Database, stop: Stop, seconds: float | None) -> bool:
+    """Look for errors and tell people of them, until it is asked to stop. Raises LurgeError.
+
+    seconds: between two looks; None to look once. Returns whether there was an alert in the last look.
     """
-    told: list[Told] = []
+    ways = ways_of(config.ledger)
+    was_alert = False
     try:
         need_tables(database, stop)
         while True:
-            told = [found for rule in config.ledger.alerts if (found := look(config.ledger, database, rule, stop))]
+            looks = [
+                look(database, rule, way, tell, stop) for rule in config.ledger.alerts for way, tell in ways.items()
+            ]
+            was_alert = any(looks)
             if seconds is None:
-                return told
+                return was_alert
             stop.wait(seconds)
     except Stopped:
-        return told
+        return was_alert
 
 
-def look(config: LedgerConfig, database: Database, rule: Alert, stop: Stop) -> Told | None:
-    """Look at what is new for one rule, and tell of it. What could not be told is told at the next look."""
-
-    def found() -> tuple[Told | None, int, datetime | None]:
-        with database.writing() as connection:
-            last, alerted = alerts.progress(connection, rule.name)
-            newest = alerts.newest_error(connection)
-            now = datetime.now(UTC).replace(tzinfo=None)
-            if rule.when == RAN_OUT:
-                items = alerts.ran_out(connection, last, newest)
-                names = [
-                    f"store {store}, item {item}: {counted(errors, 'sale')} failed, the amount is {amount}"
-                    if amount is not None
-                    else f"store {store}, item {item}: {counted(errors, 'sale')} failed, it is unknown"
-                    for store, item, errors, amount in items
-                ]
-                more = [f"and {len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else []
-                text = "\n".join(names[:MOST_NAMED] + more)
-            else:
-                span = timedelta(minutes=rule.minutes)
-                count = alerts.errors_since(connection, now - span)
-                is_new = alerted is None or alerted < now - span
-                text = f"{counted(count, 'error')} in {counted(rule.minutes, 'minute')}"
-                text = text if count > rule.more_than and is_new else ""
-            if not text:
-                alerts.note(connection, rule.name, newest, alerted)
-            return (Told(rule.name, text) if text else None), newest, now
-
-    told, newest, moment = persist(database, found, stop)
-    if told is None or not tell(config, told):
-        return told
-
-    def noted() -> None:
-        with database.writing() as connection:
-            alerts.note(connection, rule.name, newest, moment)
-
-    persist(database, noted, stop)
-    return told
-
-
-def tell(config: LedgerConfig, told: Told) -> bool:
-    """Tell of an alert everywhere; returns whether everybody was reached."""
-    for line in told.text.splitlines():
-        log.warning("%s: %s", told.rule, line)
-    ways: list[Callable[[], None]] = []
+def ways_of(config: LedgerConfig) -> dict[str, Tell]:
+    """Return the ways in which a site tells people, by name."""
+    ways: dict[str, Tell] = {"log": write_to_log}
     if config.mail:
-        mail = config.mail
-        ways.append(lambda: send_mail(mail, told))
+        ways["mail"] = partial(send_mail, config.mail)
     if config.webhook:
-        ways.append(lambda: post(config.webhook, told))
-    reached = True
-    for way in ways:
-        try:
-            way()
-        except LedgerError as error:
-            log.error("%s", error.message)
-            reached = False
-    return reached
+        ways["webhook"] = partial(post, config.webhook)
+    return ways
 
 
-def send_mail(config: MailConfig, told: Told) -> None:
+def look(database: Database, rule: Alert, way: str, tell: Tell, stop: Stop) -> bool:
+    """Look at what is new for one rule, and tell people of it in one way; returns whether there is something.
+
+    If they cannot be reached, they are told at the next look.
+    """
+    name = f"{rule.name} ({way})"
+    span = timedelta(minutes=rule.minutes)
+
+    def find() -> tuple[str, int]:
+        with database.writing() as connection:
+            last, alerted = alerts.progress(connection, name, span)
+            newest = max(last, alerts.newest_error(connection))
+            if rule.when == RAN_OUT:
+                text = sold_out(connection, last, newest)
+            else:
+                is_new = alerted is None or alerted < now() - span
+                count = alerts.errors_since(connection, now() - span)
+                is_alert = is_new and count > rule.more_than
+                text = f"{counted(count, 'error')} in {counted(rule.minutes, 'minute')}" if is_alert else ""
+            if not text:
+                alerts.note(connection, name, newest, alerted)
+            return text, newest
+
+    text, newest = persist(database, find, stop)
+    if not text:
+        return False
+    try:
+        tell(Message(rule.name, text))
+    except LedgerError as error:
+        log.error("%s", error.message)
+        return True
+
+    def note() -> None:
+        with database.writing() as connection:
+            alerts.note(connection, name, newest, now())
+
+    persist(database, note, stop)
+    return True
+
+
+def sold_out(connection: sa.Connection, last: int, newest: int) -> str:
+    """Return a line for each item of which more was sold than there is, in some errors; empty if there is none."""
+    lines = []
+    for store, item, errors, amount in alerts.ran_out(connection, last, newest):
+        state = "it is unknown" if amount is None else f"the amount is {amount}"
+        lines.append(f"store {store}, item {item}: {counted(errors, 'sale')} failed, {state}")
+    more = [f"and {len(lines) - MOST_NAMED:,} more"] if len(lines) > MOST_NAMED else []
+    return "\n".join(lines[:MOST_NAMED] + more)
+
+
+def write_to_log(message: Message) -> None:
+    """Write an alert to the log."""
+    for line in message.text.splitlines():
+        log.warning("%s: %s", message.rule, line)
+
+
+def send_mail(config: MailConfig, alert: Message) -> None:
     """Send an alert by mail. Raises LedgerError."""
     message = EmailMessage()
-    message["Subject"] = f"lurge ledger: {told.rule}"
+    message["Subject"] = f"lurge ledger: {alert.rule}"
     message["From"] = config.sender
     message["To"] = ", ".join(config.recipients)
-    message.set_content(f"{told.text}\n")
+    message.set_content(f"{alert.text}\n")
     secure = ssl.create_default_context()
     try:
         opened = (
@@ -137,14 +156,14 @@ def send_mail(config: MailConfig, told: Told) -> None:
         raise LedgerError(f"mail by {config.host}:{config.port}: {error}", "Look at [ledger.mail].") from error
 
 
-def post(address: str, told: Told) -> None:
+def post(address: str, alert: Message) -> None:
     """Post an alert to a webhook as JSON. Raises LedgerError."""
-    content = {"rule": told.rule, "text": told.text, "host": socket.gethostname()}
+    content = {"rule": alert.rule, "text": alert.text, "host": socket.gethostname()}
     request = urllib.request.Request(  # noqa: S310 - the configuration allows only http and https
         address, json.dumps(content).encode(), {"Content-Type": "application/json"}
     )
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):  # noqa: S310 - as above
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise LedgerError(f"webhook: {error}", "Look at ledger.webhook.") from error

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lurge.config import Config
 from lurge.display import display
-from lurge.errors import LurgeError, OutputError
+from lurge.errors import LedgerError, LurgeError, OutputError
 from lurge.model.event import Message, Place
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
-from lurge.pipeline.ledger.reading import digest_of, open_events, read_on, write_rejects
+from lurge.pipeline.ledger.reading import FileChanged, Reading, open_events
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.source.events.csv_lines import Line
 from lurge.source.events.finding import find_files
 from lurge.source.events.messages import json_of, parse_message
 from lurge.store.database import Database
 from lurge.store.ledger.batch import Counts, Rules, apply_messages
-from lurge.store.ledger.files import FileProgress, Step, advance, begin
+from lurge.store.ledger.files import FileProgress, Step, advance, begin, give_up
 from lurge.store.ledger.outbox import waiting
 from lurge.store.ledger.retry import RetryPolicy
 
@@ -55,7 +54,7 @@ def run_apply(config: Config, database: Database, places: Iterable[Path], stop: 
             with job.step("retry"):
                 retry_waiting(database, LOCAL, totals, stop)
         except Stopped:
-            log.warning("stopped; the next run goes on where this one stopped")
+            outcome.is_stopped = True
     return outcome
 
 
@@ -68,7 +67,7 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
 
         def store() -> Counts:
             with database.writing() as connection:
-                if not advance(connection, progress, step, rules):
+                if not advance(connection, progress, step, ""):
                     return Counts()
                 return apply_messages(connection, messages, rules) if messages else Counts()
 
@@ -76,21 +75,24 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
 
     try:
         with open_events(path) as file:
-            content = digest_of(file)
-            size = os.fstat(file.fileno()).st_size
+            reading = Reading(path, file, database, take)
 
             def begun() -> FileProgress:
                 with database.writing() as connection:
-                    return begin(connection, content, display(path), size)
+                    return begin(connection, reading.content, display(path), reading.identity.size, None)
 
             progress = persist(database, begun, stop, database.retry_seconds)
             result.is_known = progress.has_ended
             if not progress.has_ended:
-                progress = read_on(file, progress, result, take)
-                write_rejects(path, file, database, progress)
+                try:
+                    reading.to_its_end(progress, result)
+                except FileChanged:
+                    with database.writing() as connection:
+                        give_up(connection, progress)
+                    raise LedgerError(f"{path} changed while it was read", "Apply it again.") from None
     except LurgeError as error:
         result.failed = error
-        log.error("%s: %s", path, error.message)
+        log.error("%s", error.message)
     except OSError as error:
         result.failed = OutputError.at(path, error)
         log.error("%s: %s", path, error)

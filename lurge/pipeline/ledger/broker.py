@@ -23,10 +23,14 @@ SAY_SECONDS = 15.0
 QUEUED = 100_000
 """Messages that a producer holds at most, so that memory is bounded."""
 
-AWAY = "the broker does not answer: waiting for it"
+AWAY = "%s does not answer: waiting for it"
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class TooLarge(Exception):  # noqa: N818  what the broker would say later
+    """A message is larger than the client or the broker takes."""
 
 
 class Unsent(Exception):  # noqa: N818  the caller sends again with a new producer
@@ -92,7 +96,7 @@ def make_topics(config: LedgerConfig, stop: Stop) -> None:
             ) if missing else {}  # fmt: skip
             for name, done in made.items():
                 try:
-                    done.result(ANSWER_SECONDS)
+                    done.result()
                     log.info("topic %s was made, with %d partitions", name, config.partitions)
                 except library.KafkaException as error:
                     if error.args[0].code() != library.KafkaError.TOPIC_ALREADY_EXISTS:
@@ -101,7 +105,7 @@ def make_topics(config: LedgerConfig, stop: Stop) -> None:
         except library.KafkaException as error:
             if not is_passing(error.args[0]):
                 raise LedgerError(f"{config.broker}: {error.args[0].str()}", "Look at [ledger].") from error
-            said.say(AWAY)
+            said.say(AWAY, config.broker)
         stop.wait(LOOK_SECONDS)
 
 
@@ -132,6 +136,7 @@ class Said:
         self._at = 0.0
 
     def say(self, text: str, *arguments: object) -> None:
+        """Log a warning, unless the last one is not long ago."""
         now = time.monotonic()
         if not self._at or now - self._at >= SAY_SECONDS:
             log.warning(text, *arguments)
@@ -164,6 +169,9 @@ def topic_ids(config: LedgerConfig, names: Sequence[str], stop: Stop) -> dict[st
 def make_consumer(config: LedgerConfig) -> Consumer:
     """Make a consumer that commits nothing by itself. Raises LedgerError."""
     settings = {
+        # Memory is bounded by what is fetched ahead of each partition.
+        "queued.max.messages.kbytes": 4096,
+        "fetch.queue.backoff.ms": 50,
         **client_settings(config),
         "group.id": config.group,
         "enable.auto.commit": False,
@@ -171,9 +179,6 @@ def make_consumer(config: LedgerConfig) -> Consumer:
         "auto.offset.reset": "error",
         # Aborted transactions of other producers never happened.
         "isolation.level": "read_committed",
-        # Memory is bounded by what is fetched ahead of each partition.
-        "queued.max.messages.kbytes": 4096,
-        "fetch.queue.backoff.ms": 50,
     }
     consumer: Consumer = make_client(kafka().Consumer, settings)
     return consumer
@@ -192,7 +197,7 @@ class Sender:
         self._fatal: Any = None
 
     def put(self, topic: str, key: bytes | str, value: bytes, headers: Iterable[tuple[str, bytes]]) -> None:
-        """Give a message to the producer. Raises Unsent, Stopped, LedgerError."""
+        """Give a message to the producer. Raises TooLarge, Unsent, Stopped, LedgerError."""
         if self._producer is None:
             self._producer = self._make()
         while True:
@@ -202,6 +207,8 @@ class Sender:
             except BufferError:
                 self._wait(QUEUED // 2)
             except kafka().KafkaException as error:
+                if error.args[0].code() == kafka().KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise TooLarge(error.args[0].str()) from error
                 raise self._lost(error.args[0]) from error
 
     def flush(self, longest: float | None = None) -> list[tuple[Any, Message]]:
@@ -218,31 +225,40 @@ class Sender:
         """Wait until at most so many messages are left."""
         said = Said()
         began = time.monotonic()
-        while (left := self._producer.flush(LOOK_SECONDS)) > allowed:
-            if self._fatal is not None:
-                raise self._lost(self._fatal)
+        while (left := self._flush()) > allowed:
             if self._stop.is_wanted:
                 self._drop()
                 self._stop.check()
             if longest is not None and time.monotonic() - began > longest:
                 self._drop()
-                raise Unsent(AWAY)
+                raise Unsent(AWAY % self._config.broker)
             if time.monotonic() - began > LOOK_SECONDS * 4:
-                said.say("%s; %d messages are to be sent", AWAY, left)
+                said.say(f"{AWAY}; %d messages are to be sent", self._config.broker, left)
+
+    def _flush(self) -> int:
+        """Wait a moment; returns the number of messages that are left."""
+        try:
+            left = int(self._producer.flush(LOOK_SECONDS))
+        except kafka().KafkaException as error:
+            # The library raises what it calls fatal.
+            raise self._lost(error.args[0]) from error
         if self._fatal is not None:
             raise self._lost(self._fatal)
+        return left
 
     def _make(self) -> Any:
         settings = {
-            **client_settings(self._config),
-            "enable.idempotence": True,
             "compression.type": "zstd",
             "linger.ms": 5,
+            "queue.buffering.max.kbytes": 65536,
+            **client_settings(self._config),
+            "enable.idempotence": True,
+            # If one batch is refused, none behind it may be taken: lines are told apart by their order.
+            "enable.gapless.guarantee": True,
             # It waits as long as the broker is away.
             "message.timeout.ms": 0,
             "delivery.report.only.error": True,
             "queue.buffering.max.messages": QUEUED,
-            "queue.buffering.max.kbytes": 65536,
             "error_cb": self._failed,
         }
         return make_client(kafka().Producer, settings)
@@ -252,7 +268,7 @@ class Sender:
             self._refused.append((error, message))
 
     def _failed(self, error: Any) -> None:
-        if error.fatal() or not is_passing(error):
+        if not is_passing(error):
             self._fatal = error
 
     def _lost(self, error: Any) -> Exception:

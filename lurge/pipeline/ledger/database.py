@@ -7,20 +7,17 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import sqlalchemy as sa
-
 from lurge.config import Config
 from lurge.errors import LockHeld, StoreUnavailable
 from lurge.pipeline.ledger.broker import Said
 from lurge.pipeline.ledger.stopping import Stop
 from lurge.store.database import Database
-from lurge.store.database.area import revisions
 from lurge.store.database.lock import sole_run
 from lurge.store.ledger.area import LEDGER
+from lurge.store.ledger.read import has_ledger_in
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-UPGRADE_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +27,6 @@ def ledger_database(config: Config) -> Database:
     return Database(config.ledger.database or config.database)
 
 
-def is_current(database: Database) -> bool:
-    """Return whether the tables are there, and of this version."""
-    if not database.dialect.exists():
-        return False
-    with database.reading() as connection:
-        revision, newest = revisions(connection, LEDGER, set(sa.inspect(connection).get_table_names()))
-    return revision == newest
-
-
 def need_tables(database: Database, stop: Stop, seconds: float | None = None) -> None:
     """Make the tables, or bring them up to date. Other instances go on meanwhile.
 
@@ -46,7 +34,7 @@ def need_tables(database: Database, stop: Stop, seconds: float | None = None) ->
     """
 
     def bring_up() -> None:
-        if not is_current(database):
+        if not has_ledger_in(database):
             try:
                 with sole_run(database, LEDGER, "ledger"):
                     pass
@@ -62,7 +50,7 @@ def persist(database: Database, work: Callable[[], T], stop: Stop, seconds: floa
 
     seconds: for how long; None for ever, as a resident process does.
 
-    Raises Stopped if the process shall end, StoreError if trying again does not help.
+    Raises Stopped if it is asked to stop, StoreError if trying again does not help.
     """
     pause, said = FIRST_PAUSE, Said()
     began = time.monotonic()

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lurge.config import Config
 from lurge.display import display
-from lurge.errors import LurgeError, OutputError
+from lurge.errors import LedgerError, LurgeError, OutputError
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.broker import Said, Sender, Unsent, make_topics
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
-from lurge.pipeline.ledger.reading import Identity, digest_of, open_events, put_away, read_on, write_rejects
+from lurge.pipeline.ledger.reading import FileChanged, Reading, open_events, put_away
 from lurge.pipeline.ledger.relay import relay_all
-from lurge.pipeline.ledger.rules import rules_of
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.source.events.csv_lines import Line
 from lurge.source.events.finding import Settling, find_files
 from lurge.source.events.messages import file_headers, json_of, key_of
 from lurge.store.database import Database
-from lurge.store.ledger.files import FileProgress, Step, advance, begin
+from lurge.store.ledger.files import FileProgress, Step, advance, begin, give_up
 
 IMPORT = Recipe("ledger_import", ("import",))
 LOOK_SECONDS = 0.5
+MOST_CHANGES = 3
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,6 @@ class Importer:
 
     def __init__(self, config: Config, database: Database, stop: Stop) -> None:
         self.config, self.database, self.stop = config, database, stop
-        self.rules = rules_of(config.ledger)
         self.sender = Sender(config.ledger, stop)
 
     def prepare(self) -> None:
@@ -52,13 +50,18 @@ class Importer:
             signal.signal(signal.SIGIO, signal.SIG_IGN)
 
     def take(self, path: Path) -> FileOutcome:
-        """Import a file, unless its content was imported. Raises Stopped."""
+        """Import a file, unless its content was imported. One that changes meanwhile is read again. Raises Stopped."""
         outcome = FileOutcome(str(path))
         try:
-            self._import(path, outcome)
+            for _ in range(MOST_CHANGES):
+                outcome = FileOutcome(str(path))
+                if self._import(path, outcome):
+                    return outcome
+                log.warning("%s changed while it was read: reading it again", path)
+            raise LedgerError(f"{path} changes while it is read", "Write it elsewhere, and rename it when it is whole.")
         except LurgeError as error:
             outcome.failed = error
-            log.error("%s: %s", path, error.message)
+            log.error("%s", error.message)
         except OSError as error:
             outcome.failed = OutputError.at(path, error)
             log.error("%s: %s", path, error)
@@ -66,26 +69,37 @@ class Importer:
             outcome.is_stopped = True
         return outcome
 
-    def _import(self, path: Path, outcome: FileOutcome) -> None:
+    def _import(self, path: Path, outcome: FileOutcome) -> bool:
+        """Import a file; returns False if it changed meanwhile."""
         with open_events(path, follow=False) as file:
-            identity = Identity.of(os.fstat(file.fileno()))
-            content = digest_of(file)
+            reading = Reading(path, file, self.database, self._send)
+            topic = self.config.ledger.events_topic
 
             def begun() -> FileProgress:
                 with self.database.writing() as connection:
-                    return begin(connection, content, display(path), identity.size)
+                    return begin(connection, reading.content, display(path), reading.identity.size, topic)
 
             progress = persist(self.database, begun, self.stop)
             outcome.is_known = progress.has_ended
             if not progress.has_ended:
-                progress = read_on(file, progress, outcome, self._send)
-                if digest_of(file) != content:
-                    log.warning("%s changed while it was read: it is read again", path)
-                    return
-            persist(self.database, lambda: relay_all(self.database, self.sender), self.stop)
-            if not outcome.is_known:
-                write_rejects(path, file, self.database, progress)
-        put_away(path, identity)
+                try:
+                    progress = reading.to_its_end(progress, outcome)
+                except FileChanged:
+                    abandoned = progress
+
+                    def noted() -> None:
+                        with self.database.writing() as connection:
+                            give_up(connection, abandoned)
+
+                    persist(self.database, noted, self.stop)
+                    return False
+            persist(self.database, lambda: self.relay(), self.stop)
+        put_away(path, reading.identity)
+        return True
+
+    def relay(self) -> None:
+        """Send all messages of the outbox."""
+        relay_all(self.database, self.sender, self.config.ledger)
 
     def _send(self, progress: FileProgress, lines: Sequence[Line], step: Step) -> None:
         """Send the events of some lines, and store the step when the broker has all of them."""
@@ -108,7 +122,7 @@ class Importer:
 
         def store() -> None:
             with self.database.writing() as connection:
-                advance(connection, progress, step, self.rules)
+                advance(connection, progress, step, self.config.ledger.errors_topic)
 
         persist(self.database, store, self.stop)
 
@@ -126,35 +140,38 @@ def run_import(config: Config, database: Database, places: Iterable[Path], stop:
                 outcome.files.append(importer.take(path))
                 stop.check()
         except Stopped:
-            log.warning("stopped; the next run goes on where this one stopped")
+            outcome.is_stopped = True
         facts["files"] = [file.as_json() for file in outcome.files]
         if failed := [file.name for file in outcome.files if file.failed]:
             facts["failed"] = failed
     return outcome
 
 
-def whole_ones(paths: list[Path], settling: Settling, stop: Stop) -> Iterable[Path]:
+def whole_ones(paths: list[Path], settling: Settling, stop: Stop) -> Iterator[Path]:
     """Yield files as they become whole. Raises Stopped."""
     left = paths
     while left:
-        waiting = []
-        for path in left:
-            try:
-                is_whole = settling.is_whole(path)
-            except OSError:
-                # It is said when it is opened.
-                is_whole = True
-            if is_whole:
-                yield path
-            else:
-                waiting.append(path)
-        left = waiting
+        ready = whole_now(left, settling)
+        yield from ready
+        left = [path for path in left if path not in ready]
         if left:
             stop.wait(LOOK_SECONDS)
 
 
+def whole_now(paths: Iterable[Path], settling: Settling) -> list[Path]:
+    """Return those files that are whole, and those that cannot be opened: importing them says why."""
+    ready = []
+    for path in paths:
+        try:
+            if settling.is_whole(path):
+                ready.append(path)
+        except OSError:
+            ready.append(path)
+    return ready
+
+
 def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop) -> None:
-    """Import files as they come, until the process shall end. A ticket is made for each time that some are there."""
+    """Import files as they come, until it is asked to stop. A ticket is made for each time that some are there."""
     importer = Importer(config, database, stop)
     settling = Settling(config.ledger.settle_seconds)
     left_alone: dict[Path, float] = {}
@@ -162,12 +179,14 @@ def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop
     try:
         importer.prepare()
         while True:
-            try:
-                found = [path for path in find_files(places) if time.monotonic() >= left_alone.get(path, 0)]
-                ready = [path for path in found if settling.is_whole(path)]
-            except (LurgeError, OSError) as error:
-                said.say("%s", error)
-                ready = []
+            ready = []
+            for place in places:
+                try:
+                    found = [path for path in find_files([place]) if time.monotonic() >= left_alone.get(path, 0)]
+                except LurgeError as error:
+                    said.say("%s", error.message)
+                    continue
+                ready += whole_now(found, settling)
             if ready:
                 import_some(config, importer, ready, left_alone)
             stop.wait(LOOK_SECONDS)
@@ -175,7 +194,7 @@ def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop
         log.info("stopped")
 
 
-PAUSE_AFTER_FAILURE = 30.0
+PAUSE_AFTER_FAILURE = 300.0
 
 
 def import_some(config: Config, importer: Importer, paths: Sequence[Path], left_alone: dict[Path, float]) -> None:

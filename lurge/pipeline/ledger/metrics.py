@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lurge.errors import LedgerError, OutputError
+from lurge.errors import LedgerError
 from lurge.store.ledger.batch import Counts
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -79,11 +79,11 @@ class Metrics:
 
 @contextmanager
 def served(metrics: Metrics, host: str, port: int) -> Iterator[int]:
-    """Answer at an address in the background; yields the port. Raises OutputError if it is taken."""
+    """Answer at an address in the background; yields the port. Raises LedgerError if it is taken."""
     try:
         server = ThreadingHTTPServer((host, port), handler(metrics))
     except OSError as error:
-        raise OutputError.at(f"{host}:{port}", error) from error
+        raise LedgerError(f"{host}:{port}: {error.strerror}", "Give another --host or --port.") from error
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True, name="metrics")
     thread.start()

@@ -55,27 +55,33 @@ class FileOutcome:
 
 @dataclass
 class LedgerOutcome(Outcome):
-    """The outcome of a run. counts: None for an import, which applies nothing."""
+    """The outcome of a run. counts: None for an import, which applies nothing. is_stopped: a signal ended it."""
 
     files: list[FileOutcome] = field(default_factory=list)
     counts: Counts | None = None
+    is_stopped: bool = False
 
     @property
     def exit_status(self) -> int:
-        """0 if everything is done, 3 if some of it is rejected or failed, 1 if all files failed."""
+        """0 if everything is done, 3 if some of it is rejected, failed or left, 1 if all files failed."""
         failed = [file for file in self.files if file.failed]
         if failed and len(failed) == len(self.files):
             return 1
-        some = failed or any(file.rejected for file in self.files) or (self.counts and self.counts.errors)
-        return 3 if some else 0
+        has_errors = any(file.rejected for file in self.files) or (self.counts and self.counts.errors)
+        return 3 if failed or has_errors or self.is_stopped else 0
 
     def as_json(self) -> dict[str, Any]:
+        """The fields, for other programs."""
         counts = {} if self.counts is None else counts_as_json(self.counts)
-        return {"files": [file.as_json() for file in self.files], **counts, "exit_status": self.exit_status}
+        files = [file.as_json() for file in self.files]
+        return {"files": files, **counts, "stopped": self.is_stopped, "exit_status": self.exit_status}
 
     def lines(self) -> Iterator[str]:
-        if not self.files:
-            yield "no file of events is there"
+        """The outcome for people."""
+        if self.is_stopped:
+            yield "stopped; the next run goes on where this one stopped"
+        elif not self.files:
+            yield "no .csv file is there"
         for file in self.files:
             yield from file.lines()
         if self.counts is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lurge.model.event import Message, Place
 from lurge.source.events.messages import parse_headers, parse_message
@@ -21,12 +22,14 @@ Key = tuple[str, int]
 class Partitions:
     """The positions of the partitions that this instance has, as it last stored them.
 
-    held: Unix times until which partitions of retries wait, because their next event is not due.
+    held: partitions of retries that wait because their next event is not due: its offset, and the monotonic time until
+    which they wait. waited: the offsets of those that have waited.
     """
 
     next: dict[Key, int] = field(default_factory=dict)
     end: dict[Key, int] = field(default_factory=dict)
-    held: dict[Key, float] = field(default_factory=dict)
+    held: dict[Key, tuple[int, float]] = field(default_factory=dict)
+    waited: dict[Key, int] = field(default_factory=dict)
 
     @property
     def lag(self) -> dict[Key, int]:
@@ -36,14 +39,14 @@ class Partitions:
     def drop(self, keys: Iterable[Key]) -> None:
         """Forget partitions that another instance has now."""
         for key in keys:
-            for known in (self.next, self.end, self.held):
+            for known in (self.next, self.end, self.held, self.waited):
                 known.pop(key, None)
 
     def due(self, now: float) -> list[Key]:
         """Return the partitions whose next event has become due."""
-        ready = [key for key, until in self.held.items() if until <= now]
+        ready = [key for key, (_, until) in self.held.items() if until <= now]
         for key in ready:
-            del self.held[key]
+            self.waited[key], _ = self.held.pop(key)
         return ready
 
 
@@ -51,26 +54,25 @@ class Partitions:
 class Portion:
     """Messages of some partitions, in the order of each, and where each partition is after them.
 
-    early: partitions whose next message is not due, with its offset and time.
+    early: partitions whose next message is not due, with its offset and the seconds until then.
     """
 
     messages: list[Message] = field(default_factory=list)
     after: dict[Key, int] = field(default_factory=dict)
     early: dict[Key, tuple[int, float]] = field(default_factory=dict)
 
-    def add(
-        self, message: KafkaMessage, retry_topic: str, longest_pause: float, partitions: Partitions, now: float
-    ) -> None:
+    def add(self, message: KafkaMessage, retry_topic: str, longest_pause: float, partitions: Partitions) -> None:
         """Add a message, unless its partition waits, or is another instance's now."""
         key = str(message.topic()), int(message.partition() or 0)
         offset = int(message.offset() or 0)
         if key not in partitions.next or key in self.early or offset < partitions.next[key]:
             return
-        headers = parse_headers(message.headers())
-        # Nobody asks for a longer pause, unless a clock is wrong, or the message is another program's.
-        if key[0] == retry_topic and now < headers.not_before <= now + longest_pause:
-            self.early[key] = offset, headers.not_before
-            return
+        headers = parse_headers(headers_of(message))
+        if key[0] == retry_topic and partitions.waited.get(key) != offset:
+            seconds = pause_left(headers.not_before, message.timestamp()[1] / 1000, longest_pause)
+            if seconds > 0:
+                self.early[key] = offset, seconds
+                return
         value = message.value()
         place = Place(key[0], key[1], offset, headers.file, headers.line)
         self.messages.append(Message(place, parse_message(value), value or b"", headers.attempt, headers.token))
@@ -87,6 +89,20 @@ class Portion:
         """Leave a partition out."""
         self.messages = [message for message in self.messages if (message.place.topic, message.place.partition) != key]
         self.after.pop(key, None)
+
+
+def headers_of(message: KafkaMessage) -> Any:
+    """Return the headers of a message; None if the library cannot decode their names."""
+    try:
+        return message.headers()
+    except (SystemError, UnicodeDecodeError):
+        return None
+
+
+def pause_left(not_before: float, sent: float, longest: float) -> float:
+    """Return the seconds until a message is due. not_before, sent: Unix times by the sender's clock."""
+    pause = min(not_before - sent, longest)
+    return pause - max(0.0, time.time() - sent)
 
 
 class BatchSize:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -14,6 +16,7 @@ from lurge.atomic import sync_folder, whole_file
 from lurge.errors import LedgerError, OutputError
 from lurge.model.event import Event
 from lurge.pipeline.ledger.outcome import FileOutcome
+from lurge.source.backlog import csv_field
 from lurge.source.events.csv_lines import LONGEST_LINE, Line, read_header, read_lines
 from lurge.source.events.finding import DONE, REJECTS, SUFFIX
 from lurge.store.database import Database
@@ -39,16 +42,26 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Identity:
+        """Return the identity in a status."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class FileChanged(Exception):  # noqa: N818  it is read again
+    """A file changed while it was read."""
 
 
 def open_events(path: Path, follow: bool = True) -> BufferedReader:
     """Open a file of events. follow: also through a link. Raises LedgerError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
-        return open(descriptor, "rb")  # noqa: PTH123  a descriptor, which the caller closes
     except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise LedgerError(f"{path} is a link", "Give the file itself.") from error
         raise LedgerError(f"{path}: {error.strerror}", NO_FILE) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LedgerError(f"{path} is not a file", NO_FILE)
+    return open(descriptor, "rb")  # noqa: PTH123  a descriptor, which the caller closes
 
 
 def digest_of(file: BufferedReader) -> str:
@@ -59,35 +72,80 @@ def digest_of(file: BufferedReader) -> str:
     return digest
 
 
-def read_on(file: BinaryIO, progress: FileProgress, outcome: FileOutcome, take: Take) -> FileProgress:
-    """Read a file to its end; returns its progress. Raises what `take` raises."""
-    try:
-        names = read_header(file)
-    except LedgerError as error:
-        file.seek(0)
-        first = file.readline(LONGEST_LINE).rstrip(b"\r\n")
-        size = file.seek(0, os.SEEK_END)
-        reasons: tuple[str, ...] = (f"{error.message}: no line of the file is read",)
-        outcome.reject(1, reasons)
-        step = Step(size, 1, 0, [(1, reasons, first)], has_ended=True)
-        take(progress, (), step)
+class Reading:
+    """A file while it is read.
+
+    take: takes the progress, the valid lines of a step, and the step, which it stores. It is called if the file did not
+    change.
+    """
+
+    def __init__(self, path: Path, file: BufferedReader, database: Database, take: Take) -> None:
+        self.path, self.file = path, file
+        self.identity = Identity.of(os.fstat(file.fileno()))
+        self.content = digest_of(file)
+        self._database, self._take = database, take
+
+    def to_its_end(self, progress: FileProgress, outcome: FileOutcome) -> FileProgress:
+        """Read on from where the file was left; returns its progress at the end.
+
+        Raises FileChanged, OutputError, and what `take` raises.
+        """
+        for lines, step in self._steps(progress, outcome):
+            self._check()
+            self._take(progress, lines, step)
+            progress = after(progress, step)
+        if digest_of(self.file) != self.content:
+            raise FileChanged
+        # If the process dies before the last step, the lines that were rejected are written again.
+        self._write_rejects(progress)
+        step = Step(progress.position, progress.line_count, 0, (), has_ended=True)
+        self._take(progress, (), step)
         return after(progress, step)
-    number = 2
-    if progress.position:
-        file.seek(progress.position)
-        number = progress.line_count + 1
-    for lines in portions(read_lines(file, names, number)):
-        valid = [line for line in lines if isinstance(line.event, Event)]
-        rejected = [(line.number, line.event, line.input) for line in lines if not isinstance(line.event, Event)]
-        step = Step(lines[-1].end, lines[-1].number, len(valid), rejected)
-        take(progress, valid, step)
-        progress = after(progress, step)
-        outcome.sent += len(valid)
-        for bad, reasons, _ in rejected:
-            outcome.reject(bad, reasons)
-    step = Step(progress.position, progress.line_count, 0, (), has_ended=True)
-    take(progress, (), step)
-    return after(progress, step)
+
+    def _steps(self, progress: FileProgress, outcome: FileOutcome) -> Iterator[tuple[Sequence[Line], Step]]:
+        """Yield the valid lines of each step, and what to store. A file without its names is one line that is wrong."""
+        self.file.seek(0)
+        try:
+            names = read_header(self.file)
+        except LedgerError as error:
+            if not progress.line_count:
+                self.file.seek(0)
+                first = self.file.readline(LONGEST_LINE).rstrip(b"\r\n")
+                reasons: tuple[str, ...] = (f"{error.message}: no line of the file is read",)
+                outcome.reject(1, reasons)
+                yield (), Step(self.identity.size, 1, 0, [(1, reasons, first)])
+            return
+        if progress.position:
+            self.file.seek(progress.position)
+        for lines in portions(read_lines(self.file, names, progress.line_count + 1 if progress.position else 2)):
+            valid = [line for line in lines if isinstance(line.event, Event)]
+            rejected = [(line.number, line.event, line.input) for line in lines if not isinstance(line.event, Event)]
+            yield valid, Step(lines[-1].end, lines[-1].number, len(valid), rejected)
+            outcome.sent += len(valid)
+            for number, reasons, _ in rejected:
+                outcome.reject(number, reasons)
+
+    def _check(self) -> None:
+        """Raise FileChanged if somebody wrote into the file since its content was known."""
+        if Identity.of(os.fstat(self.file.fileno())) != self.identity:
+            raise FileChanged
+
+    def _write_rejects(self, progress: FileProgress) -> None:
+        """Write the lines that are not valid beside the file, whole.
+
+        Each has the number of the line, the reasons in JSON, and the line itself. Raises OutputError, StoreError.
+        """
+        if not progress.rejected:
+            return
+        stem = self.path.name.removesuffix(SUFFIX)
+        target = self.path.with_name(stem + REJECTS)
+        if target.exists():
+            # It may be that of another file, which had the same name.
+            target = self.path.with_name(f"{stem}.{self.content[:8]}{REJECTS}")
+        self.file.seek(0)
+        with self._database.reading() as connection, whole_file(target) as out:
+            out.write(b"line,reasons,input\n")
+            copy_lines(self.file, rejected_lines(connection, progress), out)
 
 
 def portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -104,32 +162,17 @@ def portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield some
 
 
-def write_rejects(path: Path, file: BinaryIO, database: Database, progress: FileProgress) -> Path | None:
-    """Write the lines of a file that are not valid beside it, whole; returns where. Raises OutputError, StoreError.
-
-    Each has the number of the line, the reasons in JSON, and the line itself.
-    """
-    with database.reading() as connection:
-        rejected = dict(rejected_lines(connection, progress))
-    if not rejected:
-        return None
-    target = path.with_name(path.name.removesuffix(SUFFIX) + REJECTS)
-    file.seek(0)
-    with whole_file(target) as out:
-        out.write(b"line,reasons,input\n")
-        copy_lines(file, rejected, out)
-    return target
-
-
-def copy_lines(file: BinaryIO, rejected: Mapping[int, str], out: BinaryIO) -> None:
-    """Copy lines of a file with their reasons, by number, however long they are."""
+def copy_lines(file: BinaryIO, rejected: Iterator[tuple[int, str]], out: BinaryIO) -> None:
+    """Copy some lines of a file, however long they are, with their reasons. rejected: their numbers, in order."""
     number, is_begin, is_copied = 0, True, False
+    wanted, reasons = next(rejected, (0, ""))
     while piece := file.readline(LONGEST_LINE):
         if is_begin:
             number += 1
-            is_copied = number in rejected
+            is_copied = number == wanted
             if is_copied:
-                out.write(b'%d,%s,"' % (number, quoted(rejected[number].encode())))
+                out.write(b'%d,%s,"' % (number, csv_field(reasons.encode())))
+                wanted, reasons = next(rejected, (0, ""))
         is_begin = piece.endswith(b"\n")
         if is_copied:
             out.write((piece.rstrip(b"\r\n") if is_begin else piece).replace(b'"', b'""'))
@@ -137,11 +180,6 @@ def copy_lines(file: BinaryIO, rejected: Mapping[int, str], out: BinaryIO) -> No
                 out.write(b'"\n')
     if is_copied and not is_begin:
         out.write(b'"\n')
-
-
-def quoted(text: bytes) -> bytes:
-    """Return a field of CSV."""
-    return b'"' + text.replace(b'"', b'""') + b'"'
 
 
 def put_away(path: Path, identity: Identity) -> None:

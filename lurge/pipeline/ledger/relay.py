@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import UTC
 
+from lurge.config.ledger import LedgerConfig
 from lurge.errors import StoreUnavailable
-from lurge.pipeline.ledger.broker import Sender, Unsent
-from lurge.source.events.messages import parse_headers, retry_headers
+from lurge.pipeline.ledger.broker import Sender, TooLarge, Unsent
+from lurge.source.events.messages import retry_headers
 from lurge.store.database import Database
 from lurge.store.ledger import outbox
-from lurge.store.ledger.batch import ERROR
 
 AT_ONCE = 1000
 LONGEST_SECONDS = 5.0
@@ -19,13 +19,15 @@ LONGEST_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-def relay(database: Database, sender: Sender) -> int:
+def relay(database: Database, sender: Sender, config: LedgerConfig) -> int:
     """Send some messages of the outbox, and note that; returns their number.
 
-    If the process dies in between, they are sent twice. Whoever reads them knows copies by their tokens.
+    If the process dies in between, they are sent twice: whoever reads them knows copies by their tokens. An event that
+    the broker refuses is sent again later, an error is not: it is in the table.
 
     Raises StoreError, LedgerError, Stopped.
     """
+    topics = {outbox.ERROR: config.errors_topic, outbox.RETRY: config.retries_go_to, outbox.REPLAY: config.events_topic}
     with database.writing() as connection:
         rows = outbox.unsent(connection, AT_ONCE)
         if not rows:
@@ -33,20 +35,21 @@ def relay(database: Database, sender: Sender) -> int:
         try:
             for row in rows:
                 not_before = row.not_before.replace(tzinfo=UTC).timestamp()
-                sender.put(row.topic, row.message_key, row.value, retry_headers(row.attempt, not_before, row.token))
+                headers = retry_headers(row.attempt, not_before, row.token)
+                try:
+                    sender.put(topics[row.kind], row.message_key, row.value, headers)
+                except TooLarge as error:
+                    log.error("message %d of the outbox: %s", row.id, error)
             refused = sender.flush(LONGEST_SECONDS)
         except Unsent as error:
             raise StoreUnavailable(f"messages wait to be sent: {error}") from error
-        tokens = set()
         for reason, message in refused:
             log.error("%s refused a message: %s", message.topic(), reason.str())
-            tokens.add(parse_headers(message.headers()).token)
-        # Others can read an error in the table. An event that is refused stays here.
-        outbox.note_sent(connection, [row for row in rows if row.kind == ERROR or row.token not in tokens])
+        outbox.note_sent(connection, rows)
     return len(rows)
 
 
-def relay_all(database: Database, sender: Sender) -> None:
+def relay_all(database: Database, sender: Sender, config: LedgerConfig) -> None:
     """Send all messages of the outbox. Raises as `relay` does."""
-    while relay(database, sender) == AT_ONCE:
+    while relay(database, sender, config) == AT_ONCE:
         pass

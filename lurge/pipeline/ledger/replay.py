@@ -9,6 +9,7 @@ from typing import Any
 
 from lurge.config import Config
 from lurge.display import counted
+from lurge.errors import LedgerError
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
@@ -38,13 +39,15 @@ class ReplayOutcome(LedgerOutcome):
     @property
     def exit_status(self) -> int:
         """0 if everything was sent, 3 if some errors are left, or came again."""
-        return 3 if self.left or (self.counts and self.counts.errors) else 0
+        return 3 if self.left or self.is_stopped or (self.counts and self.counts.errors) else 0
 
     def as_json(self) -> dict[str, Any]:
+        """The fields, for other programs."""
         counts = {} if self.counts is None else counts_as_json(self.counts)
         return {"sent": self.sent, "left": self.left, **counts, "exit_status": self.exit_status}
 
     def lines(self) -> Iterator[str]:
+        """The outcome for people."""
         yield f"{counted(self.sent, 'event')} sent again"
         if self.left:
             yield f"{counted(self.left, 'error')} left: they are not valid events"
@@ -66,13 +69,15 @@ def run_replay(config: Config, database: Database, wanted: ErrorFilter, stop: St
         try:
             need_tables(database, stop, database.retry_seconds)
             outcome.sent, outcome.left = persist(database, put, stop, database.retry_seconds)
+            if not outcome.sent and not outcome.left:
+                raise LedgerError("no error is like that, or it was sent again", "See `lurge ledger errors`.")
             if ledger.broker:
                 sender = Sender(ledger, stop)
-                persist(database, lambda: relay_all(database, sender), stop)
+                persist(database, lambda: relay_all(database, sender, ledger), stop)
             else:
                 outcome.counts = Counts()
                 retry_waiting(database, LOCAL, outcome.counts, stop)
         except Stopped:
-            log.warning("stopped; what is in the outbox is sent by the next command")
+            outcome.is_stopped = True
         facts.update(sent=outcome.sent, left=outcome.left)
     return outcome

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from lurge.config import Config
 from lurge.errors import LedgerError, LurgeError, StoreError, StoreUnavailable
@@ -64,7 +65,7 @@ class Service:
         self._said = Said()
 
     def run(self) -> None:
-        """Apply events until the process shall end. Raises LurgeError, Stopped."""
+        """Apply events until it is asked to stop. Raises LurgeError, Stopped."""
         need_tables(self.database, self.stop)
         make_topics(self.config, self.stop)
         consumer = make_consumer(self.config)
@@ -80,19 +81,18 @@ class Service:
 
     def _step(self, consumer: Consumer) -> None:
         """Take some messages, and do what is due."""
-        for key in self.partitions.due(time.time()):
-            consumer.resume([self._place(key)])
+        for key in self.partitions.due(time.monotonic()):
+            self._try(consumer.resume, [self._place(key)])
         portion = Portion()
-        now = time.time()
         for message in consumer.consume(self.size.now, POLL_SECONDS):
             if message.error():
                 self._error(consumer, message)
             else:
-                portion.add(message, self.topics[1], self.config.longest_pause, self.partitions, now)
-        for key, (offset, until) in portion.early.items():
-            consumer.seek(self._place(key, offset))
-            consumer.pause([self._place(key)])
-            self.partitions.held[key] = until
+                portion.add(message, self.topics[1], self.config.longest_pause, self.partitions)
+        for key, (offset, seconds) in portion.early.items():
+            self._try(consumer.seek, self._place(key, offset))
+            self._try(consumer.pause, [self._place(key)])
+            self.partitions.held[key] = offset, time.monotonic() + seconds
         for key in self.partitions.next:
             _, end = consumer.get_watermark_offsets(self._place(key), cached=True)
             self.partitions.end[key] = max(self.partitions.end.get(key, 0), end)
@@ -148,7 +148,7 @@ class Service:
         try:
             if now - self._relayed >= RELAY_SECONDS:
                 self._relayed = now
-                relay(self.database, self.sender)
+                relay(self.database, self.sender, self.config)
             if now - self._tidied >= TIDY_SECONDS:
                 self._tidied = now
                 with self.database.writing() as connection:
@@ -202,28 +202,37 @@ class Service:
         """Go on at the beginning of a partition that does not have the next message any more."""
         if key not in self.partitions.next:
             return
-        first, _ = consumer.get_watermark_offsets(self._place(key), timeout=ANSWER_SECONDS)
+        try:
+            first, _ = consumer.get_watermark_offsets(self._place(key), timeout=ANSWER_SECONDS)
+        except kafka().KafkaException as error:
+            self._said.say("Kafka: %s", error.args[0].str())
+            # It is read where it was, and so this comes again.
+            self._go_to(consumer, key, self.partitions.next[key])
+            return
         log.error(
             "%s [%d] does not have message %d any more, and begins at %d: any between them are lost",
             *key, self.partitions.next[key], first,
         )  # fmt: skip
 
-        def forget() -> None:
+        def skip() -> int:
             with self.database.writing() as connection:
-                positions.forget(connection, *key, first)
+                return positions.skip(connection, *key, self.partitions.next[key], first)
 
-        persist(self.database, forget, self.stop)
-        self._go_to(consumer, key, first)
+        self._go_to(consumer, key, persist(self.database, skip, self.stop))
 
     def _go_to(self, consumer: Consumer, key: Key, offset: int) -> None:
         """Read a partition from an offset, if it is still ours."""
         if key not in self.partitions.next:
             return
         self.partitions.next[key] = offset
+        self._try(consumer.seek, self._place(key, offset))
+
+    def _try(self, change: Callable[[Any], Any], place: Any) -> None:
+        """Change how a partition is read, unless it has just been taken from us."""
         try:
-            consumer.seek(self._place(key, offset))
+            change(place)
         except kafka().KafkaException as error:
-            log.debug("%s [%d]: %s", *key, error)
+            log.debug("%s: %s", place, error)
 
     def _place(self, key: Key, offset: int | None = None) -> TopicPartition:
         library = kafka()
@@ -232,7 +241,7 @@ class Service:
 
 
 def run_service(config: Config, database: Database, stop: Stop, metrics: Metrics) -> Counts:
-    """Apply events until the process shall end; returns what was done. Raises LurgeError."""
+    """Apply events until it is asked to stop; returns what was done. Raises LurgeError."""
     service = Service(config, database, stop, metrics)
     with open_job(SERVE, ticket_of(config, SERVE)) as job, job.step("serve") as facts:
         job.outcome = Outcome()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):  # noqa: N818  not an error, but a wish
-    """The process shall end."""
+    """The process is asked to stop."""
 
 
 class Stop:
@@ -30,18 +32,20 @@ class Stop:
 
     @property
     def is_wanted(self) -> bool:
+        """Whether somebody asked."""
         return self._event.is_set()
 
     def ask(self) -> None:
+        """Ask for it."""
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait. Raises Stopped as soon as the process shall end."""
+        """Wait. Raises Stopped as soon as it is asked to stop."""
         if self._event.wait(seconds):
             raise Stopped
 
     def check(self) -> None:
-        """Raise Stopped if the process shall end."""
+        """Raise Stopped if it is asked to stop."""
         if self.is_wanted:
             raise Stopped
 
@@ -52,24 +56,47 @@ def stop_on_signals() -> Iterator[Stop]:
     stop = Stop()
 
     def asked(number: int, _: FrameType | None) -> None:
-        if not stop.is_wanted:
-            stop.ask()
-            timer = threading.Timer(LONGEST_STOP, end_at_once)
-            timer.daemon = True
-            timer.start()
+        stop.ask()
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    for number, handler in before.items():
-        # A shell lets a command in the background ignore some.
-        if handler is not signal.SIG_IGN:
+    # A shell lets a command in the background ignore some.
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    with limited_stop(heard):
+        for number in heard:
             signal.signal(number, asked)
+        try:
+            yield stop
+        finally:
+            for number in heard:
+                signal.signal(number, before[number])
+
+
+@contextmanager
+def limited_stop(numbers: Sequence[int]) -> Iterator[None]:
+    """End the process some seconds after one of the signals, if the block has not ended until then.
+
+    A thread is told of signals at once. The interpreter's own handlers wait for libraries that wait for a server.
+    """
+    read_end, write_end = socket.socketpair()
+    write_end.setblocking(False)
+
+    def listen() -> None:
+        while number := read_end.recv(1):
+            if number[0] in numbers:
+                time.sleep(LONGEST_STOP)
+                if write_end.fileno() >= 0:
+                    end_at_once()
+
+    threading.Thread(target=listen, daemon=True, name="stop").start()
+    before = signal.set_wakeup_fd(write_end.fileno(), warn_on_full_buffer=False)
     try:
-        yield stop
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        write_end.close()
 
 
 def end_at_once() -> None:
+    """End the process without waiting for anything."""
     log.warning("a server did not answer in time: the process ends without it")
     os._exit(STOPPED)

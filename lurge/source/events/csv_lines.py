@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
+from lurge.display import counted
 from lurge.errors import LedgerError
 from lurge.model.event import COLUMNS, LONGEST_INPUT, Event
 from lurge.source.events.fields import event_of
@@ -78,7 +79,7 @@ def event_in(text: bytes, count: int, places: Sequence[int]) -> Event | tuple[st
     except ValueError as error:
         return (str(error),)
     if len(fields) != count:
-        return (f"the line has {len(fields)} fields instead of {count}",)
+        return (f"the line has {counted(len(fields), 'field')} instead of {count}",)
     return event_of({name: fields[place] for name, place in zip(COLUMNS, places, strict=True)})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from lurge.model.event import COLUMNS, LARGEST, Event, EventType
@@ -19,7 +19,7 @@ TIME = re.compile(
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 TYPES = frozenset(EventType)
-LEAP = "60"
+LEAP, LAST_SECOND = "60", time(23, 59, 59)
 LONGEST_SHOWN = 60
 MISSING = object()
 
@@ -92,8 +92,10 @@ def time_of(value: object) -> datetime | None:
         moment = datetime.fromisoformat(
             f"{day}T{minute}{'59' if is_leap else second}{(fraction or '')[:7]}{zone.upper()}"
         )
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
         if is_leap:
-            moment = moment.replace(microsecond=0) + timedelta(seconds=1)
-        return moment.astimezone(UTC).replace(tzinfo=None)
+            # There are leap seconds at the end of days only.
+            return moment.replace(microsecond=0) + timedelta(seconds=1) if moment.time() >= LAST_SECOND else None
+        return moment
     except (ValueError, OverflowError):
         return None

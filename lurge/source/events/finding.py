@@ -48,38 +48,42 @@ class Settling:
         self._seen: dict[Path, tuple[tuple[int, int, int], float]] = {}
 
     def is_whole(self, path: Path) -> bool:
-        """Return whether a file is whole: no process has it open for writing, or it did not change for a while.
+        """Return whether a file is whole: no process has it open for writing.
 
         A kernel grants a lease for reading only if nobody has the file open for writing; see fcntl(2). Network file
-        systems, and files of other users, have no leases. Raises OSError.
+        systems, and files of other users, have no leases: there a file is whole if it did not change for a while, by
+        this clock, because clocks differ. Raises OSError.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                return False
-            state = status.st_ino, status.st_size, status.st_mtime_ns
-            before, since = self._seen.get(path, (None, 0.0))
-            if state != before:
-                since = time.monotonic()
-                self._seen[path] = state, since
-            is_settled = (
-                time.monotonic() - since >= self._seconds
-                or time.time() - max(status.st_mtime, status.st_ctime) >= self._seconds
-            )
-            if is_settled or (status.st_size > 0 and has_no_writer(descriptor)):
-                del self._seen[path]
+                # It is no file, and will not become one.
                 return True
-            return False
+            has_writer = is_written(descriptor)
         finally:
             os.close(descriptor)
+        state = status.st_ino, status.st_size, status.st_mtime_ns
+        before, since = self._seen.get(path, (None, 0.0))
+        if state != before:
+            since = time.monotonic()
+            self._seen[path] = state, since
+        is_settled = time.monotonic() - since >= self._seconds
+        # Somebody may have made an empty file to fill it soon.
+        is_closed = has_writer is False and status.st_size > 0
+        if is_closed or (is_settled and not has_writer):
+            del self._seen[path]
+            return True
+        return False
 
 
-def has_no_writer(descriptor: int) -> bool:
-    """Return whether nobody has a file open for writing; False if the kernel does not tell."""
+def is_written(descriptor: int) -> bool | None:
+    """Return whether some process has a file open for writing; None if the kernel does not tell."""
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
     except OSError:
-        return False
+        return None
     fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return True
+    return False

@@ -17,11 +17,14 @@ from lurge.source.events.fields import event_of
 
 FILE, LINE = "lurge-file", "lurge-line"
 ATTEMPT, NOT_BEFORE, TOKEN = "attempt", "not-before", "lurge-token"
-LARGEST_HEADER = 2**53
-MOST_ATTEMPTS = 1_000_000
-"""The largest attempt of a message of another program, which a column can hold."""
+FIRST_LINE = 2
+"""The first line of a file that can be an event."""
 
-LONGEST_KEY = 64
+LONGEST_NUMBER = 15
+"""Digits of a number in a header, at most."""
+
+OWN_KEY = re.compile(rb"[0-9a-f]{32}")
+"""Keys of files, and tokens, as lurge makes them."""
 
 
 OWN = re.compile(
@@ -57,18 +60,23 @@ def parse_message(value: bytes | None) -> Event | tuple[str, ...]:
     except UnicodeDecodeError as error:
         return (f"the message is not UTF-8 at byte {error.start + 1}",)
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, parse_constant=refuse)
     except RecursionError:
         return ("the message is not JSON: it is nested too deeply",)
     except ValueError:
         try:
             # Python does not convert numbers of thousands of digits.
-            fields = json.loads(text, parse_int=str)
+            fields = json.loads(text, parse_int=str, parse_constant=refuse)
         except (ValueError, RecursionError) as error:
             return (f"the message is not JSON: {str(error)[:200]}",)
     if not isinstance(fields, dict):
         return ("the message is JSON, but not an object",)
     return event_of(fields)
+
+
+def refuse(constant: str) -> None:
+    """Raise ValueError for NaN and Infinity, which are not JSON."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def json_of(event: Event) -> bytes:
@@ -88,23 +96,26 @@ def parse_headers(headers: Iterable[Any] | None) -> Headers:
     """Return what the headers of a message say."""
     if not headers:
         return Headers()
-    texts = {
-        name: value.decode()
-        for name, value in headers
-        if isinstance(value, bytes) and len(value) <= LONGEST_KEY and value.isascii()
-    }
-    get = texts.get
-    if TOKEN not in texts and ATTEMPT not in texts and NOT_BEFORE not in texts:
-        return Headers(get(FILE, ""), number(get(LINE, "")))
-    not_before = number(get(NOT_BEFORE, "")) / 1000
-    attempt = min(number(get(ATTEMPT, "")), MOST_ATTEMPTS)
-    return Headers(get(FILE, ""), number(get(LINE, "")), attempt, not_before, get(TOKEN, ""))
+    values = dict(headers)
+    file, token = key(values.get(FILE)), key(values.get(TOKEN))
+    line = number(values.get(LINE))
+    if line < FIRST_LINE:
+        file, line = "", 0
+    if not token:
+        return Headers(file, line)
+    return Headers(file, line, number(values.get(ATTEMPT)), number(values.get(NOT_BEFORE)) / 1000, token)
 
 
-def number(text: str) -> int:
+def key(value: object) -> str:
+    """Return the key that a header holds; an empty text if it holds none."""
+    return value.decode() if isinstance(value, bytes) and OWN_KEY.fullmatch(value) else ""
+
+
+def number(value: object) -> int:
     """Return the number that a header holds; 0 if it holds none."""
-    value = int(text) if text.isdigit() and len(text) <= len(str(LARGEST_HEADER)) else 0
-    return value if value <= LARGEST_HEADER else 0
+    if not isinstance(value, bytes) or not value.isdigit() or len(value) > LONGEST_NUMBER:
+        return 0
+    return int(value)
 
 
 def file_headers(key: str, line: int) -> list[tuple[str, bytes]]:

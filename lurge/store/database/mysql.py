@@ -63,7 +63,13 @@ class MySQL(Dialect):
         try:
             from lurge.store.database.guarded import Connector
 
-            engine = sa.create_engine(config.url, connect_args=arguments, pool_recycle=3600, pool_pre_ping=True)
+            engine = sa.create_engine(
+                config.url,
+                connect_args=arguments,
+                pool_recycle=3600,
+                pool_pre_ping=True,
+                isolation_level="REPEATABLE READ",
+            )
         except ImportError as error:
             raise StoreError(f"database.url needs mysqlclient: {error}", DRIVER_ADVICE) from error
         except (ArgumentError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,20 +10,25 @@ import sqlalchemy as sa
 from lurge.model.event import ErrorKind
 from lurge.store.database.dialect import dialect_of
 from lurge.store.ledger import schema
+from lurge.store.ledger.clock import now
 
 LONGEST_BATCH = timedelta(seconds=10)
 """Time after which a batch is committed, or will never be."""
 
-RAN_OUT = (ErrorKind.BEYOND_AMOUNT.value, ErrorKind.UNKNOWN_ITEM.value)
+SOLD_OUT = (ErrorKind.BEYOND_AMOUNT.value, ErrorKind.UNKNOWN_ITEM.value)
 
 
-def progress(connection: sa.Connection, rule: str) -> tuple[int, datetime | None]:
-    """Return the newest error that a rule has looked at, and when it alerted last. A new rule begins now."""
+def progress(connection: sa.Connection, name: str, span: timedelta) -> tuple[int, datetime | None]:
+    """Return the newest error that somebody was told of, and when they were told last.
+
+    name: of a rule and a way of telling. span: how far a new one looks back.
+    """
     table = schema.alerts
-    row = connection.execute(sa.select(table.c.last_error, table.c.alerted_at).where(table.c.rule == rule)).first()
-    if row is None:
-        return newest_error(connection), None
-    return row.last_error, row.alerted_at
+    row = connection.execute(sa.select(table.c.last_error, table.c.alerted_at).where(table.c.name == name)).first()
+    if row is not None:
+        return row.last_error, row.alerted_at
+    earlier = sa.select(sa.func.coalesce(sa.func.max(schema.errors.c.id), 0))
+    return int(connection.execute(earlier.where(schema.errors.c.created_at < now() - span)).scalar_one()), None
 
 
 def newest_error(connection: sa.Connection) -> int:
@@ -32,16 +37,16 @@ def newest_error(connection: sa.Connection) -> int:
     query = sa.select(sa.func.coalesce(sa.func.max(row.id), 0))
     if not dialect_of(connection).has_one_writer:
         # A transaction that is still open may have got a smaller id.
-        query = query.where(row.created_at < datetime.now(UTC).replace(tzinfo=None) - LONGEST_BATCH)
+        query = query.where(row.created_at < now() - LONGEST_BATCH)
     return int(connection.execute(query).scalar_one())
 
 
-def note(connection: sa.Connection, rule: str, last_error: int, alerted_at: datetime | None) -> None:
-    """Store how far a rule came."""
+def note(connection: sa.Connection, name: str, last_error: int, alerted_at: datetime | None) -> None:
+    """Store how far somebody was told."""
     statement = dialect_of(connection).upsert(
-        schema.alerts, ["rule"], lambda new: {"last_error": new.last_error, "alerted_at": new.alerted_at}
+        schema.alerts, ["name"], lambda new: {"last_error": new.last_error, "alerted_at": new.alerted_at}
     )
-    connection.execute(statement, [{"rule": rule, "last_error": last_error, "alerted_at": alerted_at}])
+    connection.execute(statement, [{"name": name, "last_error": last_error, "alerted_at": alerted_at}])
 
 
 def ran_out(connection: sa.Connection, after: int, until: int) -> list[Any]:
@@ -54,7 +59,7 @@ def ran_out(connection: sa.Connection, after: int, until: int) -> list[Any]:
             schema.errors, schema.items,
             (item.store_id == row.store_number) & (item.item_id == row.item_number), isouter=True,
         )
-        .where(row.id > after, row.id <= until, row.kind.in_(RAN_OUT))
+        .where(row.id > after, row.id <= until, row.kind.in_(SOLD_OUT))
         .group_by(row.store_number, row.item_number, item.amount)
         .order_by(row.store_number, row.item_number)
     )  # fmt: skip

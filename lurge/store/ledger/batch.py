@@ -6,29 +6,28 @@ delivered again, or if two instances believe that they own its partition: the se
 
 from __future__ import annotations
 
-import base64
-import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from lurge.errors import StoreError, StoreUnavailable
-from lurge.model.event import LONGEST_INPUT, ErrorKind, Event, Message, Place
+from lurge.model.event import ErrorKind, Event, Message, Place
 from lurge.store.database.bulk import insert_rows
 from lurge.store.database.dialect import dialect_of
 from lurge.store.ledger import schema
+from lurge.store.ledger.clock import now as present
 from lurge.store.ledger.decide import Amounts, Fate, Item
+from lurge.store.ledger.failures import Source, error_message, error_row
+from lurge.store.ledger.outbox import ERROR, RETRY
 from lurge.store.ledger.retry import RetryPolicy
 
 KEYS_AT_ONCE = 500
-ERROR, RETRY, REPLAY = "error", "retry", "replay"
-LONGEST_SENT = 256 << 10
-"""Bytes of an input that a message on the topic of errors repeats. Brokers refuse messages above a megabyte."""
 
 Json = Callable[[Event], bytes]
 
@@ -87,12 +86,9 @@ class Counts:
     resent: int = 0
 
     def add(self, other: Counts) -> None:
+        """Add other numbers."""
         for name, number in vars(other).items():
             setattr(self, name, getattr(self, name) + number)
-
-    @property
-    def total(self) -> int:
-        return sum(vars(self).values())
 
 
 @dataclass
@@ -108,14 +104,20 @@ class Tally:
 
 @dataclass
 class Batch:
-    """A batch while it is decided."""
+    """A batch while it is decided.
+
+    files: the sources of messages by the keys of files. rows: those of the outbox that messages came from, by token.
+    had_line: whether a line of a file is among the errors, or waits.
+    """
 
     rules: Rules
     now: datetime
-    files: dict[str, tuple[int, str]]
+    files: dict[str, Source]
     rows: dict[str, Any]
     tallies: dict[tuple[int, str, int], Tally]
     known: Amounts
+    had_line: Callable[[int, int], bool]
+    names: dict[int, str] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     journal: list[tuple[object, ...]] = field(default_factory=list)
     errors: list[dict[str, object]] = field(default_factory=list)
@@ -124,57 +126,70 @@ class Batch:
 
     def take(self, message: Message) -> None:
         """Decide one message."""
-        place, event = message.place, message.event
         row = self.rows.get(message.token) if message.token else None
-        if row is not None:
-            changed = self.changed.get(message.token)
-            if row.done_at is not None or row.attempt != message.attempt or changed:
-                # A copy: it was sent twice, because somebody died between sending and noting that.
+        place = message.place
+        if row is None and message.token and place.topic == self.rules.retry_topic:
+            # A retry of another ledger. The event itself is in the topic of events.
+            self.counts.resent += 1
+            return
+        if row is None or row.value != message.input:
+            # Only its row tells how often an event was tried.
+            row, message = None, message._replace(attempt=0, token="")
+            source = self.files.get(place.file, Source())
+        elif row.done_at is not None or row.attempt != message.attempt or message.token in self.changed:
+            # A copy: it was sent twice, because somebody died between sending and noting that.
+            self.counts.resent += 1
+            return
+        else:
+            place = place._replace(line=row.line)
+            source = Source(row.file_id, self.names.get(row.file_id, ""))
+        tally = self.tallies.setdefault((source.id, place.topic, place.partition), Tally())
+        if row is None:
+            if source.id and place.line <= tally.last_line and self.had(message, source):
                 self.counts.resent += 1
                 return
-            place = place._replace(line=row.line)
-            file_id = row.file_id
-            name = self.names.get(file_id, "")
-        else:
-            file_id, name = self.files.get(place.file, (0, ""))
-        tally = self.tallies.setdefault((file_id, place.topic, place.partition), Tally())
-        if row is None:
-            if file_id:
-                if place.line <= tally.last_line:
-                    self.counts.resent += 1
-                    return
-                tally.last_line = place.line
+            tally.last_line = max(tally.last_line, place.line if source.id else 0)
             tally.seen += 1
+        event = message.event
         fate = self.known.decide(event) if isinstance(event, Event) else ErrorKind.INVALID
         if fate is Fate.APPLIED and isinstance(event, Event):
             tally.applied += 1
             self.counts.applied += 1
-            in_topic = bool(place.topic)
-            self.journal.append(
-                (*event[:6], self.now, place.topic or None, place.partition if in_topic else None,
-                 place.offset if in_topic else None, file_id or None, place.line or None,
-                 self.known.amounts[event.store, event.item])
-            )  # fmt: skip
+            self.note(event, place, source)
         elif fate is Fate.DUPLICATE:
             tally.duplicates += 1
             self.counts.duplicates += 1
-        elif fate in RETRYABLE and message.attempt < self.rules.policy.retries:
+        elif isinstance(event, Event) and fate in RETRYABLE and message.attempt < self.rules.policy.retries:
             self.counts.retried += 1
-            self.retry(message, file_id, place)
+            self.retry(message, event, source, place)
             return
-        else:
+        elif isinstance(fate, ErrorKind):
             tally.errors += 1
             self.counts.errors += 1
-            self.fail(message, fate, file_id, name, place)
+            self.fail(message, fate, source, place, row)
         if row is not None:
             self.changed[message.token] = {"done_at": self.now}
 
-    @property
-    def names(self) -> dict[int, str]:
-        """The names of files by their ids."""
-        return dict(self.files.values())
+    def had(self, message: Message, source: Source) -> bool:
+        """Return whether a line of a file has its fate already, or waits."""
+        event, line = message.event, message.place.line
+        if isinstance(event, Event) and event.transaction_id in self.known.journal:
+            return True
+        of_batch = any(row["file_id"] == source.id and row["line"] == line for row in (*self.errors, *self.outbox))
+        return of_batch or self.had_line(source.id, line)
 
-    def retry(self, message: Message, file_id: int, place: Place) -> None:
+    def note(self, event: Event, place: Place, source: Source) -> None:
+        """Write an event that was applied into the journal."""
+        # Each row has a moment of its own, so that the order of an item's changes stays known.
+        moment = self.now + timedelta(microseconds=len(self.journal))
+        in_topic = bool(place.topic)
+        self.journal.append(
+            (*event, moment, place.topic or None, place.partition if in_topic else None,
+             place.offset if in_topic else None, source.id or None, place.line or None,
+             self.known.amounts[event.store, event.item])
+        )  # fmt: skip
+
+    def retry(self, message: Message, event: Event, source: Source, place: Place) -> None:
         """Have an event sent again."""
         attempt = message.attempt + 1
         not_before = self.now + timedelta(seconds=self.rules.policy.pause(attempt))
@@ -183,26 +198,25 @@ class Batch:
         if message.token in self.rows:
             self.changed[message.token] = values
             return
-        assert isinstance(message.event, Event)
-        event = message.event
         self.outbox.append(
             values | {
                 "token": secrets.token_hex(16), "message_key": f"{event.store}:{event.item}",
-                "value": self.rules.to_json(event), "from_topic": place.topic or None,
-                "from_partition": place.partition, "from_offset": place.offset, "file_id": file_id,
+                "value": self.rules.to_json(event), "input": message.input, "from_topic": place.topic or None,
+                "from_partition": place.partition, "from_offset": place.offset, "file_id": source.id,
                 "line": place.line, "created_at": self.now,
             }
         )  # fmt: skip
 
-    def fail(self, message: Message, kind: Fate | ErrorKind, file_id: int, name: str, place: Place) -> None:
-        """Note an event that cannot be applied."""
-        assert isinstance(kind, ErrorKind)
+    def fail(self, message: Message, kind: ErrorKind, source: Source, place: Place, row: Any) -> None:
+        """Note an event that cannot be applied, with its place and its input as they first were."""
         event = message.event
+        if row is not None:
+            place = Place(row.from_topic or "", row.from_partition or 0, row.from_offset or 0, line=row.line)
+            message = message._replace(input=row.input or message.input)
         reasons = (self.known.reason(event, kind),) if isinstance(event, Event) else event
-        row = error_row(message._replace(place=place), kind, reasons, file_id, name, self.now)
-        if isinstance(event, Event):
-            row["message"] = self.rules.to_json(event).decode()
-        self.errors.append(row)
+        json_text = self.rules.to_json(event).decode() if isinstance(event, Event) else None
+        message = message._replace(place=place)
+        self.errors.append(error_row(message, kind, reasons, source, self.now, json_text))
 
 
 RETRYABLE = frozenset({ErrorKind.UNKNOWN_ITEM, ErrorKind.BEYOND_AMOUNT, ErrorKind.OVERFLOW})
@@ -212,13 +226,18 @@ def apply_messages(
     connection: sa.Connection, messages: Sequence[Message], rules: Rules, stretches: Iterable[Stretch] = ()
 ) -> Counts:
     """Apply messages in their order, within the transaction. Raises PositionMoved; then nothing may be committed."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = present()
     advance(connection, stretches, now)
+    row = schema.files.c
+    rows = outbox_rows(connection, messages)
+    keys = {message.place.file for message in messages if message.place.file}
     batch = Batch(
-        rules, now, files_of(connection, messages), outbox_rows(connection, messages), {},
+        rules, now, dict(sources(connection, row.file_key, keys)), rows, {},
         amounts_for(connection, [message.event for message in messages if isinstance(message.event, Event)]),
+        partial(had_line, connection),
     )  # fmt: skip
-    batch.files |= names_of(connection, {row.file_id for row in batch.rows.values()})
+    of_rows = dict(sources(connection, row.id, {row.file_id for row in rows.values()}))
+    batch.names = {source.id: source.name for source in of_rows.values()}
     batch.tallies = tallies_for(connection, batch, messages)
     for message in messages:
         batch.take(message)
@@ -239,27 +258,24 @@ def advance(connection: sa.Connection, stretches: Iterable[Stretch], now: dateti
         )
 
 
-def files_of(connection: sa.Connection, messages: Iterable[Message]) -> dict[str, tuple[int, str]]:
-    """Return the id and the name of each file that messages come from, by its key."""
-    keys = {message.place.file for message in messages if message.place.file}
+def sources(
+    connection: sa.Connection, column: sa.ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[tuple[str, Source]]:
+    """Yield the key and the source of the files that have some values in a column."""
     row = schema.files.c
-    return {
-        key: (number, name)
-        for chunk in chunks(keys)
-        for key, number, name in connection.execute(
-            sa.select(row.file_key, row.id, row.name).where(row.file_key.in_(chunk))
-        )
-    }
+    for chunk in chunks(values):
+        for key, number, name in connection.execute(sa.select(row.file_key, row.id, row.name).where(column.in_(chunk))):
+            yield key, Source(number, name)
 
 
-def names_of(connection: sa.Connection, ids: Iterable[int]) -> dict[str, tuple[int, str]]:
-    """Return the id and the name of files, by their keys."""
-    row = schema.files.c
-    return {
-        key: (number, name)
-        for chunk in chunks(ids)
-        for key, number, name in connection.execute(sa.select(row.file_key, row.id, row.name).where(row.id.in_(chunk)))
-    }
+def had_line(connection: sa.Connection, file_id: int, line: int) -> bool:
+    """Return whether a line of a file is among the errors, or waits."""
+    return any(
+        connection.execute(
+            sa.select(table.c.id).where(table.c.file_id == file_id, table.c.line == line).limit(1)
+        ).first()
+        for table in (schema.errors, schema.outbox)
+    )
 
 
 def outbox_rows(connection: sa.Connection, messages: Iterable[Message]) -> dict[str, Any]:
@@ -268,7 +284,9 @@ def outbox_rows(connection: sa.Connection, messages: Iterable[Message]) -> dict[
     return {
         row.token: row
         for chunk in chunks(message.token for message in messages if message.token)
-        for row in connection.execute(sa.select(table).where(table.c.token.in_(chunk)).with_for_update())
+        for row in connection.execute(
+            sa.select(table).where(table.c.token.in_(chunk), table.c.kind != ERROR).with_for_update()
+        )
     }
 
 
@@ -311,13 +329,15 @@ def tallies_for(
 ) -> dict[tuple[int, str, int], Tally]:
     """Return the tallies, so far, of the files and partitions in a batch."""
     table = schema.tallies
-    ids = {0, *(number for number, _ in batch.files.values())}
+    ids = {0, *(source.id for source in batch.files.values()), *batch.names}
     partitions = {(message.place.topic, message.place.partition) for message in messages}
     return {
         (file_id, topic, partition): Tally(*numbers)
         for chunk in chunks(ids)
         for file_id, topic, partition, *numbers in connection.execute(
-            sa.select(table).where(table.c.file_id.in_(chunk), table.c.topic.in_({topic for topic, _ in partitions}))
+            sa.select(table)
+            .where(table.c.file_id.in_(chunk), table.c.topic.in_({topic for topic, _ in partitions}))
+            .with_for_update()
         )
         if (topic, partition) in partitions
     }
@@ -337,7 +357,8 @@ def write(connection: sa.Connection, batch: Batch) -> None:
         if rows:
             connection.execute(sa.insert(table), rows)
     if batch.errors and batch.rules.errors_topic:
-        connection.execute(sa.insert(schema.outbox), [error_message(row, batch.rules) for row in batch.errors])
+        topic = batch.rules.errors_topic
+        connection.execute(sa.insert(schema.outbox), [error_message(row, topic) for row in batch.errors])
     for token, values in batch.changed.items():
         connection.execute(sa.update(schema.outbox).where(schema.outbox.c.token == token).values(values))
     write_tallies(connection, batch.tallies)
@@ -369,54 +390,3 @@ def write_tallies(connection: sa.Connection, tallies: dict[tuple[int, str, int],
     ]
     if rows:
         connection.execute(statement, rows)
-
-
-def error_row(
-    message: Message, kind: ErrorKind, reasons: Sequence[str], file_id: int, name: str, now: datetime
-) -> dict[str, object]:
-    """Return the row of an event that is not applied."""
-    place = message.place
-    event = message.event if isinstance(message.event, Event) else None
-    text, is_base64 = input_text(message.input[:LONGEST_INPUT])
-    in_topic = place.topic != ""
-    return {
-        "kind": kind.value, "reasons": json.dumps(list(reasons)), "attempt": message.attempt,
-        "transaction_id": event.transaction_id if event else None,
-        "store_number": event.store if event else None, "item_number": event.item if event else None,
-        "topic": place.topic or None, "partition": place.partition if in_topic else None,
-        "offset": place.offset if in_topic else None, "file": name or None, "file_id": file_id, "line": place.line,
-        "input": text, "is_base64": is_base64, "message": None,
-        "created_at": now, "replayed_at": None,
-    }  # fmt: skip
-
-
-def input_text(given: bytes) -> tuple[str, bool]:
-    """Return an input as text, and whether it had to be written in base64: it is not UTF-8, or has a NUL."""
-    try:
-        text = given.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    return (base64.b64encode(given).decode(), True) if "\0" in text else (text, False)
-
-
-def error_message(row: dict[str, object], rules: Rules) -> dict[str, object]:
-    """Return the row of the outbox that tells others of an error."""
-    return {
-        "token": secrets.token_hex(16), "kind": ERROR, "topic": rules.errors_topic, "message_key": "",
-        "value": error_json(row), "attempt": row["attempt"], "not_before": row["created_at"],
-        "from_topic": row["topic"], "from_partition": row["partition"], "from_offset": row["offset"],
-        "file_id": row["file_id"], "line": row["line"], "created_at": row["created_at"], "sent_at": None,
-    }  # fmt: skip
-
-
-def error_json(row: dict[str, object]) -> bytes:
-    """Return the message of an error: an object with its reasons, its place, and the input as it was."""
-    text = str(row["input"])
-    shown = text[:LONGEST_SENT]
-    names = ("kind", "transaction_id", "attempt", "topic", "partition", "offset", "file", "line")
-    fields = {name: row[name] for name in names if row[name] is not None}
-    content = {"reasons": json.loads(str(row["reasons"])), **fields,
-               "input_base64" if row["is_base64"] else "input": shown}  # fmt: skip
-    if len(shown) < len(text):
-        content["input_is_cut"] = True
-    return json.dumps(content).encode()

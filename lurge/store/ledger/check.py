@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from lurge.display import counted
 from lurge.model.event import EventType
 from lurge.store.ledger import schema
+from lurge.store.ledger.files import CHANGED
 from lurge.store.ledger.read import ErrorFilter, count_errors, count_waiting
 
 MOST_PROBLEMS = 20
@@ -24,7 +25,8 @@ class LedgerState:
     """The sums of the ledger, and the problems that were found.
 
     events: lines of files, without empty ones. in_topic: events of files that no service has read yet. foreign: events
-    of other programs. replayed: errors that were sent again, and so have another fate as well.
+    of other programs. replayed: errors that were sent again, and so have another fate as well. unfinished: names of
+    files that are not read to their end.
     """
 
     items: int = 0
@@ -36,11 +38,13 @@ class LedgerState:
     retrying: int = 0
     errors: int = 0
     replayed: int = 0
+    unfinished: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     problem_count: int = 0
 
     @property
     def waiting(self) -> int:
+        """Events that have no fate yet."""
         return self.in_topic + self.retrying
 
     def report(self, problem: str) -> None:
@@ -56,6 +60,7 @@ class LedgerState:
     def lines(self) -> Iterator[str]:
         """The state for people."""
         yield from self.problems
+        yield from (f"{name} is not read to its end" for name in self.unfinished)
         if self.problem_count > len(self.problems):
             yield f"and {self.problem_count - len(self.problems):,} more"
         if not self.problem_count:
@@ -63,7 +68,7 @@ class LedgerState:
         foreign = f" and {self.foreign:,} of other programs" if self.foreign else ""
         replayed = f", of which {self.replayed:,} were sent again" if self.replayed else ""
         yield (
-            f"{counted(self.events, 'event')} of files{foreign} = {self.applied:,} applied"
+            f"{counted(self.events, 'event')} in files{foreign} = {self.applied:,} applied"
             f" + {counted(self.duplicates, 'duplicate')} + {self.waiting:,} waiting"
             f" + {counted(self.errors, 'error')}{replayed}"
         )
@@ -80,6 +85,12 @@ def check(connection: sa.Connection) -> LedgerState:
 def check_amounts(connection: sa.Connection, state: LedgerState) -> None:
     """Compare the amount of every item with the sum of its journal."""
     row, item = schema.transactions.c, schema.items.c
+    strange = sa.select(sa.func.count()).select_from(schema.transactions).where(row.event.not_in(list(EventType)))
+    if number := connection.execute(strange).scalar_one():
+        state.report(f"the journal has {counted(number, 'event')} of an unknown type")
+    lost = sa.select(item.store_id).distinct().where(item.store_id.not_in(sa.select(schema.stores.c.id)))
+    for store in connection.execute(lost).scalars():
+        state.report(f"store {store} has items, but is not in the table of stores")
     sign = sa.case((row.event == EventType.INCOMING.value, 1), else_=-1)
     rest = row.amount % HALF
     high, low = sa.func.sum(sign * ((row.amount - rest) // HALF)), sa.func.sum(sign * rest)
@@ -114,17 +125,21 @@ def check_fates(connection: sa.Connection, state: LedgerState) -> None:
             totals[name] += int(number)
         seen[file_id] = int(numbers[0])
     rejected = 0
-    for file_id, name, sent, bad, done_at in connection.execute(
-        sa.select(of_files.id, of_files.name, of_files.sent, of_files.rejected, of_files.done_at)
-    ):
+    columns = (of_files.id, of_files.name, of_files.topic, of_files.sent, of_files.rejected, of_files.done_at)
+    for file_id, name, topic, sent, bad, done_at, content in connection.execute(sa.select(*columns, of_files.content)):
         arrived = seen.pop(file_id, 0)
-        if arrived > sent and done_at is not None:
-            state.report(f"{name}: {arrived - sent:,} more events arrived than were sent")
+        # A file that changed may have been left between sending and noting it.
+        if arrived > sent and done_at is not None and not content.startswith(CHANGED):
+            state.report(f"{name}: {counted(arrived - sent, 'more event')} arrived than were sent")
+        if arrived < sent and topic is None:
+            state.report(f"{name}: {counted(sent - arrived, 'event')} did not arrive, and no topic holds them")
         # While a file is read, events may arrive before it is noted that they were sent.
         known = max(sent, arrived)
         state.events += known + bad
         state.in_topic += known - arrived
         rejected += bad
+        if done_at is None:
+            state.unfinished.append(name)
     state.foreign = seen.pop(NOBODY, 0)
     for file_id, number in seen.items():
         state.report(f"{counted(number, 'event')} came from file {file_id}, which is not known")
@@ -133,17 +148,17 @@ def check_fates(connection: sa.Connection, state: LedgerState) -> None:
     state.errors = count_errors(connection, everything)
     state.replayed = state.errors - count_errors(connection, ErrorFilter())
     state.applied, state.duplicates = count(connection, schema.transactions), totals["duplicates"]
-    compare(state, "the journal", state.applied, "the events that were applied", totals["applied"])
-    compare(state, "the table of errors", state.errors, "the errors that were counted", totals["errors"] + rejected)
+    compare(state, "rows in the journal", state.applied, "events that were applied", totals["applied"])
+    compare(state, "rows in the table of errors", state.errors, "errors that were counted", totals["errors"] + rejected)
     fates = totals["applied"] + totals["duplicates"] + totals["errors"] + rejected + state.retrying
     arrived = totals["seen"] + rejected + state.replayed
-    compare(state, "the events that arrived", arrived, "the fates of events", fates)
+    compare(state, "events that arrived", arrived, "fates of events", fates)
 
 
 def compare(state: LedgerState, name: str, number: int, other_name: str, other: int) -> None:
     """Note a problem if two numbers differ."""
     if number != other:
-        state.report(f"{name} {number:,}, but {other_name} {other:,}")
+        state.report(f"there are {number:,} {name}, but {other:,} {other_name}")
 
 
 def count(connection: sa.Connection, table: sa.Table) -> int:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
-from lurge.errors import LedgerError
+from lurge.errors import LedgerError, StoreUnavailable
 from lurge.model.event import ErrorKind, Message, Place
 from lurge.store.ledger import schema
-from lurge.store.ledger.batch import Rules, error_message, error_row
+from lurge.store.ledger.clock import now
+from lurge.store.ledger.failures import Source, error_message, error_row
+
+ROWS_AT_ONCE = 1000
+CHANGED = "changed:"
+"""The beginning of the content of files that changed while they were read."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +34,32 @@ class FileProgress:
     has_ended: bool
 
 
-def begin(connection: sa.Connection, content: str, name: str, size: int) -> FileProgress:
-    """Return the progress of a file, which is made if its content is new. content: SHA-256. size: in bytes."""
+def begin(connection: sa.Connection, content: str, name: str, size: int, topic: str | None) -> FileProgress:
+    """Return the progress of a file, which is made if its content is new.
+
+    content: SHA-256. size: in bytes. topic: where its events are sent; None if they are applied at once.
+    """
     table = schema.files
     query = sa.select(table).where(table.c.content == content).with_for_update()
     row = connection.execute(query).first()
     if row is None:
-        connection.execute(
-            sa.insert(table).values(
-                file_key=secrets.token_hex(16), content=content, name=name, bytes=size, position=0, line_count=0,
-                sent=0, rejected=0, begun_at=now(),
-            )
-        )  # fmt: skip
+        values = {"file_key": secrets.token_hex(16), "content": content, "name": name, "topic": topic, "bytes": size,
+                  "position": 0, "line_count": 0, "sent": 0, "rejected": 0, "begun_at": now()}  # fmt: skip
+        try:
+            connection.execute(sa.insert(table).values(values))
+        except IntegrityError as error:
+            raise StoreUnavailable(f"{name}: another process begins to read the same") from error
         row = connection.execute(query).one()
     return FileProgress(
         row.id, row.file_key, row.name, row.position, row.line_count, row.sent, row.rejected, row.done_at is not None
     )
+
+
+def give_up(connection: sa.Connection, file: FileProgress) -> None:
+    """Note that a file changed while it was read: its content, if it comes again, is read from its beginning."""
+    table = schema.files
+    changed = {"content": f"{CHANGED}{file.key}", "done_at": now()}
+    connection.execute(sa.update(table).where(table.c.id == file.id).values(changed))
 
 
 @dataclass(frozen=True)
@@ -58,16 +73,19 @@ class Step:
     has_ended: bool = False
 
 
-def advance(connection: sa.Connection, file: FileProgress, step: Step, rules: Rules) -> bool:
-    """Store a step; returns False if it was stored already. Raises LedgerError if another process reads the file."""
+def advance(connection: sa.Connection, file: FileProgress, step: Step, errors_topic: str) -> bool:
+    """Store a step; returns False if it was stored already.
+
+    errors_topic: empty without a broker. Raises LedgerError if another process reads the file.
+    """
     table = schema.files
     here = table.c.id == file.id
-    position, is_done = connection.execute(
-        sa.select(table.c.position, table.c.done_at.is_not(None)).where(here).with_for_update()
+    position, lines, is_done = connection.execute(
+        sa.select(table.c.position, table.c.line_count, table.c.done_at.is_not(None)).where(here).with_for_update()
     ).one()
-    if (position, bool(is_done)) == (step.position, step.has_ended):
+    if (position, lines, bool(is_done)) == (step.position, step.line_count, step.has_ended):
         return False
-    if position != file.position:
+    if (position, lines) != (file.position, file.line_count):
         raise LedgerError(f"{file.name}: another process reads it, too", "One process is enough.")
     moment = now()
     connection.execute(
@@ -77,14 +95,14 @@ def advance(connection: sa.Connection, file: FileProgress, step: Step, rules: Ru
                 rejected=file.rejected + len(step.rejected), done_at=moment if step.has_ended else None)
     )  # fmt: skip
     rows = [
-        error_row(Message(Place("", 0, 0, file.key, number), reasons, text), ErrorKind.INVALID, reasons, file.id,
-                  file.name, moment)
+        error_row(Message(Place("", 0, 0, file.key, number), reasons, text), ErrorKind.INVALID, reasons,
+                  Source(file.id, file.name), moment, None)
         for number, reasons, text in step.rejected
     ]  # fmt: skip
     if rows:
         connection.execute(sa.insert(schema.errors), rows)
-        if rules.errors_topic:
-            connection.execute(sa.insert(schema.outbox), [error_message(row, rules) for row in rows])
+        if errors_topic:
+            connection.execute(sa.insert(schema.outbox), [error_message(row, errors_topic) for row in rows])
     return True
 
 
@@ -96,14 +114,10 @@ def after(file: FileProgress, step: Step) -> FileProgress:
     )  # fmt: skip
 
 
-def rejected_lines(connection: sa.Connection, file: FileProgress) -> Iterable[tuple[int, str]]:
-    """Return the number and the reasons, in JSON, of each line of a file that is not valid."""
+def rejected_lines(connection: sa.Connection, file: FileProgress) -> Iterator[tuple[int, str]]:
+    """Return the number and the reasons, in JSON, of each line of a file that is not valid, in order."""
     row = schema.errors.c
     is_line = (row.file_id == file.id) & (row.kind == ErrorKind.INVALID) & row.topic.is_(None)
     query = sa.select(row.line, sa.func.min(row.reasons)).where(is_line).group_by(row.line).order_by(row.line)
-    return [(line, reasons) for line, reasons in connection.execute(query)]
-
-
-def now() -> datetime:
-    """Return the time in UTC, without a time zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    rows = connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
+    return ((line, reasons) for line, reasons in rows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from lurge.store.database.dialect import dialect_of
 from lurge.store.ledger import schema
+from lurge.store.ledger.clock import now
 
 
 def claim(
@@ -19,13 +19,12 @@ def claim(
     topic_id: the broker's id of the topic; empty if it tells none.
     """
     table = schema.positions
-    now = datetime.now(UTC).replace(tzinfo=None)
     numbers = sorted(set(partitions))
     statement = dialect_of(connection).upsert(table, ["topic", "partition"], lambda new: {})
     connection.execute(
         statement,
         [{"topic": topic, "partition": number, "topic_id": topic_id, "next_offset": 0, "end_offset": 0,
-          "updated_at": now} for number in numbers],
+          "updated_at": now()} for number in numbers],
     )  # fmt: skip
     of_topic = table.c.topic == topic
     rows = connection.execute(
@@ -42,8 +41,9 @@ def claim(
     return {row.partition: 0 if is_new and row.topic_id != topic_id else row.next_offset for row in rows}, is_new
 
 
-def forget(connection: sa.Connection, topic: str, partition: int, offset: int) -> None:
-    """Set the position of a partition whose messages at the old one are gone."""
+def skip(connection: sa.Connection, topic: str, partition: int, offset: int, after: int) -> int:
+    """Move a partition whose message at `offset` is gone, unless somebody else moved it; returns where it is."""
     table = schema.positions
     here = (table.c.topic == topic) & (table.c.partition == partition)
-    connection.execute(sa.update(table).where(here).values(next_offset=offset))
+    connection.execute(sa.update(table).where(here, table.c.next_offset == offset).values(next_offset=after))
+    return int(connection.execute(sa.select(table.c.next_offset).where(here)).scalar_one())

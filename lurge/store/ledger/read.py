@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lurge.errors import StoreError
+from lurge.store.database import Database
 from lurge.store.database.area import revisions
 from lurge.store.ledger import schema
 from lurge.store.ledger.area import LEDGER
+from lurge.store.ledger.outbox import ERROR
 
 
 class ItemAmount(NamedTuple):
@@ -44,6 +46,7 @@ class ItemFilter:
     below: int | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions, all of which must hold."""
         row = schema.items.c
         found: list[sa.ColumnElement[bool]] = []
         for column, number in ((row.store_id, self.store), (row.item_id, self.item)):
@@ -56,7 +59,10 @@ class ItemFilter:
 
 @dataclass(frozen=True)
 class ErrorFilter:
-    """Which errors are asked for. ids: empty for any. is_open: only those that are not replayed."""
+    """Which errors are asked for.
+
+    ids: empty for any. file: its path or its name. until: the largest id. is_open: only those that are not replayed.
+    """
 
     ids: tuple[int, ...] = ()
     kind: str = ""
@@ -65,19 +71,25 @@ class ErrorFilter:
     transaction_id: str = ""
     file: str = ""
     since: datetime | None = None
+    until: int | None = None
     is_open: bool = True
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions, all of which must hold."""
         row = schema.errors.c
         found: list[sa.ColumnElement[bool]] = []
         if self.ids:
             found.append(row.id.in_(self.ids))
-        for column, value in ((row.kind, self.kind), (row.transaction_id, self.transaction_id), (row.file, self.file)):
+        for column, value in ((row.kind, self.kind), (row.transaction_id, self.transaction_id)):
             if value:
                 found.append(column == value)
+        if self.file:
+            found.append((row.file == self.file) | row.file.endswith(f"/{self.file}", autoescape=True))
         for column, number in ((row.store_number, self.store), (row.item_number, self.item)):
             if number is not None:
                 found.append(column == number)
+        if self.until is not None:
+            found.append(row.id <= self.until)
         if self.since is not None:
             found.append(row.created_at >= self.since)
         if self.is_open:
@@ -85,16 +97,23 @@ class ErrorFilter:
         return found
 
 
-def need_ledger(connection: sa.Connection) -> None:
-    """Raise StoreError if the database has no ledger, or one of another version."""
-    if not has_ledger(connection):
-        raise StoreError(
-            "the database has no ledger yet", "`lurge ledger apply`, `import` or `serve` makes its tables."
-        )
+def need_ledger(database: Database) -> None:
+    """Raise StoreError if a database has no ledger, or one of another version."""
+    if not has_ledger_in(database):
+        advice = "`lurge ledger apply`, `import` or `serve` makes it; or correct [ledger.database]."
+        raise StoreError(f"{database} has no ledger yet", advice)
+
+
+def has_ledger_in(database: Database) -> bool:
+    """Return whether a database exists, and has a ledger of this version."""
+    if not database.dialect.exists():
+        return False
+    with database.reading() as connection:
+        return has_ledger(connection)
 
 
 def has_ledger(connection: sa.Connection) -> bool:
-    """Return whether the database has a ledger of this version."""
+    """Return whether a database has a ledger of this version."""
     revision, newest = revisions(connection, LEDGER, set(sa.inspect(connection).get_table_names()))
     return revision == newest
 
@@ -137,12 +156,21 @@ def history(connection: sa.Connection, store: int, item: int, most: int) -> list
     return [Change(*change) for change in newest[::-1]]
 
 
+ERROR_ORDER = {
+    "id": "id", "created": "created_at", "kind": "kind", "store": "store_number", "item": "item_number",
+    "reasons": "reasons", "place": "file", "transaction": "transaction_id", "input": "input",
+}  # fmt: skip
+"""Columns by which errors can be ordered."""
+
+
 def errors(
-    connection: sa.Connection, wanted: ErrorFilter, most: int | None = None, start: int = 0
+    connection: sa.Connection, wanted: ErrorFilter, most: int | None = None, start: int = 0, order: str = "-id"
 ) -> list[dict[str, Any]]:
-    """Return errors, the newest first, with their reasons as a list."""
+    """Return errors with their reasons as a list. order: of ERROR_ORDER; with a minus in front, the largest first."""
     table = schema.errors
-    query = sa.select(table).where(*wanted.conditions()).order_by(table.c.id.desc())
+    first = table.c[ERROR_ORDER.get(order.removeprefix("-"), "id")]
+    is_descending = order.startswith("-") or order.removeprefix("-") not in ERROR_ORDER
+    query = sa.select(table).where(*wanted.conditions()).order_by(first.desc() if is_descending else first, table.c.id)
     if most is not None:
         query = query.limit(most).offset(start)
     return [{**row._mapping, "reasons": json.loads(row.reasons)} for row in connection.execute(query)]
@@ -152,6 +180,12 @@ def count_errors(connection: sa.Connection, wanted: ErrorFilter) -> int:
     """Return the number of errors."""
     query = sa.select(sa.func.count()).select_from(schema.errors).where(*wanted.conditions())
     return int(connection.execute(query).scalar_one())
+
+
+def newest_error(connection: sa.Connection, wanted: ErrorFilter) -> int | None:
+    """Return the largest id of some errors; None if there is none."""
+    query = sa.select(sa.func.max(schema.errors.c.id)).where(*wanted.conditions())
+    return connection.execute(query).scalar()
 
 
 def count_replayable(connection: sa.Connection, wanted: ErrorFilter) -> int:
@@ -176,7 +210,7 @@ def count_applied(connection: sa.Connection) -> int:
 def count_waiting(connection: sa.Connection) -> int:
     """Return the number of events that wait to be tried again."""
     row = schema.outbox.c
-    query = sa.select(sa.func.count()).select_from(schema.outbox).where(row.done_at.is_(None), row.kind != "error")
+    query = sa.select(sa.func.count()).select_from(schema.outbox).where(row.done_at.is_(None), row.kind != ERROR)
     return int(connection.execute(query).scalar_one())
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from lurge.model.event import ErrorKind
 from lurge.store.ledger import schema
-from lurge.store.ledger.batch import REPLAY
+from lurge.store.ledger.clock import now
+from lurge.store.ledger.failures import input_bytes
+from lurge.store.ledger.outbox import REPLAY
 from lurge.store.ledger.read import ErrorFilter
 
 AT_ONCE = 1000
@@ -21,7 +22,7 @@ def replay(connection: sa.Connection, wanted: ErrorFilter, topic: str) -> tuple[
     topic: of events; empty without a broker. What is not a valid event stays an error.
     """
     table, outbox = schema.errors, schema.outbox
-    now = datetime.now(UTC).replace(tzinfo=None)
+    moment = now()
     query = (
         sa.select(table)
         .where(*wanted.conditions(), table.c.replayed_at.is_(None))
@@ -37,14 +38,15 @@ def replay(connection: sa.Connection, wanted: ErrorFilter, topic: str) -> tuple[
                 {
                     "token": secrets.token_hex(16), "kind": REPLAY, "topic": topic,
                     "message_key": f"{row.store_number}:{row.item_number}", "value": row.message.encode(),
-                    "attempt": 0, "not_before": now, "from_topic": row.topic, "from_partition": row.partition,
-                    "from_offset": row.offset, "file_id": row.file_id, "line": row.line, "created_at": now,
+                    "attempt": 0, "not_before": moment, "input": input_bytes(row.input, row.is_base64),
+                    "from_topic": row.topic, "from_partition": row.partition,
+                    "from_offset": row.offset, "file_id": row.file_id, "line": row.line, "created_at": moment,
                 }
                 for row in rows
             ],
         )  # fmt: skip
         numbers = [row.id for row in rows]
-        connection.execute(sa.update(table).where(table.c.id.in_(numbers)).values(replayed_at=now))
+        connection.execute(sa.update(table).where(table.c.id.in_(numbers)).values(replayed_at=moment))
     invalid = sa.select(sa.func.count()).select_from(table)
     left = connection.execute(
         invalid.where(*wanted.conditions(), table.c.replayed_at.is_(None), table.c.kind == ErrorKind.INVALID.value)

@@ -5,6 +5,8 @@ It is not divided by group: only who sees all groups sees it. Errors can be sent
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -12,11 +14,11 @@ from pydantic import BeforeValidator, Field
 
 from lurge.display import counted
 from lurge.errors import PageError
-from lurge.model.event import LARGEST
+from lurge.model.event import LARGEST, EventType
 from lurge.store.ledger import read
-from lurge.store.ledger.read import ErrorFilter, ItemFilter
+from lurge.store.ledger.read import Change, ErrorFilter, ItemFilter
 from lurge.view.context import Context
-from lurge.view.table import ALL, MOST_ROWS, Column, Order, Row, Table, first_rows, table_of
+from lurge.view.table import ALL, MOST_ROWS, Column, Row, Table, first_rows, table_of
 from lurge.view.view import Action, Asked, Fact, Page, Plot, View, address, or_none
 
 EMPTY = "No event was applied yet. `lurge ledger apply FILE` applies those of a file."
@@ -53,20 +55,34 @@ class AskedErrors(Asked):
     transaction: str = Field("", description="Id of the transaction.")
     file: str = Field("", description="Name of the file.")
     id: Number = Field(None, description="Id of the error.")
+    until: Number = Field(None, description="Largest id of an error.")
+    sent: Number = Field(None, description="Errors that were just sent again.")
 
     @property
     def filter(self) -> ErrorFilter:
+        """The errors that are chosen."""
         ids = () if self.id is None else (self.id,)
         # An error that was sent again is shown if it is asked for by its id.
-        return ErrorFilter(ids, self.kind, self.store, self.item, self.transaction, self.file, is_open=not ids)
+        return ErrorFilter(
+            ids,
+            self.kind,
+            self.store,
+            self.item,
+            self.transaction.lower(),
+            self.file,
+            until=self.until,
+            is_open=not ids,
+        )
 
 
 def to_item(row: Row) -> str | None:
+    """The address of an item."""
     store, item = row.get("store"), row.get("item")
     return None if store is None or item is None else address("/ledger/item", store=str(store), item=str(item))
 
 
 def to_error(row: Row) -> str:
+    """The address of an error."""
     return address("/ledger/errors", id=str(row["id"]))
 
 
@@ -119,7 +135,7 @@ def make(context: Context, asked: AskedItems) -> View:
     if open_errors:
         sentences.append(f"{counted(open_errors, 'event')} could not be applied.")
     if waiting:
-        sentences.append(f"{counted(waiting, 'event')} came too early, and will be tried again.")
+        sentences.append(f"{counted(waiting, 'event')} will be tried again.")
     return View(
         "Ledger",
         sentences,
@@ -182,23 +198,30 @@ def make_item(context: Context, asked: AskedItem) -> View:
     many = f" Only the newest {MOST_CHANGES:,} changes are shown." if len(changes) == MOST_CHANGES else ""
     return View(
         f"Item {asked.item} of store {asked.store}",
-        [f"The amounts are in the order in which the events were applied.{many}"],
+        [
+            f"The table has the amount after each event, in the order in which they were applied. The plot has the"
+            f" events by their dates: if a sale is dated before its stock, the line is below 0 there.{many}"
+        ],
         facts=[
             Fact("amount", amounts[0].amount, "count"),
             Fact("errors", errors, "count", address("/ledger/errors", store=str(asked.store), item=str(asked.item))),
         ],
-        plots=[plot(rows)] if rows else [],
+        plots=[plot(changes, amounts[0].amount)] if changes else [],
         tables=[table_of("changes", "Changes", CHANGES, rows[::-1], asked.order)],
         crumbs=[("Ledger", "/ledger"), (f"Store {asked.store}", address("/ledger", store=str(asked.store)))],
     )
 
 
-def plot(rows: list[dict[str, Any]]) -> Plot:
-    """The amount over time."""
-    line = {"type": "scatter", "mode": "lines", "line": {"shape": "hv"}, "x": [row["applied"] for row in rows],
-            "y": [row["amount"] for row in rows], "name": "amount"}  # fmt: skip
-    layout = {"xaxis": {"title": {"text": "applied"}}, "yaxis": {"title": {"text": "amount"}}}
-    return Plot("history", "The amount over time", {"data": [line], "layout": layout})
+def plot(changes: Sequence[Change], present: int) -> Plot:
+    """The amount over time, by the dates of events."""
+    in_order = sorted(changes, key=lambda change: change.date)
+    steps = [change.value if change.event == EventType.INCOMING else -change.value for change in in_order]
+    before = present - sum(steps)
+    line = {"type": "scatter", "mode": "lines", "line": {"shape": "hv"}, "name": "amount",
+            "x": [moment(change.date) for change in in_order],
+            "y": [before + so_far for so_far in accumulate(steps)]}  # fmt: skip
+    layout = {"xaxis": {"title": {"text": "date"}}, "yaxis": {"title": {"text": "amount"}}}
+    return Plot("history", "The amount over time, by the dates of events", {"data": [line], "layout": layout})
 
 
 def make_errors(context: Context, asked: AskedErrors) -> View:
@@ -208,24 +231,35 @@ def make_errors(context: Context, asked: AskedErrors) -> View:
     with context.ledger() as connection:
         if not read.has_ledger(connection):
             return View("Errors", tables=[Table("errors", "Errors", ERRORS, [], 0, EMPTY, order)])
-        rows = [error_row(row) for row in read.errors(connection, wanted, min(order.size, MOST_ROWS), order.start)]
+        found = read.errors(connection, wanted, min(order.size, MOST_ROWS), order.start, asked.sort or "-id")
         total = read.count_errors(connection, wanted)
+        newest = read.newest_error(connection, wanted)
         can_replay = read.count_replayable(connection, wanted)
         kinds = read.error_kinds(connection)
-    given = {
-        name: str(value) for name, value in asked.model_dump(include=set(FILTERS)).items() if value not in (None, "")
-    }
-    label = f"Send {counted(can_replay, 'event')} again"
+    chosen = {**asked.model_dump(include={*FILTERS}), "until": newest}
+    given = {name: str(value) for name, value in chosen.items() if value not in (None, "")}
+    actions = [Action(f"Send {counted(can_replay, 'event')} again", "/ledger/replay", given)] if can_replay else []
     return View(
         "Errors",
-        tables=[Table("errors", "Errors", ERRORS, rows, total, "No error is open.", Order("", order.page, order.size))],
+        [sentence_of(context, asked.sent)] if asked.sent is not None else [],
+        tables=[
+            Table("errors", "Errors", ERRORS, [error_row(row) for row in found], total, "No error is open.", order)
+        ],
         crumbs=[("Ledger", "/ledger")],
         choices={"kind": kinds},
-        actions=[Action(label, "/ledger/replay", given)] if can_replay and context.person.is_admin else [],
+        actions=actions if context.person.is_admin else [],
     )
 
 
-FILTERS = ("kind", "store", "item", "transaction", "file", "id")
+def sentence_of(context: Context, sent: int) -> str:
+    """What becomes of errors that were sent again."""
+    if context.config.ledger.broker:
+        return f"{counted(sent, 'event')} will be sent again."
+    return f"{counted(sent, 'event')} will be applied by the next `lurge ledger apply`, `replay` or `serve`."
+
+
+FILTERS = ("kind", "store", "item", "transaction", "file", "id", "until")
+"""The fields of the form that sends errors again."""
 
 
 def error_row(row: dict[str, Any]) -> dict[str, Any]:
