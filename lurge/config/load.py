@@ -40,7 +40,7 @@ def load(given: Path | None = None, optional: bool = False) -> Loaded:
         # Imported only here, because most files are correct, and the import takes time.
         from lurge.config.problems import config_error
 
-        raise config_error(document, Config, error) from None
+        raise config_error(document, Config, error, elsewhere) from None
     return Loaded(config, document, elsewhere)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lurge.config.document import Document, Place, dotted
+from lurge.config.elsewhere import ENVIRONMENT, Elsewhere
 from lurge.config.schema import Schema
 from lurge.errors import ConfigError
 
@@ -23,8 +25,13 @@ SIMILAR, LESS_SIMILAR = 0.6, 0.5
 BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
-def config_error(document: Document, model: type[BaseModel], error: ValidationError) -> ConfigError:
-    """The first mistake in an error. Unknown keys come first, because a mistyped key often means a missing one."""
+def config_error(
+    document: Document, model: type[BaseModel], error: ValidationError, elsewhere: Mapping[Place, Elsewhere]
+) -> ConfigError:
+    """The first mistake in an error. Unknown keys come first, because a mistyped key often means a missing one.
+
+    elsewhere: the values that are not from the file.
+    """
     mistakes = error.errors(include_url=False, include_input=False)
     schema = Schema.of(model)
 
@@ -35,6 +42,9 @@ def config_error(document: Document, model: type[BaseModel], error: ValidationEr
     first = min(mistakes, key=order)
     place = place_of(first, document)
     text, advice = explain(first, place, schema)
+    outside = elsewhere.get(place)
+    if outside and outside.origin == ENVIRONMENT:
+        return ConfigError(outside.detail, dotted(place), text, advice or "Correct the variable, or unset it.")
     return document.error(place, text, advice)
 
 

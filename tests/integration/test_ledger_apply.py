@@ -285,6 +285,11 @@ def test_the_variables_of_the_older_program(monkeypatch: pytest.MonkeyPatch) -> 
     assert "$KAFKA_EVENT_RETRIES" in shown.stdout
     monkeypatch.setenv("KAFKA_EVENT_RETRIES", "many")
     assert "$KAFKA_EVENT_RETRIES is 'many'" in lurge("check", status=2)
+    monkeypatch.setenv("KAFKA_EVENT_RETRIES", "-1")
+    assert "$KAFKA_EVENT_RETRIES: ledger.retries: must be at least 0" in lurge("check", status=2)
+    monkeypatch.delenv("KAFKA_EVENT_RETRIES")
+    monkeypatch.setenv("KAFKA_BROKER_URL", "http://kafka:9092")
+    assert "$KAFKA_BROKER_URL: ledger.broker: must be HOST:PORT" in lurge("check", status=2)
 
 
 def test_examples_work() -> None:

@@ -473,6 +473,41 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(service: Service)
     assert "was made anew" in service.log
 
 
+class Stubborn:
+    """A consumer that cannot seek, as the library while it begins with a partition."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[str, int, int]] = []
+
+    def consume(self, number: int, seconds: float) -> list[Any]:
+        return []
+
+    def get_watermark_offsets(self, place: Any, cached: bool) -> tuple[int, int]:
+        return 0, 9
+
+    def seek(self, place: Any) -> None:
+        from confluent_kafka import KafkaError, KafkaException
+
+        raise KafkaException(KafkaError(KafkaError._STATE))
+
+    def assign(self, places: list[Any]) -> None:
+        self.places = [(place.topic, place.partition, place.offset) for place in places]
+
+
+def test_a_partition_in_which_nobody_can_seek_is_begun_anew_where_it_is(service: Service) -> None:
+    from lurge.pipeline.ledger.metrics import Metrics
+    from lurge.pipeline.ledger.service import Service as Instance
+    from lurge.pipeline.ledger.stopping import Stop
+
+    service.run("import", str(service.incoming))
+    instance = Instance(load_config(service.config), service.database, Stop(), Metrics())
+    instance.partitions.next = {("events", 0): 7, ("events", 1): 8}
+    consumer = Stubborn()
+    instance._go_to(consumer, ("events", 0), 3)  # type: ignore[arg-type]
+    instance._step(consumer)  # type: ignore[arg-type]
+    assert consumer.places == [("events", 0, 3), ("events", 1, 8)]
+
+
 SECOND = """
 import sqlalchemy as sa
 from alembic import op

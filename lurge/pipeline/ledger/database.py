@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,7 +18,9 @@ from lurge.store.ledger.area import LEDGER
 from lurge.store.ledger.read import has_ledger_in
 
 T = TypeVar("T")
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 5.0
+"""Seconds. Two instances that make the same stores are in each other's way for a moment only."""
+
 
 log = logging.getLogger(__name__)
 
@@ -65,5 +68,5 @@ def persist(database: Database, work: Callable[[], T], stop: Stop, seconds: floa
                 said.say("%s; trying again", error.message)
             # A connection may be to a server that is gone.
             database.close()
-        stop.wait(pause)
+        stop.wait(pause * (0.5 + random.random()))  # noqa: S311  nothing secret depends on it
         pause = min(2 * pause, LONGEST_PAUSE)

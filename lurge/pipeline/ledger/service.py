@@ -63,6 +63,7 @@ class Service:
         self.topics = [config.ledger.events_topic, config.ledger.retries_go_to]
         self._relayed = self._tidied = 0.0
         self._said = Said()
+        self._is_astray = False
 
     def run(self) -> None:
         """Apply events until it is asked to stop. Raises LurgeError, Stopped."""
@@ -84,13 +85,17 @@ class Service:
         for key in self.partitions.due(time.monotonic()):
             self._try(consumer.resume, [self._place(key)])
         portion = Portion()
-        for message in consumer.consume(self.size.now, POLL_SECONDS):
+        try:
+            messages = consumer.consume(self.size.now, POLL_SECONDS)
+        except kafka().KafkaException as error:
+            raise LedgerError(f"{self.config.broker}: {error.args[0].str()}", "Look at [ledger].") from error
+        for message in messages:
             if message.error():
                 self._error(consumer, message)
             else:
                 portion.add(message, self.topics[1], self.config.longest_pause, self.partitions)
         for key, (offset, seconds) in portion.early.items():
-            self._try(consumer.seek, self._place(key, offset))
+            self._seek(consumer, key, offset)
             self._try(consumer.pause, [self._place(key)])
             self.partitions.held[key] = offset, time.monotonic() + seconds
         for key in self.partitions.next:
@@ -98,6 +103,9 @@ class Service:
             self.partitions.end[key] = max(self.partitions.end.get(key, 0), end)
         if portion.messages:
             self._apply(consumer, portion)
+        if self._is_astray:
+            self._is_astray = False
+            consumer.assign([self._place(*item) for item in self.partitions.next.items()])
         self.metrics.lag(self.partitions.lag)
         self.metrics.lived()
         self._send()
@@ -225,10 +233,18 @@ class Service:
         if key not in self.partitions.next:
             return
         self.partitions.next[key] = offset
-        self._try(consumer.seek, self._place(key, offset))
+        self._seek(consumer, key, offset)
+
+    def _seek(self, consumer: Consumer, key: Key, offset: int) -> None:
+        """Read a partition from an offset. If the library cannot, all partitions are begun anew where they are."""
+        try:
+            consumer.seek(self._place(key, offset))
+        except kafka().KafkaException as error:
+            log.debug("%s [%d]: %s", *key, error)
+            self._is_astray = True
 
     def _try(self, change: Callable[[Any], Any], place: Any) -> None:
-        """Change how a partition is read, unless it has just been taken from us."""
+        """Pause or resume a partition, unless it has just been taken from us."""
         try:
             change(place)
         except kafka().KafkaException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -69,6 +70,8 @@ class PostgreSQL(Dialect):
     def make_engine(self) -> sa.Engine:
         """Make an engine. Raises StoreError if psycopg is missing or the URL is malformed."""
         config = self.config
+        # It warns of errors that it raises as well.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         arguments: dict[str, Any] = {
             "connect_timeout": CONNECT_SECONDS,
             "client_encoding": "utf8",
