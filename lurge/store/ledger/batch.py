@@ -330,16 +330,15 @@ def tallies_for(
     """Return the tallies, so far, of the files and partitions in a batch."""
     table = schema.tallies
     ids = {0, *(source.id for source in batch.files.values()), *batch.names}
-    partitions = {(message.place.topic, message.place.partition) for message in messages}
+    # Only those of this batch are locked: other instances count what other partitions bring.
+    partitions = sorted({(message.place.topic, message.place.partition) for message in messages})
+    here = sa.tuple_(table.c.topic, table.c.partition).in_(partitions)
     return {
         (file_id, topic, partition): Tally(*numbers)
         for chunk in chunks(ids)
         for file_id, topic, partition, *numbers in connection.execute(
-            sa.select(table)
-            .where(table.c.file_id.in_(chunk), table.c.topic.in_({topic for topic, _ in partitions}))
-            .with_for_update()
+            sa.select(table).where(table.c.file_id.in_(chunk), here).with_for_update()
         )
-        if (topic, partition) in partitions
     }
 
 
