@@ -30,6 +30,7 @@ from lurge.store.ledger.check import LedgerState, check
 from lurge.store.ledger.replay import replay
 from lurge.store.ledger.retry import RetryPolicy
 from tests.processes import die_before
+from tests.services.postgresql import PostgreSql
 
 RULES = Rules(RetryPolicy(3, 0, 0), json_of, "retry", "errors")
 TABLES = (
@@ -437,3 +438,27 @@ def test_a_relay_leaves_what_is_done_without_a_broker(ledger: Database) -> None:
         assert outbox.unsent(connection, 10) == []
     (error,) = ask(ledger, lambda connection: read.errors(connection, read.ErrorFilter()))
     assert (error["input"], error["topic"]) == ("x", None)
+
+
+def test_instances_are_not_in_each_others_way(postgres: PostgreSql) -> None:
+    """Two partitions of one file, in two transactions that are open at the same time."""
+    first, second = (Database(DatabaseConfig(url=postgres.url("ledger_beside"), retry_seconds=0)) for _ in range(2))
+    postgres.new_database("ledger_beside")
+    upgrade(first, LEDGER)
+    with first.writing() as connection:
+        file = files.begin(connection, "a" * 64, "a.csv", 100, "events")
+    lines = [
+        [Message(Place("events", part, line, file.key, 2 * line + part), event(9 * line + part, item=(1, part)), b"")
+         for line in (1, 2, 3)]
+        for part in (0, 1)
+    ]  # fmt: skip
+    # The store is there: only the first batches of a new one conflict.
+    assert apply(first, [lines[0][0]]).applied == apply(first, [lines[1][0]]).applied == 1
+    with first.writing() as connection, second.writing() as other:
+        other.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+        for place in (1, 2):
+            assert apply_messages(connection, [lines[0][place]], RULES).applied == 1
+            assert apply_messages(other, [lines[1][place]], RULES).applied == 1
+    assert state_of(first).applied == 6
+    first.close()
+    second.close()
