@@ -235,6 +235,9 @@ def test_a_partition_is_read_where_the_database_says(ledger: Database) -> None:
     with ledger.writing() as connection:
         assert positions.skip(connection, "events", 0, 1, 5) == 0
         assert positions.skip(connection, "events", 0, 0, 5) == 5
+        assert positions.skip(connection, "events", 0, 5, 8) == 8
+        assert check(connection).problems == ["events [0]: 3 messages were gone before they were read"]
+        assert positions.skip(connection, "events", 0, 8, 5) == 5
         assert positions.claim(connection, "events", "", [0]) == ({0: 5}, False)
 
 

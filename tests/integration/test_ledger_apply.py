@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from lurge.config import load_config
+from lurge.errors import OutputError
 from lurge.pipeline.ledger.apply import run_apply
 from lurge.pipeline.ledger.database import ledger_database
 from lurge.pipeline.ledger.reading import LINES_AT_ONCE
@@ -290,6 +291,41 @@ def test_the_variables_of_the_older_program(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("KAFKA_EVENT_RETRIES")
     monkeypatch.setenv("KAFKA_BROKER_URL", "http://kafka:9092")
     assert "$KAFKA_BROKER_URL: ledger.broker: must be HOST:PORT" in lurge("check", status=2)
+
+
+def test_what_a_page_left_is_applied_by_the_next_replay() -> None:
+    from lurge.store.ledger.read import ErrorFilter
+    from lurge.store.ledger.replay import replay
+
+    write("a.csv", [line(1, "sale", 4)])
+    lurge("apply", "a.csv", status=3)
+    write("b.csv", [line(2)])
+    lurge("apply", "b.csv")
+    database = ledger_database(load_config(None, optional=True))
+    with database.writing() as connection:
+        assert replay(connection, ErrorFilter(), "") == (1, 0)
+    database.close()
+    assert "1 event applied" in lurge("replay", "--all")
+    assert json.loads(lurge("show", "--json"))[0]["amount"] == 6
+    lurge("check")
+
+
+def test_rejects_that_cannot_be_written_do_not_hold_up_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a directory that nobody may write."""
+    from lurge.pipeline.ledger import reading
+
+    def refuse(path: Path) -> Any:
+        raise OutputError(f"cannot write {path}")
+
+    monkeypatch.setattr(reading, "whole_file", refuse)
+    site = load_config(None, optional=True)
+    database = ledger_database(site)
+    write("a.csv", [line(1, "sale", 4), "bad", line(2)])
+    outcome = run_apply(site, database, [Path("a.csv")], Stop())
+    database.close()
+    assert (outcome.files[0].failed, outcome.files[0].rejected) == (None, 1)
+    assert "known before" in lurge("apply", "a.csv")
+    assert json.loads(lurge("show", "--json"))[0]["amount"] == 6
 
 
 def test_examples_work() -> None:

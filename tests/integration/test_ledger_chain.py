@@ -508,6 +508,29 @@ def test_a_partition_in_which_nobody_can_seek_is_begun_anew_where_it_is(service:
     assert consumer.places == [("events", 0, 3), ("events", 1, 8)]
 
 
+def test_a_full_queue_of_a_producer_without_its_broker_ends_in_time(service: Service) -> None:
+    """Also if the queue is full of bytes, not of messages."""
+    from lurge.pipeline.ledger.broker import Unsent
+    from lurge.pipeline.ledger.relay import relay_sender
+    from lurge.pipeline.ledger.stopping import Stop, Stopped
+
+    service.configure('[ledger.client]\n"queue.buffering.max.kbytes" = 1000\n', f"127.0.0.1:{free_port()}")
+    text = service.config.read_text().replace(CLIENT, "")
+    service.config.write_text(text)
+    stop = Stop()
+    for ends in (Unsent, Stopped):
+        sender = relay_sender(load_config(service.config).ledger, stop)
+        sender._longest = 1
+
+        def fill(sender: Any = sender) -> None:
+            for _ in range(1000):
+                sender.put("events", b"", b"x" * 100_000, [])
+
+        with pytest.raises(ends):
+            fill()
+        stop.ask()
+
+
 SECOND = """
 import sqlalchemy as sa
 from alembic import op

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +75,11 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
 
     try:
         with open_events(path) as file:
-            reading = Reading(path, file, database, take)
+
+            def insist(work: Callable[[], None]) -> None:
+                persist(database, work, stop, database.retry_seconds)
+
+            reading = Reading(path, file, database, take, insist)
 
             def begun() -> FileProgress:
                 with database.writing() as connection:
@@ -87,8 +91,13 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
                 try:
                     reading.to_its_end(progress, result)
                 except FileChanged:
-                    with database.writing() as connection:
-                        give_up(connection, progress)
+                    abandoned = progress
+
+                    def noted() -> None:
+                        with database.writing() as connection:
+                            give_up(connection, abandoned)
+
+                    insist(noted)
                     raise LedgerError(f"{path} changed while it was read", "Apply it again.") from None
     except LurgeError as error:
         result.failed = error

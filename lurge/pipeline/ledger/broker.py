@@ -187,11 +187,12 @@ def make_consumer(config: LedgerConfig) -> Consumer:
 class Sender:
     """An idempotent producer. It waits while the broker is away, and says so.
 
-    Use `put` many times, then `flush`.
+    Use `put` many times, then `flush`. in_order: if the broker refuses a message, none behind it is sent. longest:
+    seconds to wait for the broker; None for as long as it takes.
     """
 
-    def __init__(self, config: LedgerConfig, stop: Stop) -> None:
-        self._config, self._stop = config, stop
+    def __init__(self, config: LedgerConfig, stop: Stop, in_order: bool, longest: float | None = None) -> None:
+        self._config, self._stop, self._in_order, self._longest = config, stop, in_order, longest
         self._producer: Any = None
         self._refused: list[tuple[Any, Message]] = []
         self._fatal: Any = None
@@ -205,23 +206,20 @@ class Sender:
                 self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)
                 return
             except BufferError:
-                self._wait(QUEUED // 2)
+                self._wait(len(self._producer) - 1)
             except kafka().KafkaException as error:
                 if error.args[0].code() == kafka().KafkaError.MSG_SIZE_TOO_LARGE:
                     raise TooLarge(error.args[0].str()) from error
                 raise self._lost(error.args[0]) from error
 
-    def flush(self, longest: float | None = None) -> list[tuple[Any, Message]]:
-        """Wait until everything is delivered; returns what the broker refused.
-
-        longest: seconds to wait; None for as long as it takes. Raises Unsent, Stopped, LedgerError.
-        """
+    def flush(self) -> list[tuple[Any, Message]]:
+        """Wait until everything is delivered; returns what the broker refused. Raises Unsent, Stopped, LedgerError."""
         if self._producer is not None:
-            self._wait(0, longest)
+            self._wait(0)
         refused, self._refused = self._refused, []
         return refused
 
-    def _wait(self, allowed: int, longest: float | None = None) -> None:
+    def _wait(self, allowed: int) -> None:
         """Wait until at most so many messages are left."""
         said = Said()
         began = time.monotonic()
@@ -229,7 +227,7 @@ class Sender:
             if self._stop.is_wanted:
                 self._drop()
                 self._stop.check()
-            if longest is not None and time.monotonic() - began > longest:
+            if self._longest is not None and time.monotonic() - began > self._longest:
                 self._drop()
                 raise Unsent(AWAY % self._config.broker)
             if time.monotonic() - began > LOOK_SECONDS * 4:
@@ -253,8 +251,7 @@ class Sender:
             "queue.buffering.max.kbytes": 65536,
             **client_settings(self._config),
             "enable.idempotence": True,
-            # If one batch is refused, none behind it may be taken: lines are told apart by their order.
-            "enable.gapless.guarantee": True,
+            "enable.gapless.guarantee": self._in_order,
             # It waits as long as the broker is away.
             "message.timeout.ms": 0,
             "delivery.report.only.error": True,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lurge.config import Config
@@ -15,11 +18,11 @@ from lurge.errors import LedgerError, LurgeError, OutputError
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
-from lurge.pipeline.ledger.broker import Said, Sender, Unsent, make_topics
+from lurge.pipeline.ledger.broker import Said, Sender, Unsent, is_passing, make_topics
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
-from lurge.pipeline.ledger.reading import FileChanged, Reading, open_events, put_away
-from lurge.pipeline.ledger.relay import relay_all
+from lurge.pipeline.ledger.reading import FileChanged, Identity, Reading, open_events, put_away
+from lurge.pipeline.ledger.relay import relay_all, relay_sender
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.source.events.csv_lines import Line
 from lurge.source.events.finding import Settling, find_files
@@ -30,6 +33,7 @@ from lurge.store.ledger.files import FileProgress, Step, advance, begin, give_up
 IMPORT = Recipe("ledger_import", ("import",))
 LOOK_SECONDS = 0.5
 MOST_CHANGES = 3
+PAUSE_AFTER_FAILURE = 300.0
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,10 @@ class Importer:
 
     def __init__(self, config: Config, database: Database, stop: Stop) -> None:
         self.config, self.database, self.stop = config, database, stop
-        self.sender = Sender(config.ledger, stop)
+        # Lines are told apart by their order.
+        self.sender = Sender(config.ledger, stop, in_order=True)
+        self.relay_sender = relay_sender(config.ledger, stop)
+        self._said = Said()
 
     def prepare(self) -> None:
         """Make tables and topics that are missing. Raises LurgeError, Stopped."""
@@ -72,7 +79,7 @@ class Importer:
     def _import(self, path: Path, outcome: FileOutcome) -> bool:
         """Import a file; returns False if it changed meanwhile."""
         with open_events(path, follow=False) as file:
-            reading = Reading(path, file, self.database, self._send)
+            reading = Reading(path, file, self.database, self._send, self._insist)
             topic = self.config.ledger.events_topic
 
             def begun() -> FileProgress:
@@ -91,15 +98,19 @@ class Importer:
                         with self.database.writing() as connection:
                             give_up(connection, abandoned)
 
-                    persist(self.database, noted, self.stop)
+                    self._insist(noted)
                     return False
-            persist(self.database, lambda: self.relay(), self.stop)
+            self._insist(self.relay)
         put_away(path, reading.identity)
         return True
 
+    def _insist(self, work: Callable[[], None]) -> None:
+        """Do some work, and again while the database is away."""
+        persist(self.database, work, self.stop)
+
     def relay(self) -> None:
         """Send all messages of the outbox."""
-        relay_all(self.database, self.sender, self.config.ledger)
+        relay_all(self.database, self.relay_sender, self.config.ledger)
 
     def _send(self, progress: FileProgress, lines: Sequence[Line], step: Step) -> None:
         """Send the events of some lines, and store the step when the broker has all of them."""
@@ -112,19 +123,22 @@ class Importer:
                 refused = self.sender.flush()
             except Unsent as error:
                 # Whoever reads them knows which lines they have had.
-                log.warning("sending again: %s", error)
+                self._said.say("sending again: %s", error)
                 self.stop.wait(LOOK_SECONDS)
                 continue
             if not refused:
                 break
-            log.warning("%s refused %d events, and gets them again: %s", topic, len(refused), refused[0][0].str())
+            reason = refused[0][0]
+            if not is_passing(reason):
+                raise LedgerError(f"{topic}: {reason.str()}", "Look at [ledger], and at what the broker allows.")
+            self._said.say("%s refused %d events, and gets them again: %s", topic, len(refused), reason.str())
             self.stop.wait(LOOK_SECONDS)
 
         def store() -> None:
             with self.database.writing() as connection:
                 advance(connection, progress, step, self.config.ledger.errors_topic)
 
-        persist(self.database, store, self.stop)
+        self._insist(store)
 
 
 def run_import(config: Config, database: Database, places: Iterable[Path], stop: Stop) -> LedgerOutcome:
@@ -148,14 +162,15 @@ def run_import(config: Config, database: Database, places: Iterable[Path], stop:
 
 
 def whole_ones(paths: list[Path], settling: Settling, stop: Stop) -> Iterator[Path]:
-    """Yield files as they become whole. Raises Stopped."""
-    left = paths
+    """Yield files as they become whole. One that vanishes is left out. Raises Stopped."""
+    left, said = paths, Said()
     while left:
         ready = whole_now(left, settling)
         yield from ready
-        left = [path for path in left if path not in ready]
+        left = [path for path in left if path not in ready and os.path.lexists(path)]
         if left:
             stop.wait(LOOK_SECONDS)
+            said.say("waiting until somebody has written %s", ", ".join(map(str, left[:3])))
 
 
 def whole_now(paths: Iterable[Path], settling: Settling) -> list[Path]:
@@ -165,40 +180,60 @@ def whole_now(paths: Iterable[Path], settling: Settling) -> list[Path]:
         try:
             if settling.is_whole(path):
                 ready.append(path)
+        except FileNotFoundError:
+            continue
         except OSError:
             ready.append(path)
     return ready
+
+
+@dataclass
+class Failures:
+    """Files that failed, which are left alone for a while unless they change."""
+
+    until: dict[tuple[Path, Identity], float] = field(default_factory=dict)
+
+    def note(self, path: Path) -> None:
+        """Note that a file failed."""
+        with suppress(OSError):
+            self.until[path, Identity.of(path.lstat())] = time.monotonic() + PAUSE_AFTER_FAILURE
+
+    def without(self, paths: Iterable[Path]) -> Iterator[Path]:
+        """Yield files that did not just fail as they are."""
+        now = time.monotonic()
+        self.until = {key: until for key, until in self.until.items() if until > now}
+        for path in paths:
+            with suppress(OSError):
+                if (path, Identity.of(path.lstat())) not in self.until:
+                    yield path
 
 
 def watch(config: Config, database: Database, places: Sequence[Path], stop: Stop) -> None:
     """Import files as they come, until it is asked to stop. A ticket is made for each time that some are there."""
     importer = Importer(config, database, stop)
     settling = Settling(config.ledger.settle_seconds)
-    left_alone: dict[Path, float] = {}
+    failures = Failures()
     said = Said()
     try:
         importer.prepare()
         while True:
-            ready = []
+            found: list[Path] = []
             for place in places:
                 try:
-                    found = [path for path in find_files([place]) if time.monotonic() >= left_alone.get(path, 0)]
+                    found += find_files([place])
                 except LurgeError as error:
                     said.say("%s", error.message)
-                    continue
-                ready += whole_now(found, settling)
+            settling.keep(found)
+            ready = whole_now(failures.without(found), settling)
             if ready:
-                import_some(config, importer, ready, left_alone)
+                import_some(config, importer, ready, failures)
             stop.wait(LOOK_SECONDS)
     except Stopped:
         log.info("stopped")
 
 
-PAUSE_AFTER_FAILURE = 300.0
-
-
-def import_some(config: Config, importer: Importer, paths: Sequence[Path], left_alone: dict[Path, float]) -> None:
-    """Import some files as one job. left_alone: times until which files that failed are not looked at."""
+def import_some(config: Config, importer: Importer, paths: Sequence[Path], failures: Failures) -> None:
+    """Import some files as one job."""
     outcome = LedgerOutcome()
     with open_job(IMPORT, ticket_of(config, IMPORT)) as job, job.step("import") as facts:
         job.outcome = outcome
@@ -206,7 +241,7 @@ def import_some(config: Config, importer: Importer, paths: Sequence[Path], left_
             file = importer.take(path)
             outcome.files.append(file)
             if file.failed:
-                left_alone[path] = time.monotonic() + PAUSE_AFTER_FAILURE
+                failures.note(path)
             for line in file.lines():
                 log.info("%s", line)
             if importer.stop.is_wanted:

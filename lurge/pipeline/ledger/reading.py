@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 Take = Callable[[FileProgress, Sequence[Line], Step], None]
 """Takes the valid lines of a step, and stores it."""
 
+Insist = Callable[[Callable[[], None]], None]
+"""Does some work again while the database is away."""
+
 
 class Identity(NamedTuple):
     """The file that a descriptor has open, to tell it from one that took its name."""
@@ -76,11 +79,11 @@ class Reading:
     """A file while it is read.
 
     take: takes the progress, the valid lines of a step, and the step, which it stores. It is called if the file did not
-    change.
+    change. insist: does what needs the database.
     """
 
-    def __init__(self, path: Path, file: BufferedReader, database: Database, take: Take) -> None:
-        self.path, self.file = path, file
+    def __init__(self, path: Path, file: BufferedReader, database: Database, take: Take, insist: Insist) -> None:
+        self.path, self.file, self._insist = path, file, insist
         self.identity = Identity.of(os.fstat(file.fileno()))
         self.content = digest_of(file)
         self._database, self._take = database, take
@@ -88,7 +91,7 @@ class Reading:
     def to_its_end(self, progress: FileProgress, outcome: FileOutcome) -> FileProgress:
         """Read on from where the file was left; returns its progress at the end.
 
-        Raises FileChanged, OutputError, and what `take` raises.
+        Raises FileChanged, and what `take` and `insist` raise.
         """
         for lines, step in self._steps(progress, outcome):
             self._check()
@@ -97,7 +100,8 @@ class Reading:
         if digest_of(self.file) != self.content:
             raise FileChanged
         # If the process dies before the last step, the lines that were rejected are written again.
-        self._write_rejects(progress)
+        if progress.rejected:
+            self._insist(lambda: self._write_rejects(progress))
         step = Step(progress.position, progress.line_count, 0, (), has_ended=True)
         self._take(progress, (), step)
         return after(progress, step)
@@ -133,19 +137,20 @@ class Reading:
     def _write_rejects(self, progress: FileProgress) -> None:
         """Write the lines that are not valid beside the file, whole.
 
-        Each has the number of the line, the reasons in JSON, and the line itself. Raises OutputError, StoreError.
+        Each has the number of the line, the reasons in JSON, and the line itself. Raises StoreError.
         """
-        if not progress.rejected:
-            return
         stem = self.path.name.removesuffix(SUFFIX)
         target = self.path.with_name(stem + REJECTS)
         if target.exists():
             # It may be that of another file, which had the same name.
             target = self.path.with_name(f"{stem}.{self.content[:8]}{REJECTS}")
         self.file.seek(0)
-        with self._database.reading() as connection, whole_file(target) as out:
-            out.write(b"line,reasons,input\n")
-            copy_lines(self.file, rejected_lines(connection, progress), out)
+        try:
+            with self._database.reading() as connection, whole_file(target) as out:
+                out.write(b"line,reasons,input\n")
+                copy_lines(self.file, rejected_lines(connection, progress), out)
+        except OutputError as error:
+            log.warning("%s: the lines are among `lurge ledger errors` only", error.message)
 
 
 def portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -186,15 +191,15 @@ def put_away(path: Path, identity: Identity) -> None:
     """Move a file to where the done ones are, unless another one took its name. Raises OutputError."""
     folder = path.parent / DONE
     try:
+        if Identity.of(path.lstat()) != identity:
+            log.warning("%s was replaced while it was read: the new one is read later", path)
+            return
         folder.mkdir(exist_ok=True)
         target = free_name(folder / path.name)
         path.rename(target)
-        if Identity.of(target.stat()) != identity:
-            log.warning("%s was replaced while it was read: the new one is read later", path)
-            if path.exists():
-                log.warning("%s holds one of them", target)
-            else:
-                target.rename(path)
+        if Identity.of(target.lstat()) != identity:
+            # It was replaced just now.
+            target.rename(free_name(path))
         sync_folder(folder)
     except FileNotFoundError:
         log.warning("%s was removed while it was read", path)

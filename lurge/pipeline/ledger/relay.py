@@ -8,6 +8,7 @@ from datetime import UTC
 from lurge.config.ledger import LedgerConfig
 from lurge.errors import StoreUnavailable
 from lurge.pipeline.ledger.broker import Sender, TooLarge, Unsent
+from lurge.pipeline.ledger.stopping import Stop
 from lurge.source.events.messages import retry_headers
 from lurge.store.database import Database
 from lurge.store.ledger import outbox
@@ -17,6 +18,11 @@ LONGEST_SECONDS = 5.0
 """Time in which the broker must take them. Meanwhile their rows are locked."""
 
 log = logging.getLogger(__name__)
+
+
+def relay_sender(config: LedgerConfig, stop: Stop) -> Sender:
+    """Return a producer for the outbox: if a message is refused, the others are sent."""
+    return Sender(config, stop, in_order=False, longest=LONGEST_SECONDS)
 
 
 def relay(database: Database, sender: Sender, config: LedgerConfig) -> int:
@@ -40,7 +46,7 @@ def relay(database: Database, sender: Sender, config: LedgerConfig) -> int:
                     sender.put(topics[row.kind], row.message_key, row.value, headers)
                 except TooLarge as error:
                     log.error("message %d of the outbox: %s", row.id, error)
-            refused = sender.flush(LONGEST_SECONDS)
+            refused = sender.flush()
         except Unsent as error:
             raise StoreUnavailable(f"messages wait to be sent: {error}") from error
         for reason, message in refused:

@@ -14,10 +14,9 @@ from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.apply import LOCAL, retry_waiting
-from lurge.pipeline.ledger.broker import Sender
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import LedgerOutcome, counts_as_json, in_words
-from lurge.pipeline.ledger.relay import relay_all
+from lurge.pipeline.ledger.relay import relay_all, relay_sender
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.store.database import Database
 from lurge.store.ledger.batch import Counts
@@ -69,14 +68,15 @@ def run_replay(config: Config, database: Database, wanted: ErrorFilter, stop: St
         try:
             need_tables(database, stop, database.retry_seconds)
             outcome.sent, outcome.left = persist(database, put, stop, database.retry_seconds)
-            if not outcome.sent and not outcome.left:
-                raise LedgerError("no error is like that, or it was sent again", "See `lurge ledger errors`.")
             if ledger.broker:
-                sender = Sender(ledger, stop)
+                sender = relay_sender(ledger, stop)
                 persist(database, lambda: relay_all(database, sender, ledger), stop)
             else:
                 outcome.counts = Counts()
+                # Also those that a page, or a run that died, left here.
                 retry_waiting(database, LOCAL, outcome.counts, stop)
+            if not outcome.sent and not outcome.left and outcome.counts in (None, Counts()):
+                raise LedgerError("no error is like that, or it was sent again", "See `lurge ledger errors`.")
         except Stopped:
             outcome.is_stopped = True
         facts.update(sent=outcome.sent, left=outcome.left)

@@ -20,7 +20,6 @@ from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.broker import (
     ANSWER_SECONDS,
     Said,
-    Sender,
     is_passing,
     kafka,
     make_consumer,
@@ -31,7 +30,7 @@ from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.metrics import Metrics
 from lurge.pipeline.ledger.outcome import counts_as_json, in_words
 from lurge.pipeline.ledger.partitions import BatchSize, Key, Partitions, Portion
-from lurge.pipeline.ledger.relay import relay
+from lurge.pipeline.ledger.relay import relay, relay_sender
 from lurge.pipeline.ledger.rules import rules_of
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.store.database import Database
@@ -56,7 +55,7 @@ class Service:
     def __init__(self, config: Config, database: Database, stop: Stop, metrics: Metrics) -> None:
         self.config, self.database, self.stop, self.metrics = config.ledger, database, stop, metrics
         self.rules = rules_of(config.ledger)
-        self.sender = Sender(config.ledger, stop)
+        self.sender = relay_sender(config.ledger, stop)
         self.partitions = Partitions()
         self.size = BatchSize(config.ledger.batch_events, config.ledger.batch_seconds)
         self.counts = Counts()
@@ -217,14 +216,15 @@ class Service:
             # It is read where it was, and so this comes again.
             self._go_to(consumer, key, self.partitions.next[key])
             return
-        log.error(
-            "%s [%d] does not have message %d any more, and begins at %d: any between them are lost",
-            *key, self.partitions.next[key], first,
-        )  # fmt: skip
+        offset = self.partitions.next[key]
+        if first > offset:
+            log.error("%s [%d] begins at message %d: those from %d on are lost", *key, first, offset)
+        else:
+            log.error("%s [%d] has no message %d: reading it from message %d on", *key, offset, first)
 
         def skip() -> int:
             with self.database.writing() as connection:
-                return positions.skip(connection, *key, self.partitions.next[key], first)
+                return positions.skip(connection, *key, offset, first)
 
         self._go_to(consumer, key, persist(self.database, skip, self.stop))
 

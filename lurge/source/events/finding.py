@@ -47,6 +47,11 @@ class Settling:
         self._seconds = seconds
         self._seen: dict[Path, tuple[tuple[int, int, int], float]] = {}
 
+    def keep(self, paths: Iterable[Path]) -> None:
+        """Forget all files but some."""
+        known = set(paths)
+        self._seen = {path: seen for path, seen in self._seen.items() if path in known}
+
     def is_whole(self, path: Path) -> bool:
         """Return whether a file is whole: no process has it open for writing.
 

@@ -226,16 +226,14 @@ def apply_messages(
     connection: sa.Connection, messages: Sequence[Message], rules: Rules, stretches: Iterable[Stretch] = ()
 ) -> Counts:
     """Apply messages in their order, within the transaction. Raises PositionMoved; then nothing may be committed."""
-    now = present()
-    advance(connection, stretches, now)
+    advance(connection, stretches, present())
     row = schema.files.c
     rows = outbox_rows(connection, messages)
     keys = {message.place.file for message in messages if message.place.file}
-    batch = Batch(
-        rules, now, dict(sources(connection, row.file_key, keys)), rows, {},
-        amounts_for(connection, [message.event for message in messages if isinstance(message.event, Event)]),
-        partial(had_line, connection),
-    )  # fmt: skip
+    known = amounts_for(connection, [message.event for message in messages if isinstance(message.event, Event)])
+    # What others may hold is locked by now, so that the time of an error is close to that of its commit.
+    files = dict(sources(connection, row.file_key, keys))
+    batch = Batch(rules, present(), files, rows, {}, known, partial(had_line, connection))
     of_rows = dict(sources(connection, row.id, {row.file_id for row in rows.values()}))
     batch.names = {source.id: source.name for source in of_rows.values()}
     batch.tallies = tallies_for(connection, batch, messages)

@@ -140,6 +140,11 @@ def check_fates(connection: sa.Connection, state: LedgerState) -> None:
         rejected += bad
         if done_at is None:
             state.unfinished.append(name)
+    place = schema.positions.c
+    for topic, partition, lost in connection.execute(
+        sa.select(place.topic, place.partition, place.lost).where(place.lost > 0)
+    ):
+        state.report(f"{topic} [{partition}]: {counted(lost, 'message')} were gone before they were read")
     state.foreign = seen.pop(NOBODY, 0)
     for file_id, number in seen.items():
         state.report(f"{counted(number, 'event')} came from file {file_id}, which is not known")

@@ -17,6 +17,9 @@ ERROR, RETRY, REPLAY = "error", "retry", "replay"
 KEPT = timedelta(days=7)
 """Time for which rows that are done are kept, so that a copy of their message is recognised."""
 
+LONGEST_READING = timedelta(hours=1)
+"""Time after which a file that is not read to its end was given up by whoever read it."""
+
 OVERDUE = timedelta(minutes=10)
 """Time after which an event that was sent, and did not come back, is sent again: its topic may have been lost."""
 
@@ -52,10 +55,10 @@ def tidy(connection: sa.Connection) -> int:
 def waiting(connection: sa.Connection, most: int) -> Sequence[sa.Row[Any]]:
     """Return events that wait without a broker, in the order in which they came.
 
-    Those of a file that is not read to its end are left: their stock may still come.
+    Those of a file that another process may be reading are left: their stock may still come.
     """
     table, file = schema.outbox, schema.files.c
-    unfinished = sa.select(file.id).where(file.done_at.is_(None))
-    is_ready = table.c.done_at.is_(None) & (table.c.topic == "") & table.c.file_id.not_in(unfinished)
-    query = sa.select(table).where(is_ready).order_by(table.c.id)
+    unfinished = table.c.file_id.in_(sa.select(file.id).where(file.done_at.is_(None)))
+    is_early = unfinished & (table.c.kind == RETRY) & (table.c.created_at > now() - LONGEST_READING)
+    query = sa.select(table).where(table.c.done_at.is_(None), table.c.topic == "", ~is_early).order_by(table.c.id)
     return connection.execute(query.limit(most)).all()

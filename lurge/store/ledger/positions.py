@@ -23,7 +23,7 @@ def claim(
     statement = dialect_of(connection).upsert(table, ["topic", "partition"], lambda new: {})
     connection.execute(
         statement,
-        [{"topic": topic, "partition": number, "topic_id": topic_id, "next_offset": 0, "end_offset": 0,
+        [{"topic": topic, "partition": number, "topic_id": topic_id, "next_offset": 0, "end_offset": 0, "lost": 0,
           "updated_at": now()} for number in numbers],
     )  # fmt: skip
     of_topic = table.c.topic == topic
@@ -45,5 +45,8 @@ def skip(connection: sa.Connection, topic: str, partition: int, offset: int, aft
     """Move a partition whose message at `offset` is gone, unless somebody else moved it; returns where it is."""
     table = schema.positions
     here = (table.c.topic == topic) & (table.c.partition == partition)
-    connection.execute(sa.update(table).where(here, table.c.next_offset == offset).values(next_offset=after))
+    # Those before the first look were never ours.
+    lost = max(0, after - offset) if offset else 0
+    values = {"next_offset": after, "lost": table.c.lost + lost}
+    connection.execute(sa.update(table).where(here, table.c.next_offset == offset).values(values))
     return int(connection.execute(sa.select(table.c.next_offset).where(here)).scalar_one())

@@ -111,6 +111,7 @@ positions = sa.Table(
     sa.Column("topic_id", sa.String(32), nullable=False, comment="A topic that was made anew has another one."),
     big("next_offset"),
     big("end_offset", comment="The end of the partition, as the consumer saw it last."),
+    big("lost", comment="Messages that the broker did not have any more."),
     sa.Column("updated_at", Moment, nullable=False),
     **OPTIONS,
 )
