@@ -34,7 +34,7 @@ def run(chain: Chain, kills: int) -> None:
         print(f"kill {number + 1}: {chain.kill_one()}", flush=True)
         if number % (kills // 2 + 1) == kills // 4:
             chain.restart_broker()
-            print("the broker was killed", flush=True)
+            print("the broker was restarted", flush=True)
         if number % (kills // 2 + 1) == kills // 3:
             chain.restart_database()
             print("the database was killed", flush=True)

@@ -77,7 +77,8 @@ class Chain:
         return name
 
     def restart_broker(self) -> None:
-        self.broker.kill()
+        """Restart the broker. This one, if it is killed, may forget what it has acknowledged."""
+        self.broker.stop()
         time.sleep(0.5)
         self.broker.start()
 

@@ -67,6 +67,12 @@ class Broker:
             except OSError:
                 time.sleep(0.05)
 
+    def stop(self) -> None:
+        """End the broker in order."""
+        assert self.process
+        self.process.terminate()
+        self.process.wait(SECONDS_TO_START)
+
     def kill(self) -> None:
         """End the broker at once."""
         assert self.process
