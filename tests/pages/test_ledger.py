@@ -81,6 +81,7 @@ def test_amounts_with_their_filters(app: FastAPI) -> None:
     assert view(client, "/ledger?store=6")["tables"]["items"]["total"] == 0
     assert [row["amount"] for row in view(client, "/ledger?sort=-amount&rows=1")["tables"]["items"]["rows"]] == [15]
     assert client.get("/api/ledger.csv").text == "store,item,amount\n5,12,15\n5,13,10\n"
+    assert client.get("/ledger?store=&item=&below=").status_code == 200
     assert client.get("/ledger?store=x").status_code == 400
     assert client.get(f"/ledger?store={2**63}").status_code == 400
     page = client.get("/ledger").text

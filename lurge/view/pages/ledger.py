@@ -28,7 +28,7 @@ MOST_CHANGES = 5000
 LONGEST_INPUT = 500
 """Characters of an input that a table shows."""
 
-Number = Annotated[int | None, BeforeValidator(or_none), Field(ge=0, le=LARGEST)]
+Number = Annotated[Annotated[int, Field(ge=0, le=LARGEST)] | None, BeforeValidator(or_none)]
 
 
 class AskedItems(Asked):
