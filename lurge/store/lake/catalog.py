@@ -144,7 +144,8 @@ class Lake:
         from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
 
         with told(self.place):
-            with contextlib.suppress(NamespaceAlreadyExistsError):
+            # A catalog in a database refuses the row that another load has just made.
+            with contextlib.suppress(NamespaceAlreadyExistsError, sa.exc.IntegrityError):
                 self.catalog.create_namespace(NAMESPACE)
             if not self.catalog.table_exists((NAMESPACE, self.name)):
                 schema, spec, order = layout()
