@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from lurge.config import Config
-from lurge.display import display
-from lurge.errors import LedgerError, LurgeError, OutputError
+from lurge.errors import LedgerError
 from lurge.model.event import Message, Place
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
-from lurge.pipeline.ledger.reading import FileChanged, Reading, open_events
+from lurge.pipeline.ledger.reading import Reading, open_events
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.source.events.csv_lines import Line
 from lurge.source.events.finding import find_files
 from lurge.source.events.messages import json_of, parse_message
 from lurge.store.database import Database
 from lurge.store.ledger.batch import Counts, Rules, apply_messages
-from lurge.store.ledger.files import FileProgress, Step, advance, begin, give_up
+from lurge.store.ledger.files import FileProgress, Step, advance
 from lurge.store.ledger.outbox import waiting
 from lurge.store.ledger.retry import RetryPolicy
 
@@ -32,7 +31,7 @@ WAITING_AT_ONCE = 5000
 LOCAL = Rules(RetryPolicy(retries=1, first=0), json_of)
 """Without a broker, an event that comes too early waits for the end of the run, whatever the pauses are."""
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def run_apply(config: Config, database: Database, places: Iterable[Path], stop: Stop) -> LedgerOutcome:
@@ -48,9 +47,7 @@ def run_apply(config: Config, database: Database, places: Iterable[Path], stop: 
                 for path in list(find_files(places)):
                     outcome.files.append(apply_file(database, path, LOCAL, totals, stop))
                     stop.check()
-                facts["files"] = [file.as_json() for file in outcome.files]
-                if failed := [file.name for file in outcome.files if file.failed]:
-                    facts["failed"] = failed
+                facts.update(outcome.facts)
             with job.step("retry"):
                 retry_waiting(database, LOCAL, totals, stop)
         except Stopped:
@@ -59,8 +56,11 @@ def run_apply(config: Config, database: Database, places: Iterable[Path], stop: 
 
 
 def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, stop: Stop) -> FileOutcome:
-    """Apply the events of a file, unless its content was applied. Raises Stopped."""
-    result = FileOutcome(str(path))
+    """Apply the events of a file, unless its content was applied."""
+    outcome = FileOutcome(str(path))
+
+    def insist(work: Callable[[], T]) -> T:
+        return persist(database, work, stop, database.retry_seconds)
 
     def take(progress: FileProgress, lines: Sequence[Line], step: Step) -> None:
         messages = [Message(Place("", 0, 0, progress.key, line.number), line.event, line.input) for line in lines]
@@ -71,43 +71,12 @@ def apply_file(database: Database, path: Path, rules: Rules, totals: Counts, sto
                     return Counts()
                 return apply_messages(connection, messages, rules) if messages else Counts()
 
-        totals.add(persist(database, store, stop, database.retry_seconds))
+        totals.add(insist(store))
 
-    try:
-        with open_events(path) as file:
-
-            def insist(work: Callable[[], None]) -> None:
-                persist(database, work, stop, database.retry_seconds)
-
-            reading = Reading(path, file, database, take, insist)
-
-            def begun() -> FileProgress:
-                with database.writing() as connection:
-                    return begin(connection, reading.content, display(path), reading.identity.size, None)
-
-            progress = persist(database, begun, stop, database.retry_seconds)
-            result.is_known = progress.has_ended
-            if not progress.has_ended:
-                try:
-                    reading.to_its_end(progress, result)
-                except FileChanged:
-                    abandoned = progress
-
-                    def noted() -> None:
-                        with database.writing() as connection:
-                            give_up(connection, abandoned)
-
-                    insist(noted)
-                    raise LedgerError(f"{path} changed while it was read", "Apply it again.") from None
-    except LurgeError as error:
-        result.failed = error
-        log.error("%s", error.message)
-    except OSError as error:
-        result.failed = OutputError.at(path, error)
-        log.error("%s: %s", path, error)
-    except Stopped:
-        result.is_stopped = True
-    return result
+    with outcome.noting_failures(), open_events(path) as file:
+        if not Reading(path, file, database, take, insist).read(outcome, topic=None):
+            raise LedgerError(f"{path} changed while it was read", "Apply it again.")
+    return outcome
 
 
 def retry_waiting(database: Database, rules: Rules, totals: Counts, stop: Stop) -> None:

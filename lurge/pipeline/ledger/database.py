@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -20,9 +19,6 @@ from lurge.store.ledger.read import has_ledger_in
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 5.0
 """Seconds. Two instances that make the same stores are in each other's way for a moment only."""
-
-
-log = logging.getLogger(__name__)
 
 
 def ledger_database(config: Config) -> Database:

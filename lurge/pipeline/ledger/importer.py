@@ -11,30 +11,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from lurge.config import Config
-from lurge.display import display
-from lurge.errors import LedgerError, LurgeError, OutputError
+from lurge.errors import LedgerError, LurgeError
 from lurge.pipeline.frame.job import open_job
 from lurge.pipeline.frame.recipe import Recipe
 from lurge.pipeline.frame.ticket import ticket_of
 from lurge.pipeline.ledger.broker import Said, Sender, Unsent, is_passing, make_topics
 from lurge.pipeline.ledger.database import need_tables, persist
 from lurge.pipeline.ledger.outcome import FileOutcome, LedgerOutcome
-from lurge.pipeline.ledger.reading import FileChanged, Identity, Reading, open_events, put_away
+from lurge.pipeline.ledger.reading import Identity, Reading, open_events, put_away
 from lurge.pipeline.ledger.relay import relay_all, relay_sender
 from lurge.pipeline.ledger.stopping import Stop, Stopped
 from lurge.source.events.csv_lines import Line
 from lurge.source.events.finding import Settling, find_files
 from lurge.source.events.messages import file_headers, json_of, key_of
 from lurge.store.database import Database
-from lurge.store.ledger.files import FileProgress, Step, advance, begin, give_up
+from lurge.store.ledger.files import FileProgress, Step, advance
 
 IMPORT = Recipe("ledger_import", ("import",))
 LOOK_SECONDS = 0.5
 MOST_CHANGES = 3
 PAUSE_AFTER_FAILURE = 300.0
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -57,56 +58,31 @@ class Importer:
             signal.signal(signal.SIGIO, signal.SIG_IGN)
 
     def take(self, path: Path) -> FileOutcome:
-        """Import a file, unless its content was imported. One that changes meanwhile is read again. Raises Stopped."""
-        outcome = FileOutcome(str(path))
-        try:
-            for _ in range(MOST_CHANGES):
-                outcome = FileOutcome(str(path))
-                if self._import(path, outcome):
-                    return outcome
-                log.warning("%s changed while it was read: reading it again", path)
+        """Import a file, unless its content was imported. One that changes meanwhile is read again."""
+        for _ in range(MOST_CHANGES):
+            outcome = FileOutcome(str(path))
+            with outcome.noting_failures():
+                if not self._import(path, outcome):
+                    log.warning("%s changed while it was read: reading it again", path)
+                    continue
+            return outcome
+        with outcome.noting_failures():
             raise LedgerError(f"{path} changes while it is read", "Write it elsewhere, and rename it when it is whole.")
-        except LurgeError as error:
-            outcome.failed = error
-            log.error("%s", error.message)
-        except OSError as error:
-            outcome.failed = OutputError.at(path, error)
-            log.error("%s: %s", path, error)
-        except Stopped:
-            outcome.is_stopped = True
         return outcome
 
     def _import(self, path: Path, outcome: FileOutcome) -> bool:
         """Import a file; returns False if it changed meanwhile."""
         with open_events(path, follow=False) as file:
             reading = Reading(path, file, self.database, self._send, self._insist)
-            topic = self.config.ledger.events_topic
-
-            def begun() -> FileProgress:
-                with self.database.writing() as connection:
-                    return begin(connection, reading.content, display(path), reading.identity.size, topic)
-
-            progress = persist(self.database, begun, self.stop)
-            outcome.is_known = progress.has_ended
-            if not progress.has_ended:
-                try:
-                    progress = reading.to_its_end(progress, outcome)
-                except FileChanged:
-                    abandoned = progress
-
-                    def noted() -> None:
-                        with self.database.writing() as connection:
-                            give_up(connection, abandoned)
-
-                    self._insist(noted)
-                    return False
+            if not reading.read(outcome, self.config.ledger.events_topic):
+                return False
             self._insist(self.relay)
         put_away(path, reading.identity)
         return True
 
-    def _insist(self, work: Callable[[], None]) -> None:
+    def _insist(self, work: Callable[[], T]) -> T:
         """Do some work, and again while the database is away."""
-        persist(self.database, work, self.stop)
+        return persist(self.database, work, self.stop)
 
     def relay(self) -> None:
         """Send all messages of the outbox."""
@@ -119,7 +95,7 @@ class Importer:
             try:
                 for line in lines:
                     event = line.event
-                    self.sender.put(topic, key_of(event), json_of(event), file_headers(progress.key, line.number))  # type: ignore[arg-type]  # `read_on` gives valid lines
+                    self.sender.put(topic, key_of(event), json_of(event), file_headers(progress.key, line.number))  # type: ignore[arg-type]  # `Reading` gives valid lines
                 refused = self.sender.flush()
             except Unsent as error:
                 # Whoever reads them knows which lines they have had.
@@ -155,9 +131,7 @@ def run_import(config: Config, database: Database, places: Iterable[Path], stop:
                 stop.check()
         except Stopped:
             outcome.is_stopped = True
-        facts["files"] = [file.as_json() for file in outcome.files]
-        if failed := [file.name for file in outcome.files if file.failed]:
-            facts["failed"] = failed
+        facts.update(outcome.facts)
     return outcome
 
 

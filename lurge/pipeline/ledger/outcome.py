@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from lurge.display import counted, display
-from lurge.errors import LurgeError
+from lurge.errors import LurgeError, OutputError
 from lurge.pipeline.frame.outcome import Outcome
+from lurge.pipeline.ledger.stopping import Stopped
 from lurge.store.ledger.batch import Counts
 
 SAMPLES = 10
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -31,6 +36,20 @@ class FileOutcome:
         self.rejected += 1
         if len(self.samples) < SAMPLES:
             self.samples.append(f"line {number}: {'; '.join(reasons)}")
+
+    @contextmanager
+    def noting_failures(self) -> Iterator[None]:
+        """Note an error, or the wish to stop, that ends the block."""
+        try:
+            yield
+        except LurgeError as error:
+            self.failed = error
+            log.error("%s", error.message)
+        except OSError as error:
+            self.failed = OutputError.at(self.name, error)
+            log.error("%s: %s", self.name, error)
+        except Stopped:
+            self.is_stopped = True
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for other programs."""
@@ -69,6 +88,12 @@ class LedgerOutcome(Outcome):
             return 1
         has_errors = any(file.rejected for file in self.files) or (self.counts and self.counts.errors)
         return 3 if failed or has_errors or self.is_stopped else 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The files, for a ticket."""
+        failed = [file.name for file in self.files if file.failed]
+        return {"files": [file.as_json() for file in self.files], **({"failed": failed} if failed else {})}
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for other programs."""

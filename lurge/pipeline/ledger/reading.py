@@ -10,9 +10,10 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
 from lurge.atomic import sync_folder, whole_file
+from lurge.display import display
 from lurge.errors import LedgerError, OutputError
 from lurge.model.event import Event
 from lurge.pipeline.ledger.outcome import FileOutcome
@@ -20,7 +21,7 @@ from lurge.source.backlog import csv_field
 from lurge.source.events.csv_lines import LONGEST_LINE, Line, read_header, read_lines
 from lurge.source.events.finding import DONE, REJECTS, SUFFIX
 from lurge.store.database import Database
-from lurge.store.ledger.files import FileProgress, Step, after, rejected_lines
+from lurge.store.ledger.files import FileProgress, Step, after, begin, give_up, rejected_lines
 
 LINES_AT_ONCE = 5000
 BYTES_AT_ONCE = 4 << 20
@@ -31,8 +32,15 @@ log = logging.getLogger(__name__)
 Take = Callable[[FileProgress, Sequence[Line], Step], None]
 """Takes the valid lines of a step, and stores it."""
 
-Insist = Callable[[Callable[[], None]], None]
-"""Does some work again while the database is away."""
+
+T = TypeVar("T")
+
+
+class Insist(Protocol):
+    """Does some work, and again while the database is away."""
+
+    def __call__(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`. Raises StoreError, Stopped."""
 
 
 class Identity(NamedTuple):
@@ -49,7 +57,7 @@ class Identity(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-class FileChanged(Exception):  # noqa: N818  it is read again
+class FileChanged(Exception):  # noqa: N818  its content is given up
     """A file changed while it was read."""
 
 
@@ -88,11 +96,34 @@ class Reading:
         self.content = digest_of(file)
         self._database, self._take = database, take
 
-    def to_its_end(self, progress: FileProgress, outcome: FileOutcome) -> FileProgress:
-        """Read on from where the file was left; returns its progress at the end.
+    def read(self, outcome: FileOutcome, topic: str | None) -> bool:
+        """Read the file from where it was left, unless its content is known; returns False if it changed meanwhile.
 
-        Raises FileChanged, and what `take` and `insist` raise.
+        topic: where its events are sent; None if they are applied at once. Raises what `take` and `insist` raise.
         """
+
+        def begun() -> FileProgress:
+            with self._database.writing() as connection:
+                return begin(connection, self.content, display(self.path), self.identity.size, topic)
+
+        progress = self._insist(begun)
+        outcome.is_known = progress.has_ended
+        if progress.has_ended:
+            return True
+
+        def abandon() -> None:
+            with self._database.writing() as connection:
+                give_up(connection, progress)
+
+        try:
+            self._to_its_end(progress, outcome)
+        except FileChanged:
+            self._insist(abandon)
+            return False
+        return True
+
+    def _to_its_end(self, progress: FileProgress, outcome: FileOutcome) -> None:
+        """Read on from where the file was left. Raises FileChanged, and what `take` and `insist` raise."""
         for lines, step in self._steps(progress, outcome):
             self._check()
             self._take(progress, lines, step)
@@ -102,9 +133,7 @@ class Reading:
         # If the process dies before the last step, the lines that were rejected are written again.
         if progress.rejected:
             self._insist(lambda: self._write_rejects(progress))
-        step = Step(progress.position, progress.line_count, 0, (), has_ended=True)
-        self._take(progress, (), step)
-        return after(progress, step)
+        self._take(progress, (), Step(progress.position, progress.line_count, 0, (), has_ended=True))
 
     def _steps(self, progress: FileProgress, outcome: FileOutcome) -> Iterator[tuple[Sequence[Line], Step]]:
         """Yield the valid lines of each step, and what to store. A file without its names is one line that is wrong."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +23,6 @@ from lurge.store.ledger.read import ErrorFilter
 from lurge.store.ledger.replay import replay
 
 REPLAY = Recipe("ledger_replay", ("replay",))
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
