@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 VERSION_TABLE = "alembic_version"
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A key. SQLite assigns keys only in a column of exactly INTEGER."""
+
+OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
+    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
+)}  # fmt: skip
+"""Options of a table: transactions, all of Unicode, and a comparison that distinguishes case and accents."""
+
+NAMES_OF_CONSTRAINTS = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+}
 
 
 class Adoption(Protocol):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from lurge.atomic import open_lock
 from lurge.errors import StoreError
+from lurge.store.database.area import OPTIONS
 
 if TYPE_CHECKING:
     from lurge.store.database.engine import Database
@@ -29,12 +30,7 @@ def holder_table(metadata: sa.MetaData) -> sa.Table:
         metadata,
         sa.Column("lock_name", sa.String(64), primary_key=True),
         sa.Column("holder", sa.String(255), nullable=False),
-        mysql_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mariadb_engine="InnoDB",
-        mariadb_charset="utf8mb4",
-        mariadb_collate="utf8mb4_bin",
+        **OPTIONS,
     )
 
 

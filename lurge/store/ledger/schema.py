@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+from lurge.store.database.area import NAMES_OF_CONSTRAINTS, OPTIONS, BigId
+
 Uuid = (
     sa.String(36)
     .with_variant(postgresql.UUID(as_uuid=False), "postgresql")
@@ -22,21 +23,10 @@ Moment = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 LongText = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 LongBytes = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
-    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
-)}  # fmt: skip
 LONGEST_TOPIC = 249
 """Characters of a topic's name, as Kafka limits it."""
 
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+metadata = sa.MetaData(naming_convention=NAMES_OF_CONSTRAINTS | {"ck": "ck_%(table_name)s_%(constraint_name)s"})
 
 
 def big(name: str, **options: Any) -> sa.Column[int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from lurge.store.database.area import NAMES_OF_CONSTRAINTS, OPTIONS, BigId
 from lurge.store.database.named_lock import holder_table
 
 
@@ -15,28 +14,14 @@ def is_capped() -> sa.Column[bool]:
     return sa.Column("capped", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false())
 
 
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""A key. SQLite assigns keys only in a column of exactly INTEGER."""
-
 Days = sa.Integer().with_variant(sa.BigInteger, "sqlite")
 """A number of days. Viewers compare a server's BIGINT wrongly; SQLite has only one integer type."""
 
 Path = sa.Text().with_variant(mysql.MEDIUMTEXT, "mysql", "mariadb")
 """A path: at most as many bytes as a line of a dump, each of which may be shown as four characters."""
 
-OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
-    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
-)}  # fmt: skip
-"""Transactions, all of Unicode, and a comparison that distinguishes case and accents."""
 
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-    }
-)
+metadata = sa.MetaData(naming_convention=NAMES_OF_CONSTRAINTS)
 
 
 def lookup_table(table: str, prefix: str, name: str | None = None, length: int = 255) -> sa.Table:

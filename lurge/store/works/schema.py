@@ -10,20 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from lurge.model.works import LONGEST_NAME
+from lurge.store.database.area import NAMES_OF_CONSTRAINTS, OPTIONS, BigId
 
-BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-OPTIONS: dict[str, Any] = {f"{dialect}_{key}": value for dialect in ("mysql", "mariadb") for key, value in (
-    ("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"),
-)}  # fmt: skip
-
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-    }
-)
+metadata = sa.MetaData(naming_convention=NAMES_OF_CONSTRAINTS)
 
 
 def times() -> list[sa.Column[Any]]:
