@@ -16,7 +16,7 @@ from lurge.config.elsewhere import ENVIRONMENT, Elsewhere, PasswordVariable, Tex
 from lurge.config.fields import ExistingFile, Name, RelativePath, Share, Strings, Text, Whole
 from lurge.config.secret import Password, Secret
 from lurge.config.section import Section, problem
-from lurge.config.url import without_password
+from lurge.config.url import web_address
 
 OWN_SETTINGS = (
     "bootstrap.servers", "metadata.broker.list", "group.id", "message.timeout.ms", "delivery.timeout.ms",
@@ -48,13 +48,6 @@ def brokers(addresses: str) -> str:
 
 Topic = Annotated[str, AfterValidator(topic_name)]
 Setting = str | int | float | bool
-
-
-def web_address(url: str) -> str:
-    """`url`, after a check that it is one of the web."""
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("must begin with https:// or http://")
-    return without_password(url)
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,18 @@ from lurge.config.elsewhere import PasswordVariable
 from lurge.config.fields import Positive, RelativePath, Strings, Text
 from lurge.config.secret import Password
 from lurge.config.section import Section, problem
-from lurge.config.url import without_password
+from lurge.config.url import web_address
 
 
-def web_address(url: str) -> str:
-    """`url`, after a check that it is one of the web."""
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("must begin with https:// or http://")
-    return without_password(url).rstrip("/")
+def web_root(url: str) -> str:
+    """`url` without a slash at its end, after a check that it is one of the web."""
+    return web_address(url).rstrip("/")
 
 
 class OidcConfig(Section):
     """An OpenID Connect provider, for `access = "oidc"`."""
 
-    issuer: Annotated[Text, AfterValidator(web_address)] = Field(
+    issuer: Annotated[Text, AfterValidator(web_root)] = Field(
         description="Address of the provider, below which `/.well-known/openid-configuration` is.",
         examples=["https://login.example.org"],
     )
@@ -51,7 +49,7 @@ class ServeConfig(Section):
     )
     admins: Strings = Field((), description="Names of people who see all groups.", examples=[["alice"]])
     title: Text = Field("lurge", description="The name at the head of every page.")
-    address: Annotated[str, AfterValidator(lambda url: url and web_address(url))] = Field(
+    address: Annotated[str, AfterValidator(lambda url: url and web_root(url))] = Field(
         "",
         description="The address under which people reach the pages through a proxy. Its path is that of every page.",
         examples=["https://storage.example.org/lurge"],

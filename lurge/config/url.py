@@ -6,6 +6,13 @@ import re
 from urllib.parse import unquote
 
 
+def web_address(url: str) -> str:
+    """`url`, after a check that it is one of the web, and cannot contain a password. Raises ValueError."""
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("must begin with https:// or http://")
+    return without_password(url)
+
+
 def without_password(url: str) -> str:
     """`url`, after a check that it cannot contain a password, whichever characters it has.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import sqlalchemy as sa
 
 from lurge.config import Config
+from lurge.errors import PageError
 from lurge.store.usage import schema
 from lurge.store.usage.read.dates import NewestDates, newest_of_all
 from lurge.store.usage.read.newest import Dates
@@ -66,6 +67,11 @@ class Context:
             return None
         group = schema.unix_group
         return frozenset(key for key, name in self.connection.execute(sa.select(group)) if name in self.person.groups)
+
+    def need_all(self, subject: str) -> None:
+        """Raise PageError for a person who does not see all groups. subject: of the sentence, with its verb."""
+        if not self.person.sees_all:
+            raise PageError(f"{subject} shown to administrators only", "Ask one of them.")
 
     def key_of_group(self, name: str) -> int | None:
         """The key of a group that the person may see."""

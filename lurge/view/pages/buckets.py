@@ -54,8 +54,7 @@ SUMS = (
 
 def make(context: Context, asked: AskedBuckets) -> View:
     """The buckets, or the objects below a prefix. Raises PageError."""
-    if not context.person.sees_all:
-        raise PageError("buckets are shown to administrators only", "Ask one of them.")
+    context.need_all("buckets are")
     try:
         loads, answers = answers_of(context.config.lake, asked.bucket, asked.prefix.strip("/"))
     except LurgeError as error:

@@ -34,12 +34,6 @@ def tracker(context: Context) -> JobTracker:
     return JobTracker(context.config.tickets.directory, context.config.tickets.jobs, {})
 
 
-def need_all(context: Context) -> None:
-    """Raise PageError for a person who does not see all groups."""
-    if not context.person.sees_all:
-        raise PageError("jobs are shown to administrators only", "Ask one of them.")
-
-
 def to_job(row: Row) -> str | None:
     return address("/job", ticket=row["ticket"])
 
@@ -87,13 +81,13 @@ def dict_of(value: Any) -> dict[str, Any]:
 
 def make(context: Context, asked: AskedJobs) -> View:
     """The newest jobs. Raises PageError for a person who does not see all."""
-    need_all(context)
+    context.need_all("jobs are")
     return View("Jobs", tables=[job_table(context, asked.order, asked.job, asked.status)])
 
 
 def make_one(context: Context, asked: AskedJob) -> View:
     """A job. Raises PageError."""
-    need_all(context)
+    context.need_all("jobs are")
     try:
         tickets = tracker(context)
         document = tickets.get_tracker_file(tickets.complete_id(asked.ticket))

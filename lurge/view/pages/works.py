@@ -42,8 +42,7 @@ IMAGES = Column("images", "Images", "count")
 
 def stored(context: Context) -> bool:
     """True if there are tables of works. Raises PageError for a person who does not see all."""
-    if not context.person.sees_all:
-        raise PageError("works are shown to administrators only", "Ask one of them.")
+    context.need_all("works are")
     try:
         need_tables(context.connection, WORKS)
     except StoreError:
