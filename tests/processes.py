@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -69,3 +70,12 @@ def die_before(database: Database, statement: int) -> None:
 
     for event in ("before_cursor_execute", "commit"):
         sa.event.listen(database.engine, event, before)
+
+
+def was_killed(target: Callable[..., None], *arguments: object) -> bool:
+    """Run a function in a copy of this process; returns whether it was killed. It may end in no other way but well."""
+    process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -29,7 +27,7 @@ from lurge.store.ledger.batch import Counts, PositionMoved, Rules, Stretch, appl
 from lurge.store.ledger.check import LedgerState, check
 from lurge.store.ledger.replay import replay
 from lurge.store.ledger.retry import RetryPolicy
-from tests.processes import die_before
+from tests.processes import die_before, was_killed
 from tests.services.postgresql import PostgreSql
 
 RULES = Rules(RetryPolicy(3, 0, 0), json_of, "retry", "errors")
@@ -325,14 +323,9 @@ def test_a_batch_killed_at_any_statement_is_applied_whole_or_not_at_all(
         positions.claim(connection, "events", "A", [0])
     before = contents(ledger)
     ledger.close()
-    context = multiprocessing.get_context("fork")
     for at in count(1):
-        process = context.Process(target=die, args=(database_config, at))
-        process.start()
-        process.join()
-        if process.exitcode == 0:
+        if not was_killed(die, database_config, at):
             break
-        assert process.exitcode == -signal.SIGKILL
         found = contents(ledger)
         ledger.close()
         if found != before:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -27,7 +25,7 @@ from lurge.store.works import schema
 from lurge.store.works.area import WORKS
 from lurge.store.works.read import history, work_states
 from tests.contract.test_unavailable import Server
-from tests.processes import die_before
+from tests.processes import die_before, was_killed
 
 DAY = date(2024, 1, 1)
 TREE = TreeKey("h", "scanned", "/scans")
@@ -70,14 +68,9 @@ def test_a_gather_killed_at_any_statement_leaves_the_old_counts_or_the_new(
     store(works, gathered(DAY, 3))
     old = state(works)
     works.close()
-    context = multiprocessing.get_context("fork")
     for at in count(1, 5 if works.engine.dialect.name == "sqlite" else 7):
-        process = context.Process(target=die, args=(database_config, at, gathered(DAY + timedelta(1), 4)))
-        process.start()
-        process.join()
-        if process.exitcode == 0:
+        if not was_killed(die, database_config, at, gathered(DAY + timedelta(1), 4)):
             break
-        assert process.exitcode == -signal.SIGKILL
         found = state(works)
         works.close()
         if found != old:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.events import HEADER
+from tests.site import run_lurge
 
 SECONDS = 30
 
@@ -84,9 +85,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lurge(*arguments: str, status: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "lurge", "ledger", *arguments], capture_output=True, text=True, check=False
-    )
+    done = run_lurge("ledger", *arguments)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import multiprocessing
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -29,7 +27,7 @@ from lurge.pipeline.ledger.stopping import Stop
 from lurge.store.ledger.check import check
 from tests.integration.test_commands import example
 from tests.ledger.events import HEADER, Model
-from tests.processes import die_before
+from tests.processes import die_before, was_killed
 from tests.site import run_lurge
 
 FIRST = "8947695b-7f19-44b6-96b6-7f8ed041fe57"
@@ -42,9 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lurge(*arguments: str, status: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "lurge", "ledger", *arguments], capture_output=True, text=True, check=False
-    )
+    done = run_lurge("ledger", *arguments)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + (done.stderr if status not in (0, 3) else "")
 
@@ -215,15 +211,10 @@ def test_apply_killed_at_any_statement_goes_on(monkeypatch: pytest.MonkeyPatch) 
     model = Model(random.Random(5))
     write("a.csv", model.lines(30))
     site = load_config(None, optional=True)
-    context = multiprocessing.get_context("fork")
     kills = 0
     for at in count(3, 4):
-        process = context.Process(target=die, args=(at,))
-        process.start()
-        process.join()
-        if process.exitcode == 0:
+        if not was_killed(die, at):
             break
-        assert process.exitcode == -signal.SIGKILL
         kills += 1
         database = ledger_database(site)
         if Path("out/lurge.db").exists() and rows("select 1 from sqlite_master where name = 'tallies'"):

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -83,19 +83,20 @@ class Service:
         return process
 
     def run(self, *arguments: str, status: int = 0) -> str:
+        """Run a command to its end; returns its result."""
+        return self._done(status, arguments).stdout
+
+    def run_failing(self, *arguments: str) -> str:
+        """Run a command that fails; returns all that it says."""
+        done = self._done(1, arguments)
+        return done.stdout + done.stderr
+
+    def _done(self, status: int, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             self.command(*arguments), capture_output=True, text=True, cwd=self.folder, timeout=SECONDS, check=False
         )
         assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout
-
-    def run_failing(self, *arguments: str) -> str:
-        """Run a command that fails; returns what it says."""
-        done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, cwd=self.folder, timeout=SECONDS, check=False
-        )
-        assert done.returncode == 1, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return done
 
     @property
     def log(self) -> str:
