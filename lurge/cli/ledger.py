@@ -157,8 +157,6 @@ ERROR_COLUMNS = (
     "id", "created_at", "kind", "transaction_id", "store_number", "item_number", "attempt", "file", "line", "topic",
     "partition", "offset", "replayed_at", "reasons", "input", "is_base64",
 )  # fmt: skip
-LONGEST_TEXT = 200
-"""Characters of an input that a table for people has."""
 
 
 def list_errors(
@@ -182,9 +180,7 @@ def list_errors(
     """
     from lurge.store.ledger.read import ErrorFilter, errors
 
-    wanted = ErrorFilter(
-        (), kind or "", store, item, (transaction or "").lower(), file or "", since, is_open=not everything
-    )
+    wanted = ErrorFilter((), kind, store, item, transaction, file, since, is_open=not everything)
 
     def ask(connection: sa.Connection) -> Answer:
         rows = errors(connection, wanted, limit)
@@ -223,7 +219,7 @@ def replay(
     from lurge.pipeline.ledger.stopping import stop_on_signals
     from lurge.store.ledger.read import ErrorFilter
 
-    wanted = ErrorFilter(tuple(ids or ()), kind or "", store, item, (transaction or "").lower(), file or "", since)
+    wanted = ErrorFilter(tuple(ids or ()), kind, store, item, transaction, file, since)
     if not wanted.conditions()[:-1] and not everything:
         raise UsageError("no error is chosen", "Give ids or a filter, or --all.")
     set_verbosity(quiet, False)

@@ -1,4 +1,4 @@
-"""What operators ask of a service: numbers for Prometheus at /metrics, and at /readyz whether it reads."""
+"""The answers of a service to operators: numbers for Prometheus at /metrics, and its readiness at /readyz."""
 
 from __future__ import annotations
 

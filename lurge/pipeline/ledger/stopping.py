@@ -32,11 +32,11 @@ class Stop:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody asked."""
+        """Whether the process was asked to stop."""
         return self._event.is_set()
 
     def ask(self) -> None:
-        """Ask for it."""
+        """Ask the process to stop."""
         self._event.set()
 
     def wait(self, seconds: float) -> None:

@@ -36,7 +36,7 @@ OWN = re.compile(
 
 
 class Headers(NamedTuple):
-    """What the headers of a message say. not_before: Unix time in seconds, else 0."""
+    """The values of the headers of a message. not_before: Unix time in seconds, else 0."""
 
     file: str = ""
     line: int = 0

@@ -1,4 +1,4 @@
-"""How far the rules of alerts came, and the errors since then."""
+"""The errors that people were told of, and those since then."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lurge.model.event import ErrorKind
 from lurge.store.database.dialect import dialect_of
 from lurge.store.ledger import schema
 from lurge.store.ledger.clock import now
+from lurge.store.ledger.read import ErrorFilter, count_errors
 
 LONGEST_BATCH = timedelta(seconds=10)
 """Time after which a batch is committed, or will never be."""
@@ -27,17 +28,22 @@ def progress(connection: sa.Connection, name: str, span: timedelta) -> tuple[int
     row = connection.execute(sa.select(table.c.last_error, table.c.alerted_at).where(table.c.name == name)).first()
     if row is not None:
         return row.last_error, row.alerted_at
-    earlier = sa.select(sa.func.coalesce(sa.func.max(schema.errors.c.id), 0))
-    return int(connection.execute(earlier.where(schema.errors.c.created_at < now() - span)).scalar_one()), None
+    return newest_before(connection, now() - span), None
 
 
 def newest_error(connection: sa.Connection) -> int:
     """Return the id of the newest error before which no other one can appear any more; 0 if there is none."""
+    # Otherwise, a transaction that is still open may have got a smaller id.
+    is_certain = dialect_of(connection).has_one_writer
+    return newest_before(connection, None if is_certain else now() - LONGEST_BATCH)
+
+
+def newest_before(connection: sa.Connection, moment: datetime | None) -> int:
+    """Return the id of the newest error before a time, or of all; 0 if there is none."""
     row = schema.errors.c
     query = sa.select(sa.func.coalesce(sa.func.max(row.id), 0))
-    if not dialect_of(connection).has_one_writer:
-        # A transaction that is still open may have got a smaller id.
-        query = query.where(row.created_at < now() - LONGEST_BATCH)
+    if moment is not None:
+        query = query.where(row.created_at < moment)
     return int(connection.execute(query).scalar_one())
 
 
@@ -68,6 +74,4 @@ def ran_out(connection: sa.Connection, after: int, until: int) -> list[Any]:
 
 def errors_since(connection: sa.Connection, moment: datetime) -> int:
     """Return the number of errors since a time."""
-    row = schema.errors.c
-    query = sa.select(sa.func.count()).select_from(schema.errors).where(row.created_at >= moment)
-    return int(connection.execute(query).scalar_one())
+    return count_errors(connection, ErrorFilter(since=moment, is_open=False))

@@ -12,7 +12,7 @@ from lurge.display import counted
 from lurge.model.event import EventType
 from lurge.store.ledger import schema
 from lurge.store.ledger.files import CHANGED
-from lurge.store.ledger.read import ErrorFilter, count_errors, count_waiting
+from lurge.store.ledger.read import ErrorFilter, count, count_errors, count_waiting
 
 MOST_PROBLEMS = 20
 NOBODY = 0
@@ -85,8 +85,7 @@ def check(connection: sa.Connection) -> LedgerState:
 def check_amounts(connection: sa.Connection, state: LedgerState) -> None:
     """Compare the amount of every item with the sum of its journal."""
     row, item = schema.transactions.c, schema.items.c
-    strange = sa.select(sa.func.count()).select_from(schema.transactions).where(row.event.not_in(list(EventType)))
-    if number := connection.execute(strange).scalar_one():
+    if number := count(connection, schema.transactions, row.event.not_in(list(EventType))):
         state.report(f"the journal has {counted(number, 'event')} of an unknown type")
     lost = sa.select(item.store_id).distinct().where(item.store_id.not_in(sa.select(schema.stores.c.id)))
     for store in connection.execute(lost).scalars():
@@ -164,8 +163,3 @@ def compare(state: LedgerState, name: str, number: int, other_name: str, other: 
     """Note a problem if two numbers differ."""
     if number != other:
         state.report(f"there are {number:,} {name}, but {other:,} {other_name}")
-
-
-def count(connection: sa.Connection, table: sa.Table) -> int:
-    """Return the number of rows of a table."""
-    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

@@ -1,4 +1,4 @@
-"""What becomes of an event, given the journal and the amounts: pure, so that a test can hold it to a plain model."""
+"""The fate of an event, given the journal and the amounts. It is pure, so that a test can compare it with a model."""
 
 from __future__ import annotations
 

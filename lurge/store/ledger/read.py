@@ -1,4 +1,4 @@
-"""Questions about the ledger: amounts, histories, errors, what waits, and how far everything is."""
+"""Questions about the ledger: amounts, histories, errors, waiting events, and positions."""
 
 from __future__ import annotations
 
@@ -61,15 +61,16 @@ class ItemFilter:
 class ErrorFilter:
     """Which errors are asked for.
 
-    ids: empty for any. file: its path or its name. until: the largest id. is_open: only those that are not replayed.
+    ids: empty for any, as are texts. transaction_id: in any case. file: its path or its name. until: the largest id.
+    is_open: only those that are not replayed.
     """
 
     ids: tuple[int, ...] = ()
-    kind: str = ""
+    kind: str | None = None
     store: int | None = None
     item: int | None = None
-    transaction_id: str = ""
-    file: str = ""
+    transaction_id: str | None = None
+    file: str | None = None
     since: datetime | None = None
     until: int | None = None
     is_open: bool = True
@@ -80,9 +81,10 @@ class ErrorFilter:
         found: list[sa.ColumnElement[bool]] = []
         if self.ids:
             found.append(row.id.in_(self.ids))
-        for column, value in ((row.kind, self.kind), (row.transaction_id, self.transaction_id)):
-            if value:
-                found.append(column == value)
+        if self.kind:
+            found.append(row.kind == self.kind)
+        if self.transaction_id:
+            found.append(row.transaction_id == self.transaction_id.lower())
         if self.file:
             found.append((row.file == self.file) | row.file.endswith(f"/{self.file}", autoescape=True))
         for column, number in ((row.store_number, self.store), (row.item_number, self.item)):
@@ -135,13 +137,14 @@ def amounts(
     return [ItemAmount(*amount) for amount in connection.execute(query)]
 
 
+def count(connection: sa.Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
+    """Return the number of rows of a table for which all conditions hold."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(table).where(*conditions)).scalar_one())
+
+
 def count_items(connection: sa.Connection, wanted: ItemFilter) -> int:
     """Return the number of items."""
-    return int(
-        connection.execute(
-            sa.select(sa.func.count()).select_from(schema.items).where(*wanted.conditions())
-        ).scalar_one()
-    )
+    return count(connection, schema.items, *wanted.conditions())
 
 
 def history(connection: sa.Connection, store: int, item: int, most: int) -> list[Change]:
@@ -178,8 +181,7 @@ def errors(
 
 def count_errors(connection: sa.Connection, wanted: ErrorFilter) -> int:
     """Return the number of errors."""
-    query = sa.select(sa.func.count()).select_from(schema.errors).where(*wanted.conditions())
-    return int(connection.execute(query).scalar_one())
+    return count(connection, schema.errors, *wanted.conditions())
 
 
 def newest_error(connection: sa.Connection, wanted: ErrorFilter) -> int | None:
@@ -191,9 +193,7 @@ def newest_error(connection: sa.Connection, wanted: ErrorFilter) -> int | None:
 def count_replayable(connection: sa.Connection, wanted: ErrorFilter) -> int:
     """Return the number of errors that can be sent again: valid events that were not."""
     row = schema.errors.c
-    query = sa.select(sa.func.count()).select_from(schema.errors)
-    conditions = (*wanted.conditions(), row.replayed_at.is_(None), row.message.is_not(None))
-    return int(connection.execute(query.where(*conditions)).scalar_one())
+    return count(connection, schema.errors, *wanted.conditions(), row.replayed_at.is_(None), row.message.is_not(None))
 
 
 def error_kinds(connection: sa.Connection) -> list[str]:
@@ -210,8 +210,7 @@ def count_applied(connection: sa.Connection) -> int:
 def count_waiting(connection: sa.Connection) -> int:
     """Return the number of events that wait to be tried again."""
     row = schema.outbox.c
-    query = sa.select(sa.func.count()).select_from(schema.outbox).where(row.done_at.is_(None), row.kind != ERROR)
-    return int(connection.execute(query).scalar_one())
+    return count(connection, schema.outbox, row.done_at.is_(None), row.kind != ERROR)
 
 
 def positions(connection: sa.Connection) -> list[Any]:

@@ -11,7 +11,7 @@ from lurge.store.ledger import schema
 from lurge.store.ledger.clock import now
 from lurge.store.ledger.failures import input_bytes
 from lurge.store.ledger.outbox import REPLAY
-from lurge.store.ledger.read import ErrorFilter
+from lurge.store.ledger.read import ErrorFilter, count
 
 AT_ONCE = 1000
 
@@ -29,7 +29,7 @@ def replay(connection: sa.Connection, wanted: ErrorFilter, topic: str) -> tuple[
         .order_by(table.c.id)
         .with_for_update()
     )
-    sent = left = 0
+    sent = 0
     while rows := connection.execute(query.where(table.c.message.is_not(None)).limit(AT_ONCE)).all():
         sent += len(rows)
         connection.execute(
@@ -47,8 +47,5 @@ def replay(connection: sa.Connection, wanted: ErrorFilter, topic: str) -> tuple[
         )  # fmt: skip
         numbers = [row.id for row in rows]
         connection.execute(sa.update(table).where(table.c.id.in_(numbers)).values(replayed_at=moment))
-    invalid = sa.select(sa.func.count()).select_from(table)
-    left = connection.execute(
-        invalid.where(*wanted.conditions(), table.c.replayed_at.is_(None), table.c.kind == ErrorKind.INVALID.value)
-    ).scalar_one()
-    return sent, int(left)
+    is_invalid = table.c.replayed_at.is_(None) & (table.c.kind == ErrorKind.INVALID.value)
+    return sent, count(connection, table, *wanted.conditions(), is_invalid)

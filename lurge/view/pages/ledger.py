@@ -64,14 +64,7 @@ class AskedErrors(Asked):
         ids = () if self.id is None else (self.id,)
         # An error that was sent again is shown if it is asked for by its id.
         return ErrorFilter(
-            ids,
-            self.kind,
-            self.store,
-            self.item,
-            self.transaction.lower(),
-            self.file,
-            until=self.until,
-            is_open=not ids,
+            ids, self.kind, self.store, self.item, self.transaction, self.file, until=self.until, is_open=not ids
         )
 
 
@@ -111,15 +104,9 @@ ERRORS = (
 )  # fmt: skip
 
 
-def need_all(context: Context) -> None:
-    """Raise PageError for a person who does not see all groups."""
-    if not context.person.sees_all:
-        raise PageError("the ledger is shown to administrators only", "Ask one of them.")
-
-
 def make(context: Context, asked: AskedItems) -> View:
     """The amounts of items, and how far everything is. Raises PageError."""
-    need_all(context)
+    context.need_all("the ledger is")
     with context.ledger() as connection:
         if not read.has_ledger(connection):
             return View("Ledger", tables=[Table("items", "Items", (STORE, ITEM, AMOUNT), [], 0, EMPTY, asked.order)])
@@ -180,7 +167,7 @@ def moment(value: Any) -> str | None:
 
 def make_item(context: Context, asked: AskedItem) -> View:
     """The history of an item. Raises PageError."""
-    need_all(context)
+    context.need_all("the ledger is")
     with context.ledger() as connection:
         has_ledger = read.has_ledger(connection)
         amounts = read.amounts(connection, ItemFilter(asked.store, asked.item)) if has_ledger else []
@@ -226,7 +213,7 @@ def plot(changes: Sequence[Change], present: int) -> Plot:
 
 def make_errors(context: Context, asked: AskedErrors) -> View:
     """Events that could not be applied. Raises PageError."""
-    need_all(context)
+    context.need_all("the ledger is")
     wanted, order = asked.filter, asked.order
     with context.ledger() as connection:
         if not read.has_ledger(connection):
