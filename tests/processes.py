@@ -39,6 +39,20 @@ def name_of(process: int) -> str:
         return ""
 
 
+def hang(process: int) -> None:
+    """Stop a process, and wait until none of its threads runs: the signal alone may be overtaken by an answer."""
+    os.kill(process, signal.SIGSTOP)
+    ends = time.monotonic() + SECONDS_TO_END
+    while not all(state_of(thread) == "T" for thread in Path(f"/proc/{process}/task").iterdir()):
+        assert time.monotonic() < ends
+        time.sleep(0.001)
+
+
+def state_of(thread: Path) -> str:
+    """The state of a thread, given its folder below /proc (proc_pid_stat(5)); T if it is stopped."""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 def wait_for_none(mark: str) -> None:
     """Wait until no process has the mark; fails where that takes too long."""
     ends = time.monotonic() + SECONDS_TO_END

@@ -29,6 +29,7 @@ from lurge.store.ledger.check import LedgerState, check
 from tests.integration.test_commands import example
 from tests.ledger.chain import Chain
 from tests.ledger.events import HEADER, as_json
+from tests.processes import hang
 from tests.services import free_port, kafka, need
 from tests.services.kafka import CLIENT, Broker
 from tests.services.postgresql import PostgreSql
@@ -350,7 +351,7 @@ def test_a_broker_that_hangs_does_not_delay_the_end(service: Service, broker: Br
     instance = service.start("serve", "--port", str(service.port))
     service.ready()
     assert broker.process
-    os.kill(broker.process.pid, signal.SIGSTOP)
+    hang(broker.process.pid)
     try:
         service.put("a.csv", line(1))
         importer = service.start("import", str(service.incoming))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lurge.config.identity import LdapConfig
 from lurge.config.secret import Secret
+from tests.processes import hang
 from tests.services import free_port, need
 
 ROOT = "dc=example,dc=org"
@@ -157,7 +158,7 @@ class Slapd:
 
     def pause(self) -> None:
         """Let it hang."""
-        self._process.send_signal(signal.SIGSTOP)
+        hang(self._process.pid)
 
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)
