@@ -17,8 +17,8 @@ depth = 2
 "$environment" = $(($(printf %s "$environment" | tr -cd / | wc -c) + 1))
 EOF
 if ! ls -d "$demo"/dumps/2*/ >/dev/null 2>&1; then
-    # The kernels compile while the trees are scanned.
-    "$bin/python" -m lurge.aggregate.warm &
+    # The other kernels compile while the trees are scanned.
+    "$bin/python" -m lurge.aggregate.warm parsing attribution tree basedirs &
     "$bin/lurge" scan /usr "$environment" --output "$demo/dumps"
     wait
     "$bin/lurge" basedirs "$demo"/dumps/2*/ --config "$demo/lurge.toml"

@@ -34,6 +34,7 @@ from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
 from lurge.kernels.tree import add_own, close_last, export_run
 from lurge.kernels.vault import add_keys
+from lurge.kernels.walk_lines import begin, names_of, new_lines, walk_lines
 from lurge.logs import set_up_logs
 from lurge.model.era import QUOTED_12
 from lurge.model.paths import PathAliases
@@ -85,6 +86,14 @@ def compile_tree() -> None:
         pass
 
 
+def compile_walking() -> None:
+    """Compile the kernels of `lurge scan` and `lurge look`, which walk trees."""
+    lines = new_lines()
+    begin(np.zeros(0, np.uint8), True, 1, 1, *lines)
+    walk_lines(0, np.uint64(0), False, False, *lines)
+    names_of(np.zeros(0, np.uint8), 0, 0, *lines)
+
+
 def compile_basedirs() -> None:
     """Compile the kernel of `lurge basedirs`."""
     DirectoryFinder(0, {}).add(QUOTED_12, blank_line())
@@ -119,12 +128,13 @@ PARTS = {
     ),
     "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
     "tree": Part(compile_tree, (add_own, close_last, export_run, append_cells, fill_slots, roll_up)),
+    "walking": Part(compile_walking, (begin, walk_lines, names_of)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }
 REPORT = ("parsing", "attribution")
 """The parts that every pass needs. They take about the same time to compile."""
 
-TREE = "tree"
+TREE, WALK = "tree", "walking"
 
 
 def compile_kernels(parts: Sequence[str], progress: Progress, aggregates: Iterable[Aggregate[Any, Any]] = ()) -> None:

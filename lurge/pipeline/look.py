@@ -18,7 +18,7 @@ import numpy as np
 
 from lurge.aggregate.extremes import Extremes
 from lurge.aggregate.volume import Pass, make_results
-from lurge.aggregate.warm import TREE, compile_kernels
+from lurge.aggregate.warm import REPORT, TREE, WALK, compile_kernels
 from lurge.atomic import writing_volume
 from lurge.config.filetypes import BUILT_IN_FILETYPES
 from lurge.display import display
@@ -74,7 +74,7 @@ def look_at(
     """
     if save:
         refuse_another(save, os.fsdecode(os.path.abspath(path)))
-    compile_kernels(("parsing", "attribution", TREE), lambda kernels, total: None)
+    compile_kernels((*REPORT, TREE, WALK), lambda kernels, total: None)
     with temporary_folder(save) as temporary:
         folder = temporary / "index"
         with stop_on_interrupt() as stop:

@@ -17,7 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
 from lurge.errors import ScanError
-from lurge.source.walk import ScanOptions, UnitResult, Walker, WorkUnit
+from lurge.source.compiled_walk import Walker
+from lurge.source.walk import ScanOptions, UnitResult, WorkUnit
 
 MAX_PROCESSES = 32
 MAX_TEXT_WAITING = 1 << 28
@@ -66,9 +67,10 @@ def _serve(connection: Connection, parent_ends: list[Connection], options: ScanO
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    walker = Walker(options)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            connection.send(Walker(options).walk(connection.recv()))
+            connection.send(walker.walk(connection.recv()))
 
 
 class ProcessPool:

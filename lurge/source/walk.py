@@ -1,4 +1,4 @@
-"""Walking a part of a tree: the work of one process of `scan`.
+"""Walking a part of a tree in plain Python: the twin of `source.compiled_walk`, and the way on without statx(2).
 
 A work unit is some entries of one directory with everything below them. A unit that has run for UNIT_SECONDS stops and
 returns the rest as new units, which any process may take. Each new unit stands at its place in the text, so that the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lurge.source.quote import quote_inside
@@ -26,6 +27,7 @@ TYPES = {
 BLOCK_BYTES = 512
 UNIT_SECONDS = 0.05
 MIN_ENTRIES_A_UNIT, MAX_ENTRIES_A_UNIT = 16, 1000
+UNITS_TO_SHARE = 8
 PROBLEMS_KEPT = 20
 
 Entry = tuple[bytes, bool]
@@ -34,10 +36,19 @@ Entry = tuple[bytes, bool]
 
 @dataclass(frozen=True)
 class WorkUnit:
-    """Entries of a directory that are still to be walked; None if the directory is still to be listed."""
+    """Entries of a directory that are still to be walked.
+
+    names: their names in the order of a dump, each with a NUL, after a slash if it is a directory; None if the
+    directory is still to be listed.
+    """
 
     directory: bytes
-    entries: list[Entry] | None = None
+    names: bytes | None = None
+
+    @property
+    def prefix(self) -> bytes:
+        """The path of the directory with a slash at its end."""
+        return self.directory.rstrip(b"/") + b"/"
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,12 @@ class UnitResult:
     seconds: float = 0.0
     busy: float = 0.0
 
+    def refuse(self, path: bytes, reason: str) -> None:
+        """Note what cannot be read."""
+        self.unreadable += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(f"{path.decode('utf-8', 'backslashreplace')}: {reason}")
+
 
 def format_line(quoted: bytes, status: os.stat_result, blocks: bool) -> bytes:
     """A line in wrstat's newest format. quoted: the quoted path, without the surrounding quotes."""
@@ -83,7 +100,24 @@ def format_line(quoted: bytes, status: os.stat_result, blocks: bool) -> bytes:
     )
 
 
-class Walker:
+def unit_sizes(rests: Iterable[tuple[int, bool]], entries: int) -> list[int]:
+    """The entries of each new unit for the rest of some directories, the outermost first.
+
+    rests: the number of entries of each directory, and whether directories are among them. Those may be large, and are
+    divided so that there are UNITS_TO_SHARE units for other processes. entries: number in the time of a unit.
+    """
+    most = max(MIN_ENTRIES_A_UNIT, min(entries, MAX_ENTRIES_A_UNIT))
+    sizes, shared = [], 0
+    for count, has_directories in rests:
+        size = most
+        if has_directories and shared < UNITS_TO_SHARE:
+            size = min(most, -(-count // (UNITS_TO_SHARE - shared)))
+            shared += -(-count // size)
+        sizes.append(size)
+    return sizes
+
+
+class PlainWalker:
     """The walk of one unit."""
 
     def __init__(self, options: ScanOptions) -> None:
@@ -94,11 +128,10 @@ class Walker:
 
     def walk(self, unit: WorkUnit) -> UnitResult:
         """Walk `unit` until it is done or its time is up."""
-        started, busy = time.monotonic(), time.process_time()
-        self._walk(unit.directory, self._list(unit.directory) if unit.entries is None else unit.entries)
+        names = None if unit.names is None else unit.names.split(b"\0")[:-1]
+        known = None if names is None else [(name.removesuffix(b"/"), name.endswith(b"/")) for name in names]
+        self._walk(unit.prefix, self._list(unit.directory) if known is None else known)
         self._flush()
-        self._result.seconds = time.monotonic() - started
-        self._result.busy = time.process_time() - busy
         return self._result
 
     def _list(self, directory: bytes) -> list[Entry]:
@@ -116,12 +149,9 @@ class Walker:
         return entries
 
     def _refused(self, path: bytes, error: OSError) -> None:
-        self._result.unreadable += 1
-        if len(self._result.problems) < PROBLEMS_KEPT:
-            self._result.problems.append(f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror}")
+        self._result.refuse(path, error.strerror or "")
 
-    def _walk(self, directory: bytes, entries: list[Entry]) -> None:
-        prefix = directory.rstrip(b"/") + b"/"
+    def _walk(self, prefix: bytes, entries: list[Entry]) -> None:
         # Each level of the stack: the path with a slash, its quoted form, its entries, and the index of the next entry.
         stack: list[tuple[bytes, bytes, list[Entry], int]] = [(prefix, quote_inside(prefix), entries, 0)]
         while stack:
@@ -134,8 +164,9 @@ class Walker:
                 i += 1
                 if self._emit(prefix, quoted, name, is_directory) and is_directory:
                     stack.append((prefix, quoted, entries, i))
-                    below = prefix + name + b"/"
-                    prefix, quoted, entries, i = below, quoted + quote_inside(name) + b"/", self._list(below), 0
+                    below = prefix + name
+                    quoted += quote_inside(name) + b"/"
+                    prefix, entries, i = below + b"/", self._list(below), 0
 
     def _emit(self, prefix: bytes, quoted: bytes, name: bytes, is_directory: bool) -> bool:
         """Add an entry's line. Returns True for a directory that is on a device to walk."""
@@ -154,15 +185,15 @@ class Walker:
         return bool(slash) and (self._options.device is None or status.st_dev == self._options.device)
 
     def _split_rest(self, stack: list[tuple[bytes, bytes, list[Entry], int]]) -> None:
-        """Append the rest to the result as new units, the deepest first.
-
-        Each unit gets about as many entries as this unit managed.
-        """
+        """Append the rest to the result as new units, the deepest first."""
         self._flush()
-        size = max(MIN_ENTRIES_A_UNIT, min(self._result.entries, MAX_ENTRIES_A_UNIT))
-        for prefix, _, entries, i in reversed(stack):
+        rests = [(len(entries) - i, any(is_directory for _, is_directory in entries[i:])) for _, _, entries, i in stack]
+        sizes = unit_sizes(rests, self._result.entries)
+        for (prefix, _, entries, i), size in zip(reversed(stack), reversed(sizes), strict=True):
             for start in range(i, len(entries), size):
-                self._result.pieces.append(WorkUnit(prefix, entries[start : start + size]))
+                part = entries[start : start + size]
+                names = b"".join(name + (b"/\0" if is_directory else b"\0") for name, is_directory in part)
+                self._result.pieces.append(WorkUnit(prefix, names))
 
     def _flush(self) -> None:
         if self._lines:

@@ -18,7 +18,8 @@ from queue import SimpleQueue
 import numpy as np
 
 from lurge.errors import WorksError
-from lurge.kernels.walk import GONE, MORE_ROOM, NEXT, PATH_LENGTH, ROW_COLUMNS, new_walk, walk_works, with_room
+from lurge.kernels.system import GONE
+from lurge.kernels.walk_works import MORE_ROOM, NEXT, PATH_LENGTH, ROW_COLUMNS, new_walk, walk_works, with_room
 from lurge.kernels.works import LEAST, known_names
 from lurge.model.dump import date_of
 from lurge.model.paths import shown

@@ -6,42 +6,47 @@ sizes and times are wanted, which takes most of the time.
 
 from __future__ import annotations
 
-import errno
 import os
-import platform
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import types
 
 from lurge.kernels.compiling import ONE, ZERO, compiled, internal_kernel
+from lurge.kernels.system import (
+    AT_FDCWD,
+    DIRECTORY_MODE,
+    DIRECTORY_TYPE,
+    ENTRY_HEAD,
+    FILE_MODE,
+    FILE_TYPE,
+    GONE,
+    LISTING_BYTES,
+    LONGEST_PATH,
+    MOST_ENTRIES,
+    OPEN_FLAGS,
+    OTHER_TYPE,
+    STATX_BYTES,
+    STATX_MTIME,
+    STATX_SIZE,
+    STATX_TYPE,
+    STX_MODE,
+    STX_MTIME,
+    STX_SIZE,
+    TOO_LONG,
+    TYPE_MASK,
+    UNKNOWN_TYPE,
+    close,
+    is_dot,
+    last_error,
+    length_of,
+    list_next,
+    look_at,
+    open_at,
+)
 from lurge.kernels.works import LEAST, WorkTrees, is_image, is_junk, is_text
 
-LISTING_BYTES = 1 << 15
-"""Bytes of entries that are asked for at once."""
-
-LEAST_ENTRY, ENTRY_HEAD = 24, 19
-"""Bytes of the smallest entry, and of an entry before its name: inode, offset, length and type (getdents64(2))."""
-
-MOST_ENTRIES = LISTING_BYTES // LEAST_ENTRY
-LONGEST_PATH = 4096
-"""Bytes of a path that the system takes (PATH_MAX)."""
-
-STATX_BYTES = 256
-STX_MODE, STX_SIZE, STX_MTIME = 28, 40, 112
-"""Places in what statx(2) writes."""
-
-WANTED = 0x1 | 0x40 | 0x200
-"""STATX_TYPE, STATX_MTIME, STATX_SIZE."""
-
-AT_FDCWD, AT_SYMLINK_NOFOLLOW = -100, 0x100
-OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-GETDENTS64 = {"x86_64": 217, "aarch64": 61, "ppc64le": 202, "s390x": 220}.get(platform.machine(), 217)
-STATX = {"x86_64": 332, "aarch64": 291, "ppc64le": 383, "s390x": 379}.get(platform.machine(), 332)
-
-DIRECTORY_TYPE, FILE_TYPE, UNKNOWN_TYPE, OTHER_TYPE = (np.int64(kind) for kind in (4, 8, 0, 1))
-TYPE_MASK, DIRECTORY_MODE, FILE_MODE = 0o170000, 0o040000, 0o100000
+WANTED = STATX_TYPE | STATX_MTIME | STATX_SIZE
 
 USED, WAITING, FD, PATH_LENGTH, IN_ARCHIVE, TOP, LOST, NEXT, LEAST_TEXT = range(9)
 """The places in `Walk.state`: bytes of `text` in use, and the directories on the stack; the directory that is open, -1
@@ -56,16 +61,6 @@ WAS_LOST, PROBLEM, ROW_COLUMNS = range(7, 10)
 """The columns of a row of `walk_works` after these: whether a directory of the work was gone, and an error, or 0."""
 
 DONE, MORE_ROOM = np.int64(0), np.int64(-1)
-GONE, TOO_LONG = np.int64(errno.ENOENT), np.int64(errno.ENAMETOOLONG)
-
-_open: Any = types.ExternalFunction("openat", types.int32(types.int32, types.intp, types.int32, types.int32))
-_close: Any = types.ExternalFunction("close", types.int32(types.int32))
-_listing: Any = types.ExternalFunction("syscall", types.int64(types.int64, types.int64, types.intp, types.int64))
-_statx: Any = types.ExternalFunction(
-    "syscall", types.int64(types.int64, types.int64, types.intp, types.int64, types.int64, types.intp)
-)
-_errno: Any = types.ExternalFunction("__errno_location", types.intp())
-_copy: Any = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
 
 
 class Walk(NamedTuple):
@@ -119,13 +114,6 @@ def with_room(walk: Walk) -> Walk:
 
 
 @internal_kernel
-def last_error(walk):
-    """The number of the error of the last call."""
-    _copy(walk.error.ctypes.data, _errno(), 4)
-    return np.int64(walk.error[0])
-
-
-@internal_kernel
 def open_next(walk):
     """Open the last directory of the stack; returns an error, or 0. One that is gone is left out."""
     state = walk.state
@@ -143,9 +131,9 @@ def open_next(walk):
             return TOO_LONG
         if length == 0:
             walk.path[0], walk.path[1] = 46, 0
-        state[FD] = _open(state[TOP], walk.path.ctypes.data, OPEN_FLAGS, 0)
+        state[FD] = open_at(state[TOP], walk.path.ctypes.data, OPEN_FLAGS | os.O_NOFOLLOW, 0)
         if state[FD] < 0:
-            error = last_error(walk)
+            error = last_error(walk.error)
             if error != GONE:
                 return error
             state[LOST] = 1
@@ -182,19 +170,9 @@ def fail_at(walk, name, length, error):
         for i in range(length):
             walk.path[at + i] = walk.listing[name + i]
         state[PATH_LENGTH] = at + length
-    _close(state[FD])
+    close(state[FD])
     state[FD] = -1
     return error
-
-
-@internal_kernel
-def look_at(walk, name):
-    """Ask for the status of an entry of the open directory; returns an error, or 0."""
-    # Not AT_STATX_DONT_SYNC: Lustre then does not ask the servers that know the size.
-    place = walk.listing.ctypes.data + name
-    if _statx(STATX, walk.state[FD], place, AT_SYMLINK_NOFOLLOW, WANTED, walk.status.ctypes.data) < 0:
-        return last_error(walk)
-    return DONE
 
 
 @internal_kernel
@@ -204,8 +182,8 @@ def add_entry(walk, known, counts_all, looks, kind, name, length):
     if kind == FILE_TYPE and is_junk(known, walk.listing, name, name + length):
         return DONE
     if kind == UNKNOWN_TYPE or (looks and kind == FILE_TYPE):
-        error = look_at(walk, name)
-        if error != DONE:
+        if look_at(state[FD], walk.listing.ctypes.data + name, WANTED, walk.status) < 0:
+            error = last_error(walk.error)
             return DONE if error == GONE else error
         mode = walk.modes[STX_MODE // 2] & TYPE_MASK
         kind = DIRECTORY_TYPE if mode == DIRECTORY_MODE else FILE_TYPE if mode == FILE_MODE else OTHER_TYPE
@@ -236,11 +214,8 @@ def add_listing(walk, known, counts_all, looks, end):
     at = ZERO
     while at < end:
         name = at + ENTRY_HEAD
-        length = ZERO
-        while walk.listing[name + length] != 0:
-            length += 1
-        is_dot = walk.listing[name] == 46 and (length == 1 or (length == 2 and walk.listing[name + 1] == 46))
-        if not is_dot:
+        length = length_of(walk.listing, name)
+        if not is_dot(walk.listing, name):
             kind = np.int64(walk.listing[at + ENTRY_HEAD - 1])
             error = add_entry(walk, known, counts_all, looks, kind, name, length)
             if error != DONE:
@@ -272,9 +247,9 @@ def walk_work(walk, known, counts_all, looks):
             state[LEAST_TEXT] = state[USED] + MOST_ENTRIES * (state[PATH_LENGTH] + 1) + LISTING_BYTES
             if len(walk.text) < state[LEAST_TEXT] or len(walk.marks) < state[WAITING] + MOST_ENTRIES:
                 return MORE_ROOM
-            size = _listing(GETDENTS64, state[FD], walk.listing.ctypes.data, LISTING_BYTES)
+            size = list_next(state[FD], walk.listing)
             if size < 0:
-                error = last_error(walk)
+                error = last_error(walk.error)
                 if error != GONE:
                     return fail_at(walk, ZERO, ZERO, error)
                 state[LOST] = 1
@@ -283,7 +258,7 @@ def walk_work(walk, known, counts_all, looks):
                 if error != DONE:
                     return error
             else:
-                _close(state[FD])
+                close(state[FD])
                 state[FD] = -1
 
 
@@ -302,15 +277,16 @@ def walk_works(counts_all, looks, paths, starts, rows, text, trees, words, suffi
         error = DONE
         if state[TOP] < 0:
             state[PATH_LENGTH] = 0
-            state[TOP] = _open(AT_FDCWD, paths.ctypes.data + starts[state[NEXT]], OPEN_FLAGS, 0)
+            start = paths.ctypes.data + starts[state[NEXT]]
+            state[TOP] = open_at(AT_FDCWD, start, OPEN_FLAGS | os.O_NOFOLLOW, 0)
             if state[TOP] < 0:
-                error = last_error(walk)
+                error = last_error(walk.error)
             begin(walk)
         if error == DONE:
             error = walk_work(walk, known, counts_all, looks)
             if error == MORE_ROOM:
                 return MORE_ROOM
-            _close(state[TOP])
+            close(state[TOP])
             state[TOP] = -1
         for column in range(HAS_ARCHIVE + 1):
             rows[state[NEXT], column] = walk.sums[column]
