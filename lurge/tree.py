@@ -19,10 +19,10 @@ import pandas as pd
 import pyarrow as pa
 
 from lurge.model.paths import shown
+from lurge.store.tree.directory import Directory
 from lurge.store.tree.layout import TIMES
 from lurge.store.tree.read import (
     By,
-    Directory,
     Index,
     as_path,
     indexed_volumes,
@@ -99,7 +99,8 @@ class Tree:
         filters: groups, users, filetypes, older_than, by. The column `path` has paths as str; bytes that are not UTF-8
         are surrogate escapes.
         """
-        table, sums = self._index.child_columns(self._find(path), self.filter(**filters))
+        found = self._index.child_sums(self._find(path), self.filter(**filters), ("path",))
+        table, sums = found.table, found.sums
         # Other types of strings cannot have surrogate escapes.
         paths = pd.Series(decoded(table["path"]) if table else [], dtype=object)
         columns: dict[str, Any] = {"path": paths, **sums.columns}

@@ -28,7 +28,8 @@ from lurge.model.tree import AGE_DAYS
 from lurge.store.tree.layout import TIMES
 
 if TYPE_CHECKING:
-    from lurge.store.tree.read import Directory, Index
+    from lurge.store.tree.directory import Directory
+    from lurge.store.tree.read import Index
     from lurge.store.tree.sums import Measures
     from lurge.store.tree.usage import Filter
 

@@ -11,7 +11,8 @@ from lurge.cli.table import rows_aligned
 from lurge.errors import TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
-from lurge.store.tree.read import By, Directory, Index, open_index
+from lurge.store.tree.directory import Directory
+from lurge.store.tree.read import By, Index, open_index
 from lurge.store.tree.sums import Measures
 from lurge.store.tree.usage import Filter
 

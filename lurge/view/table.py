@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from lurge.display import display
 
@@ -18,7 +18,6 @@ Kind = Literal["text", "bytes", "count", "share", "days", "date", "level", "grow
 """Kinds of columns: `bytes` and `growth` are in bytes, `share` is a fraction, `days` a number, `level` 1 to 3."""
 
 Row = Mapping[str, Any]
-T = TypeVar("T")
 NUMBERS = frozenset({"bytes", "count", "days", "level", "growth"})
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a cell that a spreadsheet would take for a formula."""
@@ -138,18 +137,15 @@ def cell(value: Any) -> Any:
     return plain(value)
 
 
-def in_order(things: Iterable[T], order: Order, columns: Sequence[Column], cell: Callable[[T, str], Any]) -> list[T]:
-    """Things in the order that is asked for, if it is one of the columns; those without a value come last.
-
-    cell: the value of a thing in a column.
-    """
-    listed = list(things)
+def in_order(rows: Iterable[Row], order: Order, columns: Sequence[Column]) -> list[Row]:
+    """Rows in the order that is asked for, if it is one of the columns; those without a value come last."""
+    listed = list(rows)
     if order.column not in {column.name for column in columns}:
         return listed
-    valued = [(cell(thing, order.column), thing) for thing in listed]
+    valued = [(row.get(order.column), row) for row in listed]
     known = [pair for pair in valued if pair[0] is not None]
     known.sort(key=lambda pair: sort_key(pair[0]), reverse=order.is_descending)
-    return [thing for _, thing in known] + [thing for value, thing in valued if value is None]
+    return [row for _, row in known] + [row for value, row in valued if value is None]
 
 
 def sort_key(value: Any) -> Any:
@@ -160,7 +156,7 @@ def table_of(
     name: str, title: str, columns: Sequence[Column], rows: Iterable[Row], order: Order, empty: str = "Nothing to show."
 ) -> Table:
     """A table of rows that are all in memory: sorted, and the page that is asked for."""
-    listed = in_order(rows, order, columns, lambda row, column: row.get(column))
+    listed = in_order(rows, order, columns)
     part = listed[order.start : order.start + order.size]
     return Table(name, title, columns, part, len(listed), empty, order)
 
@@ -171,14 +167,3 @@ def first_rows(
     """A table in the order of its rows, of which a page shows the first."""
     listed = list(rows)
     return Table(name, title, columns, listed[:MOST_ROWS], len(listed), empty, shown=shown)
-
-
-def table_of_things(
-    name: str, title: str, columns: Sequence[Column], things: Iterable[T], cells: Mapping[str, Callable[[T], Any]],
-    order: Order, empty: str,
-) -> Table:  # fmt: skip
-    """The same of things of which only those that are asked for become rows. cells: values of a row, by their names."""
-    listed = in_order(things, order, columns, lambda thing, column: cells[column](thing))
-    part = listed[order.start : order.start + order.size]
-    rows = [{key: cell(thing) for key, cell in cells.items()} for thing in part]
-    return Table(name, title, columns, rows, len(listed), empty, order)

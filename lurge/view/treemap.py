@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
+
 from lurge.model.paths import shown
-from lurge.store.tree.read import Directory, Index
+from lurge.store.tree.directory import Children, Directory
+from lurge.store.tree.layout import USAGE_PLACES
+from lurge.store.tree.read import Index
 from lurge.store.tree.sums import Measures
 from lurge.store.tree.usage import Filter, age_name
 from lurge.view.view import Plot
@@ -15,7 +19,6 @@ from lurge.view.view import Plot
 BOXES, OPENED, BOXES_BELOW = 300, 8, 25
 """Boxes of directories; how many of these, the largest, show what is in them; and boxes in each of them."""
 
-Children = Sequence[tuple[Directory, Measures]]
 Growth = Mapping[bytes, int] | None
 """The bytes of directories at an earlier date."""
 
@@ -64,31 +67,32 @@ def treemap(
     before: the bytes of each child at that date; None without one.
     """
 
-    def amount(sums: Measures) -> int:
-        return (sums.bytes or 0) if drawing.area == "bytes" else sums.records
-
-    def add_all(parent: str, holder: Directory, rows: Children, most: int) -> Iterator[tuple[str, Directory]]:
-        ages = index.child_ages(holder, wanted) if before is None else {}
-        for child, sums in sorted(rows, key=lambda row: -amount(row[1]))[:most]:
-            colour = ages.get(child.path) if before is None else (sums.bytes or 0) - before.get(child.path, 0)
-            name, link = shown(child.path.rpartition(b"/")[2]), drawing.link(child.path)
-            yield boxes.add(name, parent, amount(sums), colour, link), child
+    def add_largest(parent: str, rows: Children, most: int) -> Children:
+        """Add boxes of the largest directories; returns these."""
+        chosen = rows.at(rows.by_largest(drawing.area)[:most])
+        paths, sums = chosen.paths, chosen.sums.columns
+        colours: Sequence[int | None]
+        if before is None:
+            colours = index.ages_of(chosen, wanted)
+        else:
+            colours = [size - before.get(path, 0) for path, size in zip(paths, sums["bytes"].tolist(), strict=True)]
+        for path, value, colour in zip(paths, sums[drawing.area].tolist(), colours, strict=True):
+            boxes.add(shown(path.rpartition(b"/")[2]), parent, value, colour, drawing.link(path))
+        return chosen
 
     boxes = Boxes()
-    whole = amount(here) + sum(amount(sums) for _, sums in children)
+    own = (here.bytes or 0) if drawing.area == "bytes" else here.records
+    whole = own + sum(children.sums.columns[drawing.area].tolist())
     top = boxes.add(shown(place.path), "", whole, None, "")
-    largest = list(add_all(top, place, children, BOXES))
+    largest = add_largest(top, children, BOXES)
+    identities = boxes.ids[1:]
     left = whole - sum(boxes.values[1:])
     if left:
         boxes.add("files here" if len(largest) == len(children) else "all else", top, left, None, "")
     if before is None:
-        for identity, child in largest[:OPENED]:
-            if child.row["children"]:
-                list(
-                    add_all(
-                        identity, child, index.largest_children(child, wanted, drawing.area, BOXES_BELOW), BOXES_BELOW
-                    )
-                )
+        for identity, (child, _) in zip(identities, largest.at(np.arange(min(OPENED, len(largest)))), strict=False):
+            below = index.child_sums(child, wanted, ("path", *USAGE_PLACES), ("records", drawing.area))
+            add_largest(identity, below, BOXES_BELOW)
     event = "last access" if drawing.axis == "atime" else "last change"
     trace = {
         "type": "treemap", "ids": boxes.ids, "labels": boxes.labels, "parents": boxes.parents, "values": boxes.values,

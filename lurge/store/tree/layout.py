@@ -35,7 +35,8 @@ BIN_COLUMNS = (
 )
 """Sums by age of mtime, by age of atime, and files by size."""
 
-PLACES = ("first_child", "children", "first_usage", "usage_rows")
+USAGE_PLACES = ("first_usage", "usage_rows")
+PLACES = ("first_child", "children", *USAGE_PLACES)
 """Of a directory: the row of its first child in the file of the next depth, their number, and its rows in the usage of
 its depth."""
 

@@ -6,7 +6,6 @@ import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -16,36 +15,19 @@ import numpy as np
 
 from lurge.errors import TreeError
 from lurge.model.paths import shown
+from lurge.store.tree.directory import DIRECTORY_COLUMNS, Children, Directory, directories_of
 from lurge.store.tree.files import REBUILD, Files, check_files
-from lurge.store.tree.layout import DIRECTORIES, MANIFEST, MEASURES, OWN, PLACES, ROWS, USAGE, VERSION
+from lurge.store.tree.layout import DIRECTORIES, MANIFEST, MEASURES, OWN, ROWS, USAGE, USAGE_PLACES, VERSION
 from lurge.store.tree.sums import LARGEST, Measures, Sums
 from lurge.store.tree.usage import Filter, Place, Usage
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 USAGES_KEPT = 2
 """Sums of a directory by several dimensions read the same rows, and so do those of its own records."""
 
 By = Literal["group", "user", "filetype", "age", "size"]
-
-
-@dataclass(frozen=True)
-class Directory:
-    """A directory of an index. row: its columns in the file of its depth."""
-
-    depth: int
-    row: Mapping[str, Any]
-
-    @property
-    def path(self) -> bytes:
-        path: bytes = self.row["path"]
-        return path
-
-    @property
-    def measures(self) -> Measures:
-        """Everything in it and below it."""
-        return Measures(**{name: self.row[name] for name in MEASURES})
 
 
 MANIFEST_KEYS = ("volume", "path", "date", "dump_time", "filetypes", "groups", "users", "files")
@@ -142,58 +124,50 @@ class Index:
         row = directory.row
         return self._directories(directory.depth + 1, row["first_child"], row["children"])
 
-    def child_sums(self, directory: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
-        """The children that hold a record that matches, and the sums of these records."""
-        table, sums = self.child_columns(directory, wanted, DIRECTORY_COLUMNS)
-        return list(zip(directories_of(directory.depth + 1, table), sums.measures(), strict=True)) if table else []
+    def child_sums(
+        self,
+        directory: Directory,
+        wanted: Filter,
+        columns: Sequence[str] = DIRECTORY_COLUMNS,
+        measures: Sequence[str] = MEASURES,
+    ) -> Children:
+        """The children that hold a record that matches, and the sums of these records.
 
-    def largest_children(
-        self, directory: Directory, wanted: Filter, measure: str, count: int
-    ) -> list[tuple[Directory, Measures]]:
-        """The children with most of a measure, of those that hold a record that matches; at most `count`."""
-        import pyarrow as pa
-
-        table, sums = self.child_columns(directory, wanted, DIRECTORY_COLUMNS)
-        if table is None:
-            return []
-        chosen = np.argsort(-sums.columns[measure], kind="stable")[:count]
-        places = pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(chosen.astype(np.int64))])
-        directories = directories_of(directory.depth + 1, table.take(places))
-        return list(zip(directories, sums.where(chosen).measures(), strict=True))
-
-    def child_columns(
-        self, directory: Directory, wanted: Filter, columns: Sequence[str] = ("path",)
-    ) -> tuple[pa.Table | None, Sums]:
-        """The same in columns. columns: of directories, for the table; there is none if there is no child."""
+        columns: those of their rows that are needed. measures: the sums that are needed, `records` among them.
+        """
         row, depth = directory.row, directory.depth + 1
-        needed = MEASURES if wanted.is_all else ("first_usage", "usage_rows")
+        needed = measures if wanted.is_all else USAGE_PLACES
         names = tuple(dict.fromkeys((*columns, *needed)))
         table = self._files.rows(DIRECTORIES, depth, row["first_child"], row["children"], names)
         if table is None:
-            return None, Sums.none()
+            return Children(depth, None, Sums.none())
         if wanted.is_all:
-            sums = Sums.of_rows(table)
+            sums = Sums.of_rows(table, measures)
         else:
             counts = table["usage_rows"].to_numpy()
             start, count = table["first_usage"][0].as_py(), counts.sum().item()
             usage = Usage(self._files, (USAGE, depth, start, count), wanted)
             sums = usage.sums(np.repeat(np.arange(len(counts)), counts)[usage.matching], len(counts))
         holding = sums.columns["records"] > 0
-        return (table, sums) if holding.all() else (table.filter(holding), sums.where(holding))
+        if not holding.all():
+            table, sums = table.filter(holding), sums.where(holding)
+        return Children(depth, table, sums)
 
-    def child_ages(self, directory: Directory, wanted: Filter) -> dict[bytes, int]:
-        """The age bin that holds most bytes of each child, by its path; without children that hold no byte."""
-        row, depth = directory.row, directory.depth + 1
-        names = ("path", "first_usage", "usage_rows")
-        table = self._files.rows(DIRECTORIES, depth, row["first_child"], row["children"], names)
-        if table is None:
-            return {}
-        counts = table["usage_rows"].to_numpy()
-        start, count = table["first_usage"][0].as_py(), counts.sum().item()
-        usage = Usage(self._files, (USAGE, depth, start, count), wanted)
-        sizes = usage.sizes_by_age(np.repeat(np.arange(len(counts)), counts)[usage.matching], len(counts))
-        most = zip(table["path"].to_pylist(), sizes.argmax(axis=0).tolist(), sizes.max(axis=0).tolist(), strict=True)
-        return {path: wanted.first_age + age for path, age, size in most if size}
+    def ages_of(self, children: Children, wanted: Filter) -> list[int | None]:
+        """The age bin that holds most bytes of each child; None if it holds no byte. Their rows need USAGE_PLACES."""
+        if not children:
+            return []
+        assert children.table is not None
+        first, counts = (children.table[name].to_numpy() for name in USAGE_PLACES)
+        start, end = first.min().item(), (first + counts).max().item()
+        # Rows of other children are those of one more.
+        place = np.full(end - start, len(children))
+        rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        place[rows + np.repeat(first - start, counts)] = np.repeat(np.arange(len(children)), counts)
+        usage = Usage(self._files, (USAGE, children.depth, start, end - start), wanted)
+        sizes = usage.sizes_by_age(place[usage.matching], len(children) + 1)[:, : len(children)]
+        most = zip(sizes.argmax(axis=0).tolist(), sizes.max(axis=0).tolist(), strict=True)
+        return [wanted.first_age + age if size else None for age, size in most]
 
     def usage(self, directory: Directory, wanted: Filter, own: bool = False) -> Usage:
         """The rows of usage that match a filter, of a directory with all below, or of its own records."""
@@ -254,21 +228,6 @@ def identity_of(folder: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns
-
-
-DIRECTORY_COLUMNS = ("id", "path", *MEASURES, *PLACES)
-
-
-def directories_of(depth: int, table: pa.Table) -> list[Directory]:
-    """The directories in rows that have DIRECTORY_COLUMNS."""
-    columns = [as_list(table[name]) for name in DIRECTORY_COLUMNS]
-    return [Directory(depth, dict(zip(DIRECTORY_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def as_list(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; None for null."""
-    values: list[Any] = column.to_pylist() if column.null_count else column.to_numpy().tolist()
-    return values
 
 
 def open_index(directory: Path, volume: str, day: date | None = None) -> Index:

@@ -56,10 +56,10 @@ class Sums:
         return Sums(dict.fromkeys(MEASURES, np.empty(0, np.int64)), dict.fromkeys(TIMES, np.empty(0, np.bool_)))
 
     @staticmethod
-    def of_rows(table: pa.Table) -> Sums:
-        """The sums that rows of directories hold."""
-        missing = {name: table[name].is_null().to_numpy() for name in TIMES}
-        return Sums({name: table[name].fill_null(0).to_numpy() for name in MEASURES}, missing)
+    def of_rows(table: pa.Table, measures: Sequence[str]) -> Sums:
+        """Some of the sums that rows of directories hold."""
+        missing = {name: table[name].is_null().to_numpy() for name in TIMES if name in measures}
+        return Sums({name: table[name].fill_null(0).to_numpy() for name in measures}, missing)
 
     def where(self, chosen: Booleans | Numbers) -> Sums:
         """The sums of the things that are chosen: by a mask, or by their places."""

@@ -5,28 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 
 from lurge.display import counted
 from lurge.errors import PageError, TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
-from lurge.store.tree.read import By, Directory, Index, open_newest
-from lurge.store.tree.sums import Measures
+from lurge.store.tree.directory import Children, Directory
+from lurge.store.tree.layout import TIMES
+from lurge.store.tree.read import By, Index, open_newest
+from lurge.store.tree.sums import LATEST, Measures, Numbers
 from lurge.store.tree.usage import Filter
 from lurge.store.usage.read.pages import kept_below
 from lurge.view.columns import fraction, group_address, user_address
 from lurge.view.context import Context
 from lurge.view.indexes import from_one_state, index_of
-from lurge.view.table import ALL, Column, Order, Row, Table, first_rows, table_of, table_of_things
-from lurge.view.treemap import Children, Drawing, Growth, treemap
+from lurge.view.table import ALL, Column, Order, Row, Table, first_rows, table_of
+from lurge.view.treemap import Drawing, Growth, treemap
 from lurge.view.view import Asked, Fact, Page, View, address, or_none
 
 Ages = Literal["", "30", "60", "180", "365", "730", "1095", "1825", "2555"]
 Axis = Literal["mtime", "atime"]
 
+
+DAY = 86400
+FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
+"""The times that have a date: those of the years 1 to 9999."""
+
+SORTED_BY = {
+    "bytes": "bytes", "share": "bytes", "records": "records", "files": "files", "newest_change": "newest_mtime",
+    "newest_access": "newest_atime",
+}  # fmt: skip
+"""The measure by which each column of the table of directories is sorted."""
 
 Day = Annotated[date | None, BeforeValidator(or_none)]
 
@@ -219,22 +233,27 @@ def crumbs(index: Index, place: Directory) -> list[tuple[str, str]]:
 def links_of(index: Index, asked: AskedTree) -> Callable[[bytes], str]:
     """The addresses of directories with the same filters."""
     given = asked.model_dump(exclude_defaults=True, exclude={"path", "page", "sort", "volume"})
-    return lambda path: address("/tree", volume=index.volume, path=shown(path), **given)
+    same = address("/tree", volume=index.volume, **given)
+    # A treemap has hundreds of them.
+    return lambda path: f"{same}&{urlencode({'path': shown(path)}, errors='backslashreplace')}"
 
 
 def child_table(children: Children, total: Measures, asked: AskedTree, link: Callable[[bytes], str]) -> Table:
     """The directories in a directory."""
-    cells: dict[str, Callable[[tuple[Directory, Measures]], Any]] = {
-        "name": lambda child: shown(child[0].path.rpartition(b"/")[2]) + "/",
-        "path": lambda child: child[0].path,
-        "bytes": lambda child: child[1].bytes,
-        "share": lambda child: fraction(child[1].bytes or 0, total.bytes),
-        "records": lambda child: child[1].records,
-        "files": lambda child: child[1].files,
-        "newest_change": lambda child: day_of(child[1].newest_mtime),
-        "newest_access": lambda child: day_of(child[1].newest_atime),
-    }
-    largest = sorted(children, key=lambda child: -(cells[asked.area](child) or 0))
+    order = asked.order
+    rows: list[Row] = [
+        {
+            "name": name_of(child.path),
+            "path": child.path,
+            "bytes": sums.bytes,
+            "share": fraction(sums.bytes or 0, total.bytes),
+            "records": sums.records,
+            "files": sums.files,
+            "newest_change": day_of(sums.newest_mtime),
+            "newest_access": day_of(sums.newest_atime),
+        }
+        for child, sums in children.at(in_order(children, asked)[order.start : order.start + order.size])
+    ]
     columns = (
         Column("name", "Directory", link=lambda row: link(row["path"])),
         Column("bytes", "Size", "bytes"),
@@ -242,7 +261,29 @@ def child_table(children: Children, total: Measures, asked: AskedTree, link: Cal
         Column("newest_change", "Newest change", "date"), Column("newest_access", "Newest access", "date"),
     )  # fmt: skip
     empty = "No directory in it matches."
-    return table_of_things("children", "Directories", columns, largest, cells, asked.order, empty)
+    return Table("children", "Directories", columns, rows, len(children), empty, order)
+
+
+def in_order(children: Children, asked: AskedTree) -> Numbers:
+    """The places of all children in the order that is asked for, else the largest first; unknown times come last."""
+    places, order = children.by_largest(asked.area), asked.order
+    if order.column == "name":
+        names = [name_of(path).casefold() for path in children.paths]
+        return np.array(sorted(places.tolist(), key=names.__getitem__, reverse=order.is_descending), np.int64)
+    if order.column not in SORTED_BY:
+        return places
+    measure = SORTED_BY[order.column]
+    values = children.sums.columns[measure][places]
+    unknown = np.zeros(len(values), np.bool_)
+    if measure in TIMES:
+        unknown = children.sums.missing[measure][places] | (values < FIRST_SECOND) | (values > LAST_SECOND)
+        values = values // DAY
+    keys = np.where(unknown, LATEST, -values if order.is_descending else values)
+    return places[np.argsort(keys, kind="stable")]
+
+
+def name_of(path: bytes) -> str:
+    return shown(path.rpartition(b"/")[2]) + "/"
 
 
 def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str, total: Measures) -> Table:
@@ -289,7 +330,12 @@ def sizes_before(context: Context, index: Index, place: Directory, asked: AskedT
         return {}
     # Numbers of groups and users may have had other names.
     wanted = narrowed(before, Filter(gids=context.gids(before)), asked)
-    return {child.path: sums.bytes or 0 for child, sums in before.child_sums(same, wanted)}
+    return sizes_of(before.child_sums(same, wanted, ("path",)))
+
+
+def sizes_of(children: Children) -> dict[bytes, int]:
+    """The bytes of each child by its path."""
+    return dict(zip(children.paths, children.sums.columns["bytes"].tolist(), strict=True))
 
 
 def growth_of(row: Row) -> int:
@@ -300,10 +346,10 @@ def growth_table(
     children: Children, before: Mapping[bytes, int], asked: AskedTree, link: Callable[[bytes], str]
 ) -> Table:
     """The growth of each child since a date."""
-    now = {child.path: sums.bytes or 0 for child, sums in children}
+    now = sizes_of(children)
     rows = [
         {
-            "name": shown(path.rpartition(b"/")[2]) + "/",
+            "name": name_of(path),
             "path": path,
             "growth": now.get(path, 0) - before.get(path, 0),
             "bytes": now.get(path, 0),
