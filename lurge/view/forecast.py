@@ -34,30 +34,40 @@ def band(history: Sequence[tuple[date, int]]) -> list[Expected]:
     """
     if not history:
         return []
-    line = trend(history)
+    line, past = trend(history), Past.of(history)
     rows = []
     for days in HORIZONS:
         used = round(line.expected(days))
-        error = past_error(history, days) if days else 0
+        error = past_error(past, days) if days else 0
         rows.append(Expected(line.day + timedelta(days=days), used, max(used - error, 0), used + error))
     return rows
 
 
-def past_error(history: Sequence[tuple[date, int]], days: int) -> int:
-    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested.
+@dataclass(frozen=True)
+class Past:
+    """A history in arrays. day: int64, ordinals. used: int64, or objects if products with days are larger."""
 
-    history: oldest first, each date once.
-    """
-    if len(history) < LEAST_TESTS + 2:
+    day: Whole
+    used: Whole
+
+    @staticmethod
+    def of(history: Sequence[tuple[date, int]]) -> Past:
+        """The same of a history, oldest first, each date once."""
+        day = np.array([day.toordinal() for day, _ in history], np.int64)
+        sizes = [used for _, used in history]
+        days = int(day[-1] - day[0]) + HORIZONS[-1] if history else 0
+        return Past(day, np.array(sizes, np.int64 if max(sizes, default=0) * days < LARGEST // 8 else object))
+
+
+def past_error(past: Past, days: int) -> int:
+    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested."""
+    day, used = past.day, past.used
+    if len(day) < LEAST_TESTS + 2:
         return 0
-    day = np.array([day.toordinal() for day, _ in history], np.int64)
-    span = int(day[-1] - day[0]) + days
-    sizes = [used for _, used in history]
-    used = np.array(sizes, np.int64 if max(sizes) * max(span, 1) < LARGEST // 8 else object)
-    last = np.arange(1, len(history) - 1)
+    last = np.arange(1, len(day) - 1)
     later = np.maximum(np.searchsorted(day, day[last] + days), last + 1)
-    last = last[later < len(history)]
-    later = later[later < len(history)]
+    last = last[later < len(day)]
+    later = later[later < len(day)]
     if len(last) < LEAST_TESTS:
         return 0
     first = np.maximum(last + 1 - DATES_OF_A_TREND, 0)

@@ -161,9 +161,21 @@ def table_of(
     return Table(name, title, columns, part, len(listed), empty, order)
 
 
+class RowsOf(Sequence[Row]):
+    """The rows of named tuples, each made when it is needed: a page shows few of thousands."""
+
+    def __init__(self, things: Sequence[Any]) -> None:
+        self._things = things
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def __getitem__(self, place: Any) -> Any:
+        return RowsOf(self._things[place]) if isinstance(place, slice) else self._things[place]._asdict()
+
+
 def first_rows(
-    name: str, title: str, columns: Sequence[Column], rows: Iterable[Row], shown: int, empty: str = "Nothing to show."
+    name: str, title: str, columns: Sequence[Column], rows: Sequence[Row], shown: int, empty: str = "Nothing to show."
 ) -> Table:
     """A table in the order of its rows, of which a page shows the first."""
-    listed = list(rows)
-    return Table(name, title, columns, listed[:MOST_ROWS], len(listed), empty, shown=shown)
+    return Table(name, title, columns, rows[:MOST_ROWS], len(rows), empty, shown=shown)

@@ -30,7 +30,7 @@ from lurge.view.columns import (
 from lurge.view.context import Context
 from lurge.view.forecast import band
 from lurge.view.pages.groups import rows_of, totals_of
-from lurge.view.table import Column, Order, Table, first_rows, table_of
+from lurge.view.table import Column, Order, RowsOf, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, Plot, View, address
 
 SHOWN = 15
@@ -186,7 +186,7 @@ def vault_table(context: Context, volumes: list[str], key: int, name: str) -> Ta
 def history_table(uses: list[DatedUse]) -> Table:
     columns = (Column("record_date", "Date", "date"), VOLUME, USED, QUOTA,
                Column("unattributed", "Outside", "bytes"))  # fmt: skip
-    rows = [row._asdict() for row in reversed(uses)]
+    rows = RowsOf(uses[::-1])
     return first_rows("history", f"History, {counted(len(rows), 'row')}", columns, rows, SHOWN)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.enrich.forecast import trend
-from lurge.view.forecast import band, past_error
+from lurge.view.forecast import Past, band, past_error
 
 DAY = date(2024, 1, 1)
 HISTORIES = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2**62)), max_size=30)
@@ -30,7 +30,7 @@ def test_past_errors_are_those_of_exact_trends(steps: list[tuple[int, int]], day
     for gap, used in steps:
         day += timedelta(days=gap)
         history.append((day, used))
-    assert past_error(history, days) == plain_error(history, days)
+    assert past_error(Past.of(history), days) == plain_error(history, days)
 
 
 def test_a_band_begins_at_what_is_used() -> None:
