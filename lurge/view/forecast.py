@@ -34,47 +34,41 @@ def band(history: Sequence[tuple[date, int]]) -> list[Expected]:
     """
     if not history:
         return []
-    line, past = trend(history), Past.of(history)
+    line = trend(history)
     rows = []
-    for days in HORIZONS:
+    for days, error in zip(HORIZONS, past_errors(history, HORIZONS), strict=True):
         used = round(line.expected(days))
-        error = past_error(past, days) if days else 0
+        error *= days > 0
         rows.append(Expected(line.day + timedelta(days=days), used, max(used - error, 0), used + error))
     return rows
 
 
-@dataclass(frozen=True)
-class Past:
-    """A history in arrays. day: int64, ordinals. used: int64, or objects if products with days are larger."""
+def past_errors(history: Sequence[tuple[date, int]], horizons: Sequence[int]) -> list[int]:
+    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested.
 
-    day: Whole
-    used: Whole
-
-    @staticmethod
-    def of(history: Sequence[tuple[date, int]]) -> Past:
-        """The same of a history, oldest first, each date once."""
-        day = np.array([day.toordinal() for day, _ in history], np.int64)
-        sizes = [used for _, used in history]
-        days = int(day[-1] - day[0]) + HORIZONS[-1] if history else 0
-        return Past(day, np.array(sizes, np.int64 if max(sizes, default=0) * days < LARGEST // 8 else object))
-
-
-def past_error(past: Past, days: int) -> int:
-    """The error, in bytes, that nine of ten earlier forecasts did not exceed; 0 if few can be tested."""
-    day, used = past.day, past.used
-    if len(day) < LEAST_TESTS + 2:
-        return 0
+    history: oldest first, each date once. horizons: days, for each of which there is an error.
+    """
+    if len(history) < LEAST_TESTS + 2:
+        return [0] * len(horizons)
+    day = np.array([day.toordinal() for day, _ in history], np.int64)
+    sizes = [used for _, used in history]
+    days = max(int(day[-1] - day[0]) + max(horizons), 1)
+    used = np.array(sizes, np.int64 if max(sizes) * days < LARGEST // 8 else object)
     last = np.arange(1, len(day) - 1)
-    later = np.maximum(np.searchsorted(day, day[last] + days), last + 1)
-    last = last[later < len(day)]
-    later = later[later < len(day)]
-    if len(last) < LEAST_TESTS:
-        return 0
+    later = np.maximum(np.searchsorted(day, day[last] + np.array(horizons)[:, None]), last + 1)
+    is_tested = later < len(day)
+    later = np.where(is_tested, later, len(day) - 1)
     first = np.maximum(last + 1 - DATES_OF_A_TREND, 0)
     since = (day[last] - day[first]).astype(used.dtype)
     ahead = (day[later] - day[last]).astype(used.dtype)
-    errors = np.sort(np.abs(used[later] - expected(used[last], used[last] - used[first], since, ahead)))
-    return int(errors[int(len(errors) * 0.9)])
+    errors = np.abs(used[later] - expected(used[last], used[last] - used[first], since, ahead))
+    # What cannot be tested comes first.
+    ordered = np.sort(np.where(is_tested, errors, -1), axis=1)
+    tests = np.count_nonzero(is_tested, axis=1).tolist()
+    return [
+        int(row[len(last) - count + int(count * 0.9)]) if count >= LEAST_TESTS else 0
+        for row, count in zip(ordered, tests, strict=True)
+    ]
 
 
 def expected(used: Whole, growth: Whole, since: Whole, days: Whole) -> Whole:

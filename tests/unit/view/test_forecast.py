@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lurge.enrich.forecast import trend
-from lurge.view.forecast import Past, band, past_error
+from lurge.view.forecast import band, past_errors
 
 DAY = date(2024, 1, 1)
 HISTORIES = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 2**62)), max_size=30)
@@ -24,13 +24,13 @@ def plain_error(history: list[tuple[date, int]], days: int) -> int:
     return sorted(errors)[int(len(errors) * 0.9)] if len(errors) >= 5 else 0
 
 
-@given(HISTORIES, st.sampled_from([3, 7, 30]))
-def test_past_errors_are_those_of_exact_trends(steps: list[tuple[int, int]], days: int) -> None:
+@given(HISTORIES, st.lists(st.sampled_from([3, 7, 14, 30]), min_size=1, max_size=3))
+def test_past_errors_are_those_of_exact_trends(steps: list[tuple[int, int]], horizons: list[int]) -> None:
     day, history = DAY, []
     for gap, used in steps:
         day += timedelta(days=gap)
         history.append((day, used))
-    assert past_error(Past.of(history), days) == plain_error(history, days)
+    assert past_errors(history, horizons) == [plain_error(history, days) for days in horizons]
 
 
 def test_a_band_begins_at_what_is_used() -> None:
