@@ -118,6 +118,25 @@ def test_groups_that_the_database_sums_are_those_of_base_directories(
     assert bool(summed) == (scope != frozenset())
 
 
+def test_a_group_with_several_pis_on_a_volume_is_one_row(filled: Database) -> None:
+    with filled.writing() as connection:
+        connection.execute(sa.insert(schema.pi).values(pi_id=2, pi_name="Dr Z"))
+        for base, pi, used, days, level in ((5, 2, 10, 0, 3), (6, None, 5, None, None)):
+            names = {"base_directory_id": base, "directory_path": f"/v1/{base}", "volume_id": 1}
+            connection.execute(sa.insert(schema.base_directory).values(names))
+            connection.execute(
+                sa.insert(schema.lustre_usage).values(
+                    record_date=SECOND, unix_id=1, base_directory_id=base, pi_id=pi, used=used, last_modified=days,
+                    quota=2000 if pi else None, warning_id=level,
+                )
+            )  # fmt: skip
+    with filled.reading() as connection:
+        context = Context(Config(), EVERYBODY, connection, lambda: nullcontext(connection))
+        (row,) = [row for row in rows_by_volume(context, ["v1"], None) if row["group"] == "a"]
+    assert (row["pi"], row["used"], row["directories"]) == ("Dr Z", 2 * LARGE + 15, 4)
+    assert (row["last_modified"], row["quota"], row["level"]) == (0, 2000, 3)
+
+
 def repr_of(row: dict[str, object]) -> str:
     return repr(sorted(row.items()))
 

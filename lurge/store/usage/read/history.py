@@ -80,7 +80,8 @@ def dated_sums(
 ) -> list[tuple[int, date, int, int | None]]:
     """Return (key of the volume, date, use, largest quota) of some group usage of volumes. Equal rows count once."""
     usage, base = schema.lustre_usage, schema.base_directory
-    columns = (usage.c.record_date, usage.c.base_directory_id, usage.c.unix_id, usage.c.used, usage.c.quota)
+    # In the order of their index, in which a server finds equal rows at once.
+    columns = (usage.c.unix_id, usage.c.base_directory_id, usage.c.record_date, usage.c.used, usage.c.quota)
     rows = sa.select(*columns).where(condition, usage.c.record_date.is_not(None)).distinct().subquery()
     query = (
         sa.select(base.c.volume_id, rows.c.record_date, *halves(rows.c.used), sa.func.max(rows.c.quota))

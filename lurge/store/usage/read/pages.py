@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from lurge.store.usage import schema
 from lurge.store.usage.read.newest import Dates, by_key, exact_size
-from lurge.store.usage.read.overview import by_date, by_volume, distinct_usage
+from lurge.store.usage.read.overview import by_date, by_volume, by_volume_and_key, distinct_usage
 from lurge.store.usage.read.volumes import Groups, of_group
 from lurge.store.usage.sums import halves, joined
 
@@ -67,7 +67,6 @@ def uses_before(
 
     Volumes without such a date are left out.
     """
-    base, volume, names = schema.base_directory, schema.volume, schema.unix_group
     earlier: dict[str, date] = {}
     for day in dict.fromkeys(dates.values()):
         volumes = [name for name in dates if dates[name] == day]
@@ -75,16 +74,11 @@ def uses_before(
 
     def query(day: date) -> sa.Select[Any]:
         row = distinct_usage(day, scope, ("base_directory_id", "unix_id", "used"))
-        return (
-            sa.select(names.c.group_name, *halves(row.c.used))
-            .join_from(row, base, base.c.base_directory_id == row.c.base_directory_id)
-            .join(volume, volume.c.volume_id == base.c.volume_id)
-            .join(names, names.c.group_id == row.c.unix_id)
-            .group_by(volume.c.scratch_disk, names.c.group_name)
-        )
+        return by_volume_and_key(row, row.c.unix_id, sums=halves(row.c.used))
 
+    groups = by_key(connection, sa.select(schema.unix_group))
     return {
-        name: (day, {group: joined(high, low) for group, high, low in rows})
+        name: (day, {groups[key]: joined(high, low) for key, high, low in rows if key in groups})
         for name, day, rows in by_date(connection, earlier, query)
     }
 
