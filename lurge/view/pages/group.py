@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -25,6 +26,7 @@ from lurge.view.columns import (
     USER,
     VOLUME,
     fraction,
+    group_address,
     to_base,
 )  # fmt: skip
 from lurge.view.context import Context
@@ -34,6 +36,8 @@ from lurge.view.table import Column, Order, RowsOf, Table, first_rows, table_of
 from lurge.view.view import Asked, Fact, Page, Plot, View, address
 
 SHOWN = 15
+PLOTS = 6
+"""Plots of volumes: those of the highest level, and of these the most used. A browser draws them slowly."""
 
 
 class AskedGroup(Asked):
@@ -55,16 +59,18 @@ def make(context: Context, asked: AskedGroup) -> View:
     of_volume: dict[str, list[DatedUse]] = {}
     for use in uses:
         of_volume.setdefault(use.volume, []).append(use)
+    plotted = plotted_volumes([use for name, use in total.volumes.items() if name in of_volume])
+    others = f"The plots show {len(plotted)} of {len(of_volume)} volumes. The use of each below leads to its own plot."
     view = View(
         asked.name,
-        sentences=sentences(total),
+        sentences=[*sentences(total), *([others] if len(plotted) == PLOTS < len(of_volume) else [])],
         facts=facts(total),
-        plots=[history_plot(name, of_volume[name]) for name in total.volumes if name in of_volume],
+        plots=[history_plot(name, of_volume[name]) for name in plotted],
         crumbs=[("Groups", "/groups")],
     )
     view.tables += [
         table_of(
-            "volumes", "Volumes", (VOLUME, USED, QUOTA, SHARE, LAST_MODIFIED, LEVEL, FULL, *EXPECTED),
+            "volumes", "Volumes", (VOLUME, USED_THERE, QUOTA, SHARE, LAST_MODIFIED, LEVEL, FULL, *EXPECTED),
             [row | expected_of(total.volumes[row["volume"]]) for row in rows_of([total], "volume")], Order(size=1000),
             "Nothing of this group is stored on this volume.",
         ),
@@ -77,11 +83,18 @@ def make(context: Context, asked: AskedGroup) -> View:
     return view
 
 
+USED_THERE = replace(USED, link=lambda row: group_address(row.get("group"), row.get("volume")))
 EXPECTED = (Column("in_3_days", "In 3 days", "bytes"), Column("in_7_days", "In 7 days", "bytes"))
 
 
 def expected_of(use: VolumeUse) -> dict[str, int | None]:
     return {"in_3_days": use.in_3_days, "in_7_days": use.in_7_days}
+
+
+def plotted_volumes(uses: Sequence[VolumeUse]) -> list[str]:
+    """The volumes that have a plot, in their order."""
+    urgent = sorted(uses, key=lambda use: (-(use.warning_id or 1), -use.used))[:PLOTS]
+    return [use.volume for use in uses if use in urgent]
 
 
 def sentences(total: GroupTotal) -> list[str]:

@@ -59,20 +59,22 @@ def group_history(connection: sa.Connection, keys: Mapping[str, int], group: int
     others = connection.execute(rows.where(outside.c.volume_id.in_(names), outside.c.group_id == group)).all()
     used_volumes = {row[0] for row in (*sums, *others)}
     reported = sa.select(summary.c.volume_id, summary.c.record_date).where(summary.c.volume_id.in_(used_volumes))
-    # The largest group has a row for each of its volumes and dates: thousands.
-    outside_at: dict[tuple[int, date], int] = dict.fromkeys(map(tuple, connection.execute(reported)), 0)
-    outside_at |= {(key, day): used for key, day, used in others}
-    uses = {
-        (key, day): DatedUse(names[key], day, used, outside_at.get((key, day)), quota) for key, day, used, quota in sums
-    }
-    for (key, day), used in outside_at.items():
-        if (key, day) not in uses:
-            uses[key, day] = DatedUse(names[key], day, 0, used, None)
-    first: dict[int, date] = {}
-    for (key, day), use in uses.items():
-        if (use.used or use.unattributed) and day < first.get(key, date.max):
-            first[key] = day
-    return [use for (key, day), use in uses.items() if day >= first.get(key, date.max)]
+    outside_at: dict[int, dict[date, int]] = {key: {} for key in names if key in used_volumes}
+    for key, day in connection.execute(reported).all():
+        outside_at[key][day] = 0
+    for key, day, used in others:
+        outside_at[key][day] = used
+    by_date: dict[int, dict[date, DatedUse]] = {key: {} for key in outside_at}
+    for key, day, used, quota in sums:
+        by_date[key][day] = DatedUse(names[key], day, used, outside_at[key].get(day), quota)
+    for key, days in outside_at.items():
+        for day in days.keys() - by_date[key].keys():
+            by_date[key][day] = DatedUse(names[key], day, 0, days[day], None)
+    uses = []
+    for dated in by_date.values():
+        first = min((day for day, use in dated.items() if use.used or use.unattributed), default=date.max)
+        uses += [use for day, use in dated.items() if day >= first]
+    return uses
 
 
 def dated_sums(
