@@ -147,7 +147,8 @@ class Index:
             counts = table["usage_rows"].to_numpy()
             start, count = table["first_usage"][0].as_py(), counts.sum().item()
             usage = Usage(self._files, (USAGE, depth, start, count), wanted)
-            sums = usage.sums(np.repeat(np.arange(len(counts)), counts)[usage.matching], len(counts))
+            place = np.repeat(np.arange(len(counts)), counts)[usage.matching]
+            sums = usage.sums(place, len(counts), measures)
         holding = sums.columns["records"] > 0
         if not holding.all():
             table, sums = table.filter(holding), sums.where(holding)

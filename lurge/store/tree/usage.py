@@ -128,22 +128,30 @@ class Usage:
         """The columns of the records of some ages, and of their bytes."""
         return [f"{sum_of}_{self._wanted.by}_{age}" for sum_of in ("records", "bytes") for age in ages]
 
-    def sums(self, place: Numbers, count: int) -> Sums:
-        """The sums of the rows at each of `count` places. place: int64, of each row that matches."""
-        all_records, files, directories, *_ = self.columns(MEASURES)
+    def sums(self, place: Numbers, count: int, measures: Sequence[str] = MEASURES) -> Sums:
+        """The sums of the rows at each of `count` places. place: int64, of each row that matches.
+
+        measures: the sums that are needed, `records` among them.
+        """
+        self.columns(measures)
         records, size = self.of_ages()
         holding, places = records > 0, Places(place, count)
-        columns = {
-            "records": places.reduce(records, np.add),
-            "files": places.reduce(np.where(files > 0, records, 0), np.add),
-            "directories": places.reduce(np.where(directories > 0, records, 0), np.add),
-            "bytes": places.total(size),
+        columns = {"records": places.reduce(records, np.add)}
+        columns |= {
+            name: places.reduce(np.where(self.column(name) > 0, records, 0), np.add)
+            for name in ("files", "directories")
+            if name in measures
         }
+        if "bytes" in measures:
+            columns["bytes"] = places.total(size)
+        missing = {"bytes": np.ones(count, np.bool_)} if self._wanted.small else {}
+        times = [name for name in TIMES if name in measures]
+        if not times:
+            return Sums(columns, missing)
         nothing = columns["records"] == 0
         # The times of a row of which only a part matches may be those of the other part.
-        unsure = nothing | places.reduce(holding & (records != all_records), np.logical_or)
-        missing = {"bytes": np.ones(count, np.bool_)} if self._wanted.small else {}
-        for name in TIMES:
+        unsure = nothing | places.reduce(holding & (records != self.column("records")), np.logical_or)
+        for name in times:
             end, axis = name.split("_")
             function, worst = (np.minimum, LATEST) if end == "oldest" else (np.maximum, EARLIEST)
             columns[name] = places.reduce(np.where(holding, self.column(name), worst), function)
