@@ -62,7 +62,9 @@ def make(context: Context, asked: AskedUsers) -> View:
 def make_one(context: Context, asked: AskedUser) -> View:
     """A person, in the groups that may be seen. Raises PageError."""
     dates = context.dates("users")
-    uses = [use for use in person_uses(context.connection, dates, context.scope) if use.user == asked.name]
+    found = person_uses(context.connection, dates, context.scope, asked.name)
+    # Databases of the older tool take names for equal that are not.
+    uses = [use for use in found if use.user == asked.name]
     dated = person_history(context.connection, asked.name, context.scope, context.volumes)
     if not uses and not dated:
         raise PageError(f"there is no user {asked.name}, or nothing of theirs is in your groups", "Search for a name.")

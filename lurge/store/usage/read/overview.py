@@ -174,7 +174,8 @@ def outside_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iter
         yield from (OutsideUse._make((volume, day, *row)) for row in rows)
 
 
-def person_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[PersonUse]:
+def person_uses(connection: sa.Connection, dates: Dates, group: Groups, user: str | None = None) -> Iterator[PersonUse]:
+    """Yield the use of each volume by each person as a member of a group. user: the name of one; None for all."""
     usage = schema.user_usage
     query = (
         sa.select(
@@ -189,6 +190,8 @@ def person_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Itera
         .join(schema.unix_group, isouter=True)
         .where(of_group(usage.c.group_id, group))
     )
+    if user is not None:
+        query = query.where(schema.user.c.user_name == user)
     for volume, day, rows in by_volume(connection, dates, query, usage):
         yield from (PersonUse._make((volume, day, *row)) for row in rows)
 
