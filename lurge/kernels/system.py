@@ -32,14 +32,18 @@ STX_ATIME, STX_CTIME, STX_MTIME, STX_DEV_MAJOR, STX_DEV_MINOR = 64, 96, 112, 136
 STATX_TYPE, STATX_MTIME, STATX_SIZE, STATX_BASIC_STATS = np.int64(0x1), 0x40, 0x200, np.int64(0x7FF)
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT = np.int64(-100), 0x100, 0x800
 OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-GETDENTS64 = {"x86_64": 217, "aarch64": 61, "ppc64le": 202, "s390x": 220}.get(platform.machine(), 217)
-STATX = {"x86_64": 332, "aarch64": 291, "ppc64le": 383, "s390x": 379}.get(platform.machine(), 332)
+NONE = -1
+"""The number of no call: that of a machine whose numbers are not listed here."""
+
+GETDENTS64 = {"x86_64": 217, "aarch64": 61, "ppc64le": 202, "s390x": 220}.get(platform.machine(), NONE)
+STATX = {"x86_64": 332, "aarch64": 291, "ppc64le": 383, "s390x": 379}.get(platform.machine(), NONE)
 
 DIRECTORY_TYPE, FILE_TYPE, UNKNOWN_TYPE, OTHER_TYPE = (np.int64(kind) for kind in (4, 8, 0, 1))
 """Types of entries (getdents64(2)), of which other ones are alike."""
 
 TYPE_MASK, DIRECTORY_MODE, FILE_MODE = 0o170000, 0o040000, 0o100000
 GONE, TOO_LONG = np.int64(errno.ENOENT), np.int64(errno.ENAMETOOLONG)
+TOO_MANY_OPEN, TOO_MANY_OPEN_HERE = np.int64(errno.EMFILE), np.int64(errno.ENFILE)
 
 open_at: Any = types.ExternalFunction("openat", types.int32(types.int32, types.intp, types.int32, types.int32))
 close: Any = types.ExternalFunction("close", types.int32(types.int32))

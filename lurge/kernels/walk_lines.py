@@ -41,6 +41,8 @@ from lurge.kernels.system import (
     STX_SIZE,
     STX_UID,
     TOO_LONG,
+    TOO_MANY_OPEN,
+    TOO_MANY_OPEN_HERE,
     TYPE_MASK,
     UNKNOWN_TYPE,
     close,
@@ -57,10 +59,10 @@ FINISHED, TIME_IS_UP, MORE_ROOM, TEXT_IS_FULL, QUOTE_NAME, UNREADABLE = (np.int6
 """Answers of `walk_lines`: all is walked; the deadline has passed, and at least one line was written; `with_room` must
 make room; `text` must be taken; `quoted_name` must get the next name; `path` cannot be read, as PROBLEM says."""
 
-DEPTH, ENTRIES, NAME_BYTES, TEXT_BYTES, WRITTEN, VANISHED, QUOTED_LENGTH, PROBLEM, PROBLEM_LENGTH = range(9)
+DEPTH, ENTRIES, NAME_BYTES, TEXT_BYTES, WRITTEN, VANISHED, QUOTED_LENGTH, DEADLINE, PROBLEM, PROBLEM_LENGTH = range(10)
 """The places in `Lines.state`: the frames, entries and bytes of names in use; bytes of text; lines written and entries
-that had vanished so far; bytes of `quoted_name`, -1 if it has none; the number of an error, and the bytes of `path` to
-which it belongs."""
+that had vanished so far; bytes of `quoted_name`, -1 if it has none; the end of its time, in nanoseconds of the
+monotonic clock, 0 before its first line; the number of an error, and the bytes of `path` to which it belongs."""
 
 PATH_BYTES, QUOTED_BYTES, FIRST, NEXT, NAMES, FD, IS_LISTED, FRAME_COLUMNS = range(8)
 """The columns of a frame, which is a directory: the bytes of `path` and `quoted` that are its path, with the slash at
@@ -228,7 +230,7 @@ def take_entries(lines, frame, size):
             kind = np.int64(lines.listing[name - 1])
             if (
                 kind == UNKNOWN_TYPE
-                and look_at(frame[FD], lines.listing.ctypes.data + name, STATX_TYPE, lines.status) >= 0
+                and look_at(frame[FD], np.int64(lines.listing.ctypes.data) + name, STATX_TYPE, lines.status) >= 0
             ):
                 kind = DIRECTORY_TYPE * np.int64(lines.modes[STX_MODE // 2] & TYPE_MASK == DIRECTORY_MODE)
             entry = lines.entries[state[ENTRIES]]
@@ -256,9 +258,11 @@ def list_directory(lines, frame):
         size = list_next(frame[FD], lines.listing)
         if size < 0:
             error = last_error(lines.error)
-        elif size == 0:
+        if size == 0 or error == GONE:
+            # The directory was removed after it was opened.
+            error = ZERO
             break
-        else:
+        if size > 0:
             take_entries(lines, frame, size)
     frame[IS_LISTED] = 1
     if error != 0:
@@ -337,7 +341,7 @@ def write_line(lines, quoted_end, in_blocks):
     """Write the line of the entry whose quoted path is quoted[:quoted_end], and whose status is known."""
     text, status, words, at = lines.text, lines.status, lines.words, lines.state[TEXT_BYTES]
     text[at] = QUOTE
-    copy(text.ctypes.data + at + 1, lines.quoted.ctypes.data, quoted_end)
+    copy(np.int64(text.ctypes.data) + at + 1, lines.quoted.ctypes.data, quoted_end)
     at += 1 + quoted_end
     text[at] = QUOTE
     at += 1
@@ -370,6 +374,23 @@ def enter(lines, fd, path_bytes, quoted_bytes):
 
 
 @internal_kernel
+def open_entry(lines, frame, place):
+    """Open the directory at `path`, whose name is at an address; returns less than 0 for an error."""
+    if frame[FD] >= 0:
+        return np.int64(open_at(frame[FD], place, OPEN_FLAGS | os.O_NOFOLLOW, 0))
+    return np.int64(open_at(AT_FDCWD, lines.path.ctypes.data, OPEN_FLAGS | os.O_NOFOLLOW, 0))
+
+
+@internal_kernel
+def close_all(lines):
+    """Close the directories of all frames, whose entries are then found by their whole paths."""
+    for row in range(lines.state[DEPTH]):
+        if lines.frames[row, FD] >= 0:
+            close(lines.frames[row, FD])
+            lines.frames[row, FD] = -1
+
+
+@internal_kernel
 def write_entry(lines, frame, device, crosses, in_blocks):
     """Write the next entry of the last frame, and add a frame if it is a directory to walk; returns an answer."""
     state, entry = lines.state, lines.entries[frame[NEXT]]
@@ -379,7 +400,7 @@ def write_entry(lines, frame, device, crosses, in_blocks):
     end = frame[PATH_BYTES] + length
     for i in range(length + 1):
         lines.path[frame[PATH_BYTES] + i] = lines.names[name + i]
-    place = lines.names.ctypes.data + name
+    place = np.int64(lines.names.ctypes.data) + name
     frame[NEXT] += 1
     quoted_length, state[QUOTED_LENGTH] = state[QUOTED_LENGTH], -1
     error = ZERO
@@ -407,30 +428,32 @@ def write_entry(lines, frame, device, crosses, in_blocks):
         at += 1
     write_line(lines, at, in_blocks)
     if is_directory and entry[IS_DIRECTORY] and (crosses or device == device_of(lines.words)):
-        fd = ZERO
-        if frame[FD] >= 0:
-            fd = np.int64(open_at(frame[FD], place, OPEN_FLAGS | os.O_NOFOLLOW, 0))
-        else:
-            fd = np.int64(open_at(AT_FDCWD, lines.path.ctypes.data, OPEN_FLAGS | os.O_NOFOLLOW, 0))
+        fd = open_entry(lines, frame, place)
         if fd < 0:
-            return UNREADABLE if fail_at(lines, end, last_error(lines.error)) else FINISHED
+            error = last_error(lines.error)
+            if error in (TOO_MANY_OPEN, TOO_MANY_OPEN_HERE):
+                close_all(lines)
+                fd = open_entry(lines, frame, place)
+                error = last_error(lines.error)
+        if fd < 0:
+            return UNREADABLE if fail_at(lines, end, error) else FINISHED
         lines.path[end] = SLASH
         enter(lines, fd, end + 1, at)
     return FINISHED
 
 
 @internal_kernel
-def is_late(now, deadline):
-    """True if a time has passed. now: int64[2], scratch; deadline: nanoseconds of the monotonic clock."""
+def clock(now):
+    """The nanoseconds of the monotonic clock. now: int64[2], scratch."""
     _clock(CLOCK_MONOTONIC, now.ctypes.data)
-    return now[0] * SECOND + now[1] > deadline
+    return now[0] * SECOND + now[1]
 
 
 @compiled
-def walk_lines(deadline, device, crosses, in_blocks, *arrays):
+def walk_lines(time, device, crosses, in_blocks, *arrays):
     """Write the lines of all entries of the frames, and of what is below them; returns an answer, listed above.
 
-    deadline: nanoseconds of the monotonic clock. device: uint64, the one whose directories are walked. crosses: whether
+    time: nanoseconds, from the first line on. device: uint64, the one whose directories are walked. crosses: whether
     those of others are walked, too. in_blocks: whether sizes are those of blocks. arrays: those of Lines.
     """
     lines = Lines(*arrays)
@@ -442,7 +465,9 @@ def walk_lines(deadline, device, crosses, in_blocks, *arrays):
             answer = list_directory(lines, frame)
         elif frame[NEXT] == state[ENTRIES]:
             leave(lines, frame)
-        elif state[WRITTEN] > 0 and is_late(lines.now, deadline):
+        elif state[DEADLINE] == 0:
+            state[DEADLINE] = clock(lines.now) + time
+        elif state[WRITTEN] > 0 and clock(lines.now) > state[DEADLINE]:
             answer = TIME_IS_UP
         elif len(lines.frames) == state[DEPTH]:
             answer = MORE_ROOM

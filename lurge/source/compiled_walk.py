@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator
@@ -49,27 +48,25 @@ class Walker:
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
         self._lines = new_lines()
-        self._has_statx = True
+        # A system, or its filter of calls, may lack statx(2).
+        self._is_plain = self._walk(WorkUnit(b"/", b".\0")).entries == 0
 
     def walk(self, unit: WorkUnit) -> UnitResult:
         """Walk `unit` until it is done or its time is up."""
         started, busy = time.monotonic(), time.process_time()
-        result = self._walk(unit) if self._has_statx else None
-        if result is None:
-            self._has_statx = False
-            result = PlainWalker(self._options).walk(unit)
+        result = PlainWalker(self._options).walk(unit) if self._is_plain else self._walk(unit)
         result.seconds = time.monotonic() - started
         result.busy = time.process_time() - busy
         return result
 
-    def _walk(self, unit: WorkUnit) -> UnitResult | None:
-        """The result of the kernel; None if the system has no statx(2)."""
+    def _walk(self, unit: WorkUnit) -> UnitResult:
+        """The result of the kernel."""
         result = UnitResult()
-        deadline = time.monotonic_ns() + int(walk.UNIT_SECONDS * NANOSECONDS)
+        allowed = int(walk.UNIT_SECONDS * NANOSECONDS)
         device = np.uint64(self._options.device or 0)
         self._begin(unit)
         state = self._lines.state
-        while answer := walk_lines(deadline, device, self._options.device is None, self._options.blocks, *self._lines):
+        while answer := walk_lines(allowed, device, self._options.device is None, self._options.blocks, *self._lines):
             if answer == MORE_ROOM:
                 self._lines = with_room(self._lines)
             elif answer == TEXT_IS_FULL:
@@ -77,9 +74,6 @@ class Walker:
             elif answer == QUOTE_NAME:
                 self._quote_name()
             elif answer == UNREADABLE:
-                if state[PROBLEM] == errno.ENOSYS:
-                    self._close()
-                    return None
                 path = self._lines.path[: state[PROBLEM_LENGTH]].tobytes()
                 result.refuse(path, os.strerror(state[PROBLEM]))
             elif answer == TIME_IS_UP:

@@ -56,7 +56,7 @@ class Stop:
         os.close(self._event)
 
 
-def _serve(connection: Connection, parent_ends: list[Connection], options: ScanOptions) -> None:
+def _serve(connection: Connection, parent_ends: list[Connection], walker: Walker) -> None:
     """Run a walking process: receive units and send results until the other end closes.
 
     parent_ends: the parent's ends of all pipes. The forked process has copies, which would keep the pipes open.
@@ -67,7 +67,6 @@ def _serve(connection: Connection, parent_ends: list[Connection], options: ScanO
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    walker = Walker(options)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             connection.send(walker.walk(connection.recv()))
@@ -78,7 +77,8 @@ class ProcessPool:
 
     def __init__(self, options: ScanOptions, processes: int) -> None:
         """processes: maximum number. Raises ScanError if none can be started."""
-        self._options = options
+        # Every process has the loaded kernel of this one.
+        self._walker = Walker(options)
         self._idle: list[Connection] = []
         self._processes: list[ForkProcess] = []
         self.working: dict[Connection, Slot] = {}
@@ -94,7 +94,7 @@ class ProcessPool:
         context = multiprocessing.get_context("fork")
         parent_end, child_end = context.Pipe()
         parent_ends = [*self._idle, *self.working, parent_end]
-        process = context.Process(target=_serve, args=(child_end, parent_ends, self._options), daemon=True)
+        process = context.Process(target=_serve, args=(child_end, parent_ends, self._walker), daemon=True)
         try:
             process.start()
         except OSError:

@@ -1,8 +1,8 @@
 """Walking a part of a tree in plain Python: the twin of `source.compiled_walk`, and the way on without statx(2).
 
-A work unit is some entries of one directory with everything below them. A unit that has run for UNIT_SECONDS stops and
-returns the rest as new units, which any process may take. Each new unit stands at its place in the text, so that the
-whole text stays sorted.
+A work unit is some entries of one directory with everything below them. A unit that has written lines for UNIT_SECONDS
+stops and returns the rest as new units, which any process may take. Each new unit stands at its place in the text, so
+that the whole text stays sorted.
 """
 
 from __future__ import annotations
@@ -124,13 +124,16 @@ class PlainWalker:
         self._options = options
         self._result = UnitResult()
         self._lines: list[bytes] = []
-        self._deadline = time.monotonic() + UNIT_SECONDS
+        self._deadline = 0.0
 
     def walk(self, unit: WorkUnit) -> UnitResult:
         """Walk `unit` until it is done or its time is up."""
         names = None if unit.names is None else unit.names.split(b"\0")[:-1]
         known = None if names is None else [(name.removesuffix(b"/"), name.endswith(b"/")) for name in names]
-        self._walk(unit.prefix, self._list(unit.directory) if known is None else known)
+        entries = self._list(unit.directory) if known is None else known
+        # To list a large directory may take longer than a unit may.
+        self._deadline = time.monotonic() + UNIT_SECONDS
+        self._walk(unit.prefix, entries)
         self._flush()
         return self._result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def both(unit: WorkUnit, options: ScanOptions) -> Total:
 
 
 @given(tree=st.dictionaries(NAME, TREES, max_size=8), blocks=st.booleans(), in_units=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_both_walkers_write_the_same_lines(tree: Tree, blocks: bool, in_units: bool) -> None:
     folder = tempfile.mkdtemp(prefix="lurge-walk-")
     top = os.fsencode(folder) + b"/top"
@@ -155,6 +156,43 @@ def open_below(folder: Path) -> list[str]:
     """The files of a folder that this process has open."""
     links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
     return [target for link in links if link.is_symlink() and (target := os.readlink(link)).startswith(str(folder))]
+
+
+def test_without_descriptors_directories_are_found_by_their_paths(tmp_path: Path) -> None:
+    below = tmp_path
+    for _ in range(60):
+        below = below / "d"
+        below.mkdir()
+        (below / "file").touch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    options = ScanOptions(None, False)
+    walker, plain = Walker(options), walk_all(PlainWalker, options, WorkUnit(os.fsencode(tmp_path)))
+    used = {int(name) for name in os.listdir("/proc/self/fd")}
+    free = [number for number in range(len(used) + 20) if number not in used]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[9], hard))
+    try:
+        found = walk_all(walker, options, WorkUnit(os.fsencode(tmp_path)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (found.entries, found.unreadable) == (plain.entries, 0) == (120, 0)
+    assert not open_below(tmp_path)
+
+
+def test_time_is_that_after_the_listing_of_the_first_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a large directory would be divided into the smallest units."""
+    for number in range(20_000):
+        (tmp_path / f"{number:06}").touch()
+    monkeypatch.setattr(walk, "UNIT_SECONDS", 0.01)
+    assert 1 < both(WorkUnit(os.fsencode(tmp_path)), ScanOptions(None, False)).units < 200
+
+
+def test_a_directory_that_was_removed_after_it_was_opened_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    here = os.open(tmp_path / "d", os.O_RDONLY)
+    (tmp_path / "d").rmdir()
+    found = both(WorkUnit(b"/proc/self/fd/%d" % here), ScanOptions(None, False))
+    os.close(here)
+    assert (found.entries, found.vanished, found.unreadable) == (0, 0, 0)
 
 
 def test_long_text_is_taken_in_parts(tmp_path: Path) -> None:

@@ -59,11 +59,12 @@ def make(context: Context, asked: AskedGroup) -> View:
     of_volume: dict[str, list[DatedUse]] = {}
     for use in uses:
         of_volume.setdefault(use.volume, []).append(use)
-    plotted = plotted_volumes([use for name, use in total.volumes.items() if name in of_volume])
-    others = f"The plots show {len(plotted)} of {len(of_volume)} volumes. The use of each below leads to its own plot."
+    dated = [use for name, use in total.volumes.items() if name in of_volume]
+    plotted = plotted_volumes(dated)
+    others = f"The plots show {len(plotted)} of {len(dated)} volumes. The use of each below leads to its own plot."
     view = View(
         asked.name,
-        sentences=[*sentences(total), *([others] if len(plotted) == PLOTS < len(of_volume) else [])],
+        sentences=[*sentences(total), *([others] if len(plotted) < len(dated) else [])],
         facts=facts(total),
         plots=[history_plot(name, of_volume[name]) for name in plotted],
         crumbs=[("Groups", "/groups")],

@@ -73,6 +73,11 @@ def read_overview(connection: sa.Connection, volumes: Sequence[str], group: Grou
     )
 
 
+USAGE_COLUMNS = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
+                 "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
+"""The columns of group usage in which rows must differ to count each."""
+
+
 def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
     base, names, pi, warning = schema.base_directory, schema.unix_group, schema.pi, schema.warning
 
@@ -90,10 +95,9 @@ def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterato
 
 def group_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[GroupUse]:
     """Yield the use of each volume by each group, summed by the database: there are many more base directories."""
-    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id", "quota_reached")
 
     def query(day: date) -> sa.Select[Any]:
-        row = distinct_usage(day, group, columns)
+        row = distinct_usage(day, group)
         return by_volume_and_key(
             row, row.c.unix_id, row.c.pi_id, sums=(
                 sa.func.min(row.c.last_modified), sa.func.max(row.c.quota), sa.func.max(row.c.warning_id),
@@ -123,7 +127,7 @@ def by_volume_and_key(row: sa.Subquery, *keys: sa.ColumnElement[int], sums: Sequ
 
 
 def merged_use(one: GroupUse, other: GroupUse) -> GroupUse:
-    """Return the use of a volume by a group that has several PIs there."""
+    """Return the use of a volume by a group that has several PIs there, or several keys."""
 
     def best(choose: Callable[..., Any], name: str) -> Any:
         values = (getattr(one, name), getattr(other, name))
@@ -141,9 +145,7 @@ def merged_use(one: GroupUse, other: GroupUse) -> GroupUse:
 def named_usage(day: date, group: Groups) -> tuple[sa.Subquery, sa.Join]:
     """Return the group usage of a date, and its join with base directories, volumes, groups and PIs."""
     base, volume, names, pi = schema.base_directory, schema.volume, schema.unix_group, schema.pi
-    columns = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified", "quota", "warning_id",
-               "expected_in_3_days", "expected_in_7_days", "quota_reached")  # fmt: skip
-    row = distinct_usage(day, group, columns)
+    row = distinct_usage(day, group)
     return row, (
         row.join(base, base.c.base_directory_id == row.c.base_directory_id)
         .join(volume, volume.c.volume_id == base.c.volume_id)
@@ -152,7 +154,7 @@ def named_usage(day: date, group: Groups) -> tuple[sa.Subquery, sa.Join]:
     )
 
 
-def distinct_usage(day: date, group: Groups, columns: Sequence[str]) -> sa.Subquery:
+def distinct_usage(day: date, group: Groups, columns: Sequence[str] = USAGE_COLUMNS) -> sa.Subquery:
     """Return the group usage of a date. Overlapping runs of the older tool stored rows twice.
 
     It has no texts, which would make servers write it to disk to find equal rows.

@@ -77,10 +77,14 @@ def uses_before(
         return by_volume_and_key(row, row.c.unix_id, sums=halves(row.c.used))
 
     groups = by_key(connection, sa.select(schema.unix_group))
-    return {
-        name: (day, {groups[key]: joined(high, low) for key, high, low in rows if key in groups})
-        for name, day, rows in by_date(connection, earlier, query)
-    }
+    before: dict[str, tuple[date, dict[str, int]]] = {}
+    for name, day, rows in by_date(connection, earlier, query):
+        before[name] = day, {}
+        for key, high, low in rows:
+            if key in groups:
+                # A database of the older tool may have a name under several keys.
+                before[name][1][groups[key]] = before[name][1].get(groups[key], 0) + joined(high, low)
+    return before
 
 
 def dates_until(connection: sa.Connection, volumes: Sequence[str], day: date) -> dict[str, date]:
