@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from lurge.store.database import Database
 from lurge.store.usage import schema
+from lurge.store.usage.read import pages
 from lurge.store.usage.read.dates import newest_of_all
 from lurge.store.usage.read.overview import base_uses
 from lurge.store.usage.read.pages import (
@@ -86,6 +87,17 @@ def test_growth_is_since_the_newest_date_that_is_old_enough(filled: Database) ->
         }
         assert uses_before(connection, DATES, 7, frozenset([1])) == {"v1": (TODAY - timedelta(days=7), {"a": 93})}
         assert uses_before(connection, DATES, 100, None) == {}
+
+
+def test_growth_of_a_name_is_that_of_all_its_keys(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a database of the older tool whose names have no unique key."""
+    day = OLD - timedelta(days=5)
+    with filled.writing() as connection:
+        row = {"record_date": day, "base_directory_id": 2, "unix_id": 1, "used": 8}
+        connection.execute(sa.insert(schema.lustre_usage).values(row))
+    monkeypatch.setattr(pages, "by_key", lambda connection, query: {1: "a", 2: "a"})
+    with filled.reading() as connection:
+        assert uses_before(connection, {"v2": OLD}, 5, None) == {"v2": (day, {"a": 92 + 8})}
 
 
 def test_the_history_of_a_person_has_every_date(filled: Database) -> None:
