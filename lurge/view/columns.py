@@ -34,11 +34,16 @@ def to_base(row: Row) -> str | None:
     return address("/directories", volume=row.get("volume"), base=row.get("path"))
 
 
+def to_use(row: Row) -> str | None:
+    """The address of what a group's use is made of: the directories of a base directory, or the use of a volume."""
+    return to_base(row) if row.get("path") else group_address(row.get("group"), row.get("volume"))
+
+
 GROUP = Column("group", "Group", link=to_group)
 PI = Column("pi", "PI", link=lambda row: address("/groups", pi=row.get("pi")) if row.get("pi") else None)
 VOLUME = Column("volume", "Volume", link=to_volume)
 USER = Column("user", "User", link=to_user)
-USED = Column("used", "Used", "bytes")
+USED = Column("used", "Used", "bytes", link=to_use)
 QUOTA = Column("quota", "Quota", "bytes")
 SHARE = Column("share", "Share", "share", help="Used part of the quota")
 LAST_MODIFIED = Column("last_modified", "Last modified", "days", help="Days from the newest change to the report")

@@ -80,8 +80,12 @@ def crawl(start: str, most: int) -> dict[str, list[str]]:
     shapes: set[tuple[str, ...]] = set()
     first, later = [start], []
     while (first or later) and len(found) < most:
-        address = first.pop(0) if first else later.pop(0)
+        is_new = bool(first)
+        address = first.pop(0) if is_new else later.pop(0)
         if address in found:
+            continue
+        if is_new and shape(address) in shapes:
+            later.append(address)
             continue
         shapes.add(shape(address))
         found[address] = links_of(address)

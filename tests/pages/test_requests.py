@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
-from urllib.parse import quote, urlencode
+from html import unescape
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +23,7 @@ from lurge.view.app import api_path
 from lurge.view.site import PAGES
 from lurge.view.table import Column, Table
 from tests.pages.walk import guesses, paths_of
-from tests.pages.world import ADMIN, MEMBER, OURS, app_of, client_of, serving
+from tests.pages.world import ADMIN, MEMBER, OURS, TOP, app_of, client_of, serving
 from tests.site import Site
 
 SECURITY = {
@@ -235,3 +237,14 @@ def test_open_pages_show_everything_without_a_name(world: Site) -> None:
 
     app = make_app(load_config(serving(world, "open", 'access = "open"')), "secret")
     assert {row["group"] for row in client_of(app).get("/api/groups").json()["tables"]["groups"]["rows"]} > {OURS.group}
+
+
+def test_the_directories_of_a_base_directory_lead_to_the_tree(app: FastAPI) -> None:
+    base = f"{TOP}/teams/{OURS.folder}"
+    with client_of(app, ADMIN) as client:
+        page = client.get("/directories", params={"volume": "scratch101", "base": base}).text
+        targets = [unescape(target) for target in re.findall(r'<th scope="row"[^>]*><a href="([^"]*)"', page)]
+        assert {parse_qs(urlsplit(target).query)["path"][0] for target in targets} == {
+            base, f"{base}/run", f"{base}/.vault",
+        }  # fmt: skip
+        assert [client.get(target).status_code for target in targets] == [200] * len(targets)

@@ -55,7 +55,12 @@ def inspect(context: Context, asked: AskedDirectories) -> View:
         )
     types = sorted({name for row in found for name in row.filetypes})
     rows = [
-        {**row._asdict(), "volume": asked.volume, **{f"size_{name}": row.filetypes.get(name) for name in types}}
+        {
+            **row._asdict(),
+            "volume": asked.volume,
+            "base": asked.base,
+            **{f"size_{name}": row.filetypes.get(name) for name in types},
+        }
         for row in found
     ]
     columns = (
@@ -72,7 +77,10 @@ def inspect(context: Context, asked: AskedDirectories) -> View:
 
 
 def to_tree(row: Row) -> str | None:
-    return address("/tree", volume=row["volume"], path=row["path"]) if row["path"] else None
+    """The address of a directory in the tree. Its path is below its base directory; `.` is that itself."""
+    below = row["path"]
+    path = row["base"] if below == "." else f"{row['base'].rstrip('/')}/{below}"
+    return address("/tree", volume=row["volume"], path=path) if below else None
 
 
 PAGE = Page("/directories", "directories", AskedDirectories, make, menu="Directories", form=("group", "path", "volume"))

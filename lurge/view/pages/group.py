@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pydantic import Field
 
@@ -26,7 +25,6 @@ from lurge.view.columns import (
     USER,
     VOLUME,
     fraction,
-    group_address,
     to_base,
 )  # fmt: skip
 from lurge.view.context import Context
@@ -71,7 +69,7 @@ def make(context: Context, asked: AskedGroup) -> View:
     )
     view.tables += [
         table_of(
-            "volumes", "Volumes", (VOLUME, USED_THERE, QUOTA, SHARE, LAST_MODIFIED, LEVEL, FULL, *EXPECTED),
+            "volumes", "Volumes", (VOLUME, USED, QUOTA, SHARE, LAST_MODIFIED, LEVEL, FULL, *EXPECTED),
             [row | expected_of(total.volumes[row["volume"]]) for row in rows_of([total], "volume")], Order(size=1000),
             "Nothing of this group is stored on this volume.",
         ),
@@ -84,7 +82,6 @@ def make(context: Context, asked: AskedGroup) -> View:
     return view
 
 
-USED_THERE = replace(USED, link=lambda row: group_address(row.get("group"), row.get("volume")))
 EXPECTED = (Column("in_3_days", "In 3 days", "bytes"), Column("in_7_days", "In 7 days", "bytes"))
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from lurge.display import counted
 from lurge.store.usage.read.pages import uses_before, volume_states
-from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME
+from lurge.view.columns import FULL, GROUP, LEVEL, PI, QUOTA, SHARE, USED, VOLUME, to_volume
 from lurge.view.context import Context
 from lurge.view.pages.groups import rows_by_volume
 from lurge.view.table import Column, Order, Row, Table, first_rows, table_of
-from lurge.view.view import Asked, Fact, Page, View
+from lurge.view.view import Asked, Fact, Page, View, address
 
 SHOWN = 10
 JOBS = 5
@@ -76,11 +76,11 @@ VOLUMES_OF_SOME = (
     VOLUME,
     Column("record_date", "Newest", "date"),
     Column("freshness", "Freshness", level=lambda row: 3 if row["is_old"] else 1),
-    Column("used", "Used", "bytes"),
+    Column("used", "Used", "bytes", link=lambda row: address("/groups", volume=row["volume"])),
 )
 VOLUMES = (
     *VOLUMES_OF_SOME,
-    Column("records", "Records", "count"),
+    Column("records", "Records", "count", link=to_volume),
     Column("adds_up", "Adds up", level=lambda row: None if row.get("adds_up") in (None, "yes") else 3),
     Column("rejected", "Rejected lines", "count"),
     Column("unattributed", "Unattributed", "bytes", help="Outside base directories"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from lurge.errors import PageError
 from lurge.model.overview import person_totals
 from lurge.store.usage.read.overview import person_uses
 from lurge.store.usage.read.pages import VaultFilter, person_history
-from lurge.view.columns import GROUP, USER, VOLUME
+from lurge.view.columns import GROUP, USER, VOLUME, to_user
 from lurge.view.context import Context
 from lurge.view.pages.vault import vault_table
 from lurge.view.table import ALL, Column, Order, table_of
@@ -54,7 +56,13 @@ def make(context: Context, asked: AskedUsers) -> View:
         for person in people
         if asked.user.casefold() in (person.user or "").casefold()
     ]
-    columns = (USER, *SIZES, Column("groups", "Groups", "count"), Column("volumes", "Volumes", "count"))
+    columns = (
+        USER,
+        replace(SIZES[0], link=to_user),
+        *SIZES[1:],
+        Column("groups", "Groups", "count"),
+        Column("volumes", "Volumes", "count"),
+    )
     table = table_of("users", "People", columns, rows, asked.order, "Nobody matches. Clear a filter.")
     return View("People", tables=[table], choices={"volume": context.volumes})
 
