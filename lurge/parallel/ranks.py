@@ -31,6 +31,9 @@ START_SECONDS = 300
 END_SECONDS = 10
 """Time to clean up after a signal; then the kernel ends the process, whatever it is doing."""
 
+SECONDS_TO_FORWARD = 0.3
+"""Time for the launcher to pass on the last words of a rank: once it ends all ranks, it may forget them."""
+
 SECONDS_BETWEEN_LOOKS = 1.0
 SIGNALS = tuple(
     number
@@ -252,6 +255,8 @@ def together() -> Iterator[None]:
             if isinstance(error, Interrupted):
                 # All is said. MPI would add that somebody aborted.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            else:
+                time.sleep(SECONDS_TO_FORWARD)
             WORLD.mpi.COMM_WORLD.Abort(number)
             # The launcher ends this process, too, but sometimes later.
             os._exit(number)
