@@ -10,6 +10,7 @@ import platform
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba.core import types
 
 from lurge.kernels.compiling import internal_kernel
@@ -53,6 +54,20 @@ _statx: Any = types.ExternalFunction(
 )
 _errno: Any = types.ExternalFunction("__errno_location", types.intp())
 copy: Any = types.ExternalFunction("memcpy", types.intp(types.intp, types.intp, types.intp))
+
+
+def new_buffers() -> dict[str, npt.NDArray[Any]]:
+    """Memory for what the system writes, by the names of the fields of a walk's memory.
+
+    listing: uint8[LISTING_BYTES], and as uint16 its `lengths`. status: int64[STATX_BYTES / 8], and as uint16 its
+    `modes`. error: int32[1].
+    """
+    listing, status = np.zeros(LISTING_BYTES // 8, np.int64), np.zeros(STATX_BYTES // 8, np.int64)
+    return {
+        "listing": listing.view(np.uint8), "lengths": listing.view(np.uint16),
+        "status": status, "modes": status.view(np.uint16),
+        "error": np.zeros(1, np.int32),
+    }  # fmt: skip
 
 
 @internal_kernel

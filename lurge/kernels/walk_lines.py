@@ -26,7 +26,6 @@ from lurge.kernels.system import (
     MOST_ENTRIES,
     OPEN_FLAGS,
     STATX_BASIC_STATS,
-    STATX_BYTES,
     STATX_TYPE,
     STX_ATIME,
     STX_BLOCKS,
@@ -52,6 +51,7 @@ from lurge.kernels.system import (
     length_of,
     list_next,
     look_at,
+    new_buffers,
     open_at,
 )
 
@@ -72,6 +72,7 @@ and whether all its entries are known."""
 NAME, LENGTH, IS_DIRECTORY, ENTRY_COLUMNS = range(4)
 """The columns of an entry: where its name begins in `names`, its length, and whether it was listed as a directory."""
 
+FLAGS_BELOW = OPEN_FLAGS | os.O_NOFOLLOW
 MOST_OPEN = 128
 """Directories that are kept open. Entries of deeper ones are found by their whole paths."""
 
@@ -126,8 +127,7 @@ class Lines(NamedTuple):
 
 def new_lines() -> Lines:
     """Memory for one walk."""
-    listing = np.zeros(LISTING_BYTES // 8, np.int64)
-    status = np.zeros(STATX_BYTES // 8, np.int64)
+    buffers = new_buffers()
     entries = np.zeros((2 * MOST_ENTRIES, ENTRY_COLUMNS), np.int64)
     return Lines(
         state=np.zeros(PROBLEM_LENGTH + 1, np.int64),
@@ -138,19 +138,15 @@ def new_lines() -> Lines:
         path=np.zeros(LONGEST_PATH + LONGEST_NAME + 2, np.uint8),
         quoted=np.zeros(QUOTED_BYTE * (LONGEST_PATH + LONGEST_NAME + 2), np.uint8),
         quoted_name=np.zeros(QUOTED_BYTE * LONGEST_NAME, np.uint8),
-        listing=listing.view(np.uint8),
-        lengths=listing.view(np.uint16),
-        status=status,
-        modes=status.view(np.uint16),
-        words=status.view(np.uint32),
-        error=np.zeros(1, np.int32),
+        **buffers,
+        words=buffers["status"].view(np.uint32),
         now=np.zeros(2, np.int64),
         text=np.zeros(TEXT_ROOM, np.uint8),
     )
 
 
 def with_room(lines: Lines, more_entries: int = MOST_ENTRIES, more_bytes: int = LISTING_BYTES) -> Lines:
-    """The same memory with room for another frame, and for more entries with names of so many bytes."""
+    """Return the same memory with room for another frame, and for more entries, whose names take `more_bytes`."""
     depth, entries, names = lines.state[:TEXT_BYTES].tolist()
     room = lines._replace(
         frames=np.zeros((2 * (depth + 1), FRAME_COLUMNS), np.int64),
@@ -374,14 +370,6 @@ def enter(lines, fd, path_bytes, quoted_bytes):
 
 
 @internal_kernel
-def open_entry(lines, frame, place):
-    """Open the directory at `path`, whose name is at an address; returns less than 0 for an error."""
-    if frame[FD] >= 0:
-        return np.int64(open_at(frame[FD], place, OPEN_FLAGS | os.O_NOFOLLOW, 0))
-    return np.int64(open_at(AT_FDCWD, lines.path.ctypes.data, OPEN_FLAGS | os.O_NOFOLLOW, 0))
-
-
-@internal_kernel
 def close_all(lines):
     """Close the directories of all frames, whose entries are then found by their whole paths."""
     for row in range(lines.state[DEPTH]):
@@ -400,16 +388,15 @@ def write_entry(lines, frame, device, crosses, in_blocks):
     end = frame[PATH_BYTES] + length
     for i in range(length + 1):
         lines.path[frame[PATH_BYTES] + i] = lines.names[name + i]
-    place = np.int64(lines.names.ctypes.data) + name
+    fd, place = frame[FD], np.int64(lines.names.ctypes.data) + name
+    if fd < 0:
+        fd, place = AT_FDCWD, np.int64(lines.path.ctypes.data)
     frame[NEXT] += 1
     quoted_length, state[QUOTED_LENGTH] = state[QUOTED_LENGTH], -1
     error = ZERO
     if end >= LONGEST_PATH:
         error = TOO_LONG
-    elif frame[FD] < 0:
-        if look_at(AT_FDCWD, lines.path.ctypes.data, STATX_BASIC_STATS, lines.status) < 0:
-            error = last_error(lines.error)
-    elif look_at(frame[FD], place, STATX_BASIC_STATS, lines.status) < 0:
+    elif look_at(fd, place, STATX_BASIC_STATS, lines.status) < 0:
         error = last_error(lines.error)
     if error != 0:
         return UNREADABLE if fail_at(lines, end, error) else FINISHED
@@ -428,17 +415,14 @@ def write_entry(lines, frame, device, crosses, in_blocks):
         at += 1
     write_line(lines, at, in_blocks)
     if is_directory and entry[IS_DIRECTORY] and (crosses or device == device_of(lines.words)):
-        fd = open_entry(lines, frame, place)
-        if fd < 0:
-            error = last_error(lines.error)
-            if error in (TOO_MANY_OPEN, TOO_MANY_OPEN_HERE):
-                close_all(lines)
-                fd = open_entry(lines, frame, place)
-                error = last_error(lines.error)
-        if fd < 0:
-            return UNREADABLE if fail_at(lines, end, error) else FINISHED
+        below = np.int64(open_at(fd, place, FLAGS_BELOW, 0))
+        if below < 0 and last_error(lines.error) in (TOO_MANY_OPEN, TOO_MANY_OPEN_HERE):
+            close_all(lines)
+            below = np.int64(open_at(AT_FDCWD, lines.path.ctypes.data, FLAGS_BELOW, 0))
+        if below < 0:
+            return UNREADABLE if fail_at(lines, end, last_error(lines.error)) else FINISHED
         lines.path[end] = SLASH
-        enter(lines, fd, end + 1, at)
+        enter(lines, below, end + 1, at)
     return FINISHED
 
 

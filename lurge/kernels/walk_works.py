@@ -26,7 +26,6 @@ from lurge.kernels.system import (
     MOST_ENTRIES,
     OPEN_FLAGS,
     OTHER_TYPE,
-    STATX_BYTES,
     STATX_MTIME,
     STATX_SIZE,
     STATX_TYPE,
@@ -42,6 +41,7 @@ from lurge.kernels.system import (
     length_of,
     list_next,
     look_at,
+    new_buffers,
     open_at,
 )
 from lurge.kernels.works import LEAST, WorkTrees, is_image, is_junk, is_text
@@ -86,8 +86,6 @@ class Walk(NamedTuple):
 
 def new_walk() -> Walk:
     """Memory for one thread."""
-    listing = np.zeros(LISTING_BYTES // 8, np.int64)
-    status = np.zeros(STATX_BYTES // 8, np.int64)
     state = np.zeros(LEAST_TEXT + 1, np.int64)
     state[TOP] = -1
     return Walk(
@@ -95,12 +93,8 @@ def new_walk() -> Walk:
         marks=np.zeros((2 * MOST_ENTRIES, 2), np.int64),
         text=np.zeros(8 * LISTING_BYTES, np.uint8),
         path=np.zeros(LONGEST_PATH + 2, np.uint8),
-        listing=listing.view(np.uint8),
-        lengths=listing.view(np.uint16),
-        status=status,
-        modes=status.view(np.uint16),
         sums=np.zeros(HAS_ARCHIVE + 1, np.int64),
-        error=np.zeros(1, np.int32),
+        **new_buffers(),
     )
 
 
