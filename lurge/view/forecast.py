@@ -13,7 +13,9 @@ from lurge.model.forecast import DATES_OF_A_TREND
 from lurge.model.sizes import Whole
 from lurge.model.stored import LARGEST
 
-HORIZONS = (0, 3, 7, 14, 21, 30)
+HORIZONS = (3, 7, 14, 21, 30)
+"""Days after the newest date."""
+
 LEAST_TESTS = 5
 
 
@@ -36,9 +38,8 @@ def band(history: Sequence[tuple[date, int]]) -> list[Expected]:
         return []
     line = trend(history)
     rows = []
-    for days, error in zip(HORIZONS, past_errors(history, HORIZONS), strict=True):
+    for days, error in zip((0, *HORIZONS), (0, *past_errors(history, HORIZONS)), strict=True):
         used = round(line.expected(days))
-        error *= days > 0
         rows.append(Expected(line.day + timedelta(days=days), used, max(used - error, 0), used + error))
     return rows
 

@@ -54,7 +54,7 @@ class Metrics:
 
     @property
     def reads(self) -> bool:
-        """Whether the service goes on."""
+        """True if the service goes on."""
         return self.is_ready and time.monotonic() - self._lived < LONGEST_SILENCE
 
     def lived(self) -> None:

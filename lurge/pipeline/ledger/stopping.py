@@ -32,7 +32,7 @@ class Stop:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the process was asked to stop."""
+        """True if the process was asked to stop."""
         return self._event.is_set()
 
     def ask(self) -> None:

@@ -13,7 +13,7 @@ Item = tuple[int, int]
 
 
 class Fate(StrEnum):
-    """What becomes of an event that is valid."""
+    """The fate of a valid event."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"

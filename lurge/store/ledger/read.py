@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class ItemFilter:
-    """Which items are asked for. below: with a smaller amount."""
+    """A choice of items. below: with a smaller amount."""
 
     store: int | None = None
     item: int | None = None
@@ -59,7 +59,7 @@ class ItemFilter:
 
 @dataclass(frozen=True)
 class ErrorFilter:
-    """Which errors are asked for.
+    """A choice of errors.
 
     ids: empty for any, as are texts. transaction_id: in any case. file: its path or its name. until: the largest id.
     is_open: only those that are not replayed.

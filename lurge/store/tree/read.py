@@ -223,7 +223,7 @@ class Index:
 
 
 def identity_of(folder: Path) -> tuple[int, ...] | None:
-    """What tells a folder from another one of the same name; None if there is none."""
+    """The identity of a folder, by which it differs from another of the same name; None if there is none."""
     try:
         found = folder.stat()
     except OSError:

@@ -79,15 +79,23 @@ USAGE_COLUMNS = ("base_directory_id", "unix_id", "pi_id", "used", "last_modified
 
 
 def base_uses(connection: sa.Connection, dates: Dates, group: Groups) -> Iterator[BaseUse]:
-    base, names, pi, warning = schema.base_directory, schema.unix_group, schema.pi, schema.warning
+    base, volume, names = schema.base_directory, schema.volume, schema.unix_group
+    pi, warning = schema.pi, schema.warning
 
     def query(day: date) -> sa.Select[Any]:
-        row, named = named_usage(day, group)
+        row = distinct_usage(day, group)
+        named = (
+            row.join(base, base.c.base_directory_id == row.c.base_directory_id)
+            .join(volume, volume.c.volume_id == base.c.volume_id)
+            .join(names, names.c.group_id == row.c.unix_id, isouter=True)
+            .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
+            .join(warning, warning.c.warning_id == row.c.warning_id, isouter=True)
+        )
         return sa.select(
             base.c.directory_path, names.c.group_name, pi.c.pi_name, sa.func.coalesce(row.c.used, 0),
             row.c.last_modified, row.c.quota, row.c.warning_id, warning.c.warning, row.c.expected_in_3_days,
             row.c.expected_in_7_days, row.c.quota_reached,
-        ).select_from(named.join(warning, warning.c.warning_id == row.c.warning_id, isouter=True))  # fmt: skip
+        ).select_from(named)  # fmt: skip
 
     for name, day, rows in by_date(connection, dates, query):
         yield from (BaseUse._make((name, day, *row)) for row in rows)
@@ -139,18 +147,6 @@ def merged_use(one: GroupUse, other: GroupUse) -> GroupUse:
         last_modified=best(min, "last_modified"),
         directories=one.directories + other.directories,
         used=one.used + other.used,
-    )
-
-
-def named_usage(day: date, group: Groups) -> tuple[sa.Subquery, sa.Join]:
-    """Return the group usage of a date, and its join with base directories, volumes, groups and PIs."""
-    base, volume, names, pi = schema.base_directory, schema.volume, schema.unix_group, schema.pi
-    row = distinct_usage(day, group)
-    return row, (
-        row.join(base, base.c.base_directory_id == row.c.base_directory_id)
-        .join(volume, volume.c.volume_id == base.c.volume_id)
-        .join(names, names.c.group_id == row.c.unix_id, isouter=True)
-        .join(pi, pi.c.pi_id == row.c.pi_id, isouter=True)
     )
 
 
