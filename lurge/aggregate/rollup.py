@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lurge.kernels.cells import CELL_COLUMNS
+from lurge.kernels.cells import CELL_COLUMNS, LONGEST_CELL
+from lurge.kernels.open_cells import CELLS_HEAD, fill_slots
 from lurge.kernels.parse import LONGEST_LINE
 from lurge.kernels.rollup import (
+    CELL_BYTES,
     CELLS,
-    CELLS_HEAD,
     DEPTH,
     DIRECTORIES,
     DONE,
@@ -26,19 +27,24 @@ from lurge.kernels.rollup import (
     NAMES,
     NEEDED,
     OWN,
+    OWN_BYTES,
     OWN_CELLS,
+    PARENT,
     PATH_LENGTH,
     TOTAL,
     WINDOW_AT,
     WINDOW_END,
-    fill_slots,
     roll_up,
 )
 from lurge.kernels.tree import HEADER, OPEN_CELLS
+from lurge.kernels.wide import VECTOR
 
 LEVELS = int(LONGEST_LINE) + 4
 ROOM_DIRECTORIES, ROOM_NAMES, ROOM_CELLS = 1 << 13, 1 << 21, 1 << 14
 FIRST_TABLE = 16 * OPEN_CELLS
+OUTPUTS = (DIRECTORIES, NAMES, CELL_BYTES, CELLS, OWN, OWN_BYTES, OWN_CELLS)
+"""The numbers of the state that tell how much of each output is used."""
+
 ALL_WINDOWS, LARGEST_WINDOW, LEAST_WINDOW = 1 << 26, 1 << 16, 1 << 12
 
 Numbers = npt.NDArray[np.int64]
@@ -46,19 +52,26 @@ Text = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Cells as `kernels.cells` writes them. text: uint8; lengths: int32, of each."""
+
+    text: Text
+    lengths: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class RolledUp:
     """Some finished directories, as views of arrays that are used again.
 
-    directories: int64[n, TOTAL + MEASURES], names: uint8, cells: int64[m, CELL_COLUMNS], inclusive. own: int64[k, 3],
-    depth, number and cells of directories that hold others, own_cells: int64[l, CELL_COLUMNS]. is_last: the last of
-    the directories is the top.
+    directories: int64[n, TOTAL + MEASURES], names: uint8, cells: inclusive. own: int64[k, PARENT], of directories that
+    hold others, and own_cells. is_last: the last of the directories is the top.
     """
 
     directories: Numbers
     names: Text
-    cells: Numbers
+    cells: Cells
     own: Numbers
-    own_cells: Numbers
+    own_cells: Cells
     is_last: bool
 
 
@@ -157,7 +170,7 @@ def roll_up_runs(runs: Sequence[RunPlace], read_into: ReadInto, mount: bytes, ty
     top = common_directory([mount, *(path for run in runs for path in (run.first, run.last))])
     windows, cells = Windows(runs, read_into), CellTable()
     heap = np.array(sorted(range(len(runs)), key=lambda run: runs[run].first), np.int64)
-    state = np.zeros(11, np.int64)
+    state = np.zeros(13, np.int64)
     state[DEPTH], state[HEAP], state[NEEDED] = 1, len(runs), -1
     stack, closed = np.zeros((LEVELS, 5), np.int64), np.zeros(LEVELS + 1, np.int64)
     stack[0, PATH_LENGTH], stack[0, CELLS_HEAD] = len(top), -1
@@ -176,24 +189,26 @@ def roll_up_runs(runs: Sequence[RunPlace], read_into: ReadInto, mount: bytes, ty
         if reason == MORE_CELLS:
             cells.grow(stack, int(state[DEPTH]))
             continue
-        used = (state[DIRECTORIES], state[NAMES], state[CELLS], state[OWN], state[OWN_CELLS])
-        rows, names, below, own, own_cells = (array[:count] for array, count in zip(outputs, used, strict=True))
-        yield RolledUp(rows, names, below, own, own_cells, is_last=reason == DONE)
+        rows, names, *cells_below, own, own_text, own_lengths = (
+            array[: state[number]] for array, number in zip(outputs, OUTPUTS, strict=True)
+        )
+        yield RolledUp(rows, names, Cells(*cells_below), own, Cells(own_text, own_lengths), is_last=reason == DONE)
         if reason in (MORE_ROOM, MORE_OWN):
-            room, own_room = len(outputs[2]), len(outputs[4])
+            room, own_room = len(outputs[3]), len(outputs[6])
             outputs = new_outputs(room << (reason == MORE_ROOM), own_room << (reason == MORE_OWN))
-        for number in (DIRECTORIES, NAMES, CELLS, OWN, OWN_CELLS):
-            state[number] = 0
+        state[list(OUTPUTS)] = 0
 
 
 def new_outputs(cells: int, own_cells: int) -> tuple[Any, ...]:
-    """Room for the outputs of `roll_up`."""
+    """Room for the outputs of `roll_up`, in the order of OUTPUTS."""
     return (
         np.zeros((ROOM_DIRECTORIES, TOTAL + MEASURES), np.int64),
         np.zeros(ROOM_NAMES, np.uint8),
-        np.zeros((cells, CELL_COLUMNS), np.int64),
-        np.zeros((ROOM_DIRECTORIES, 3), np.int64),
-        np.zeros((own_cells, CELL_COLUMNS), np.int64),
+        np.zeros(cells * LONGEST_CELL + VECTOR, np.uint8),
+        np.zeros(cells, np.int32),
+        np.zeros((ROOM_DIRECTORIES, PARENT), np.int64),
+        np.zeros(own_cells * LONGEST_CELL + VECTOR, np.uint8),
+        np.zeros(own_cells, np.int32),
     )
 
 

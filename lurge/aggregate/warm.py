@@ -23,13 +23,22 @@ from lurge.aggregate.tree import TreeTally
 from lurge.kernels import record
 from lurge.kernels.attribute import attribute, drop_vanished
 from lurge.kernels.basedirs import add_directories
-from lurge.kernels.cells import CELL_COLUMNS
 from lurge.kernels.compiling import is_kept
 from lurge.kernels.directories import add_files
 from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
+from lurge.kernels.open_cells import fill_slots
+from lurge.kernels.pages import (
+    TILE,
+    USAGE_COLUMNS,
+    append_cells,
+    append_paths,
+    extremes,
+    read_owners,
+    split_rows,
+)
 from lurge.kernels.parse import parse_lines
 from lurge.kernels.places import IS_KEPT
-from lurge.kernels.rollup import append_cells, fill_slots, roll_up
+from lurge.kernels.rollup import roll_up
 from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
 from lurge.kernels.tree import add_own, close_last, export_run
@@ -78,9 +87,13 @@ def compile_tree() -> None:
     tally = TreeTally(RULES, ())
     tally.add(no_records())
     tally.export()
-    text, index, cells = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros((1, CELL_COLUMNS), np.int64)
-    export_run(text, text, index, index[:, 0].copy(), index[:, 0].copy())
-    append_cells(np.zeros((1 + CELL_COLUMNS, 2), np.int64)[:, :1], 0, index, np.zeros(2, np.int64), cells)
+    text, index, numbers = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
+    export_run(text, text, index, numbers, numbers)
+    append_cells(text, numbers, np.zeros(5, np.int64), index, text, np.zeros(0, np.int32), numbers)
+    split_rows(text, np.zeros(0, np.uint16), np.zeros((TILE, USAGE_COLUMNS), np.int64), text, numbers, 0)
+    read_owners(numbers, numbers, text, 0, np.zeros(0, np.int32))
+    append_paths(text, 0, text, numbers, numbers, np.zeros((0, 2), np.int64))
+    extremes(text, np.zeros((1, 2), np.int64))
     CellTable().grow(np.zeros((0, 5), np.int64), 0)
     for _ in roll_up_runs([], lambda offset, memory: 0, b"", 0):
         pass
@@ -127,7 +140,21 @@ PARTS = {
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
     "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
-    "tree": Part(compile_tree, (add_own, close_last, export_run, append_cells, fill_slots, roll_up)),
+    "tree": Part(
+        compile_tree,
+        (
+            add_own,
+            close_last,
+            export_run,
+            fill_slots,
+            roll_up,
+            append_cells,
+            split_rows,
+            read_owners,
+            append_paths,
+            extremes,
+        ),
+    ),
     "walking": Part(compile_walking, (begin, walk_lines, names_of)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }

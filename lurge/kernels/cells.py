@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lurge.kernels.compiling import inline_kernel, internal_kernel
-from lurge.kernels.wide import load64
+from lurge.kernels.wide import bits_above, load64, store64
 
 LARGEST = np.int64(2**63 - 1)
 
@@ -50,12 +50,9 @@ def put_number(buffer, at, number):
     if number < LONG:
         buffer[at] = np.uint8(number)
         return at + 1
-    length = np.int64(1)
-    for i in range(1, 8):
-        length += np.int64(number >> np.uint64(8 * i) != 0)
+    length = 8 - (np.int64(bits_above(number)) >> 3)
     buffer[at] = np.uint8(np.int64(LONG) - 1 + length)
-    for i in range(8):
-        buffer[at + 1 + i] = np.uint8(number >> np.uint64(8 * i) & np.uint64(255))
+    store64(buffer, at + 1, number)
     return at + 1 + length
 
 

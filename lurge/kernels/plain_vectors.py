@@ -58,6 +58,13 @@ def load64(array, at):
 
 
 @internal_kernel
+def store64(array, at, word):
+    """array[at:at + 8] = a little-endian uint64."""
+    for i in range(8):
+        array[at + i] = np.uint8(word >> np.uint64(8 * i) & np.uint64(255))
+
+
+@internal_kernel
 def copy_vector(target, to, source, at):
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
     for i in range(VECTOR):

@@ -96,6 +96,18 @@ def load64(typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic
+def store64(typing: Any, array: Any, at: Any, word: Any) -> Any:
+    """array[at:at + 8] = a little-endian uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = pointer_at(context, builder, signature.args[0], *arguments[:2], ir.IntType(64))
+        builder.store(arguments[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64), generate
+
+
+@intrinsic
 def copy_vector(typing: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
 

@@ -27,6 +27,7 @@ if HAS_TYPED_POINTERS:
         first_bit,
         folded_product,
         load64,
+        store64,
     )
 else:
     fall_back("llvmlite's typed pointers", "lines are read byte by byte, which takes longer")
@@ -42,6 +43,7 @@ else:
         first_bit,
         folded_product,
         load64,
+        store64,
     )
 
 __all__ = [
@@ -57,4 +59,5 @@ __all__ = [
     "first_bit",
     "folded_product",
     "load64",
+    "store64",
 ]

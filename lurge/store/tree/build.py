@@ -14,8 +14,9 @@ from lurge.aggregate.interface import Aggregate, Check, Sink
 from lurge.aggregate.rollup import RunPlace, roll_up_runs
 from lurge.aggregate.tree import TreeTally
 from lurge.atomic import writing_volume
-from lurge.kernels.cells import GID, KEY, LARGEST, UID_SHIFT
-from lurge.kernels.rollup import TOTAL
+from lurge.kernels.cells import LARGEST
+from lurge.kernels.pages import read_owners
+from lurge.kernels.rollup import CELL_COUNT, FIRST_BYTE, TOTAL
 from lurge.model.report import Counts
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import ENDS, Run, TreeTotals
@@ -92,17 +93,19 @@ class RollUp(Sink[Any]):
     def _roll_up(self) -> TreeTotals:
         writer = IndexWriter(self._folder, [*(filetype.name for filetype in self._filetypes), *ENDS])
         records = bytes_ = 0
-        gids: set[int] = set()
-        uids: set[int] = set()
+        gids: list[int] = []
+        uids: list[int] = []
         try:
             for part in roll_up_runs(self._places, self._read_into, self._mount, len(self._filetypes)):
                 writer.add(part)
                 if part.is_last:
                     records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
-                    gids.update(part.cells[:, GID].tolist())
-                    uids.update((part.cells[:, KEY] >> UID_SHIFT & 0xFFFFFFFF).tolist())
+                    first, count = part.directories[-1, [FIRST_BYTE, CELL_COUNT]].tolist()
+                    owners = np.empty((2, count), np.int64)
+                    read_owners(*owners, part.cells.text, first, part.cells.lengths[len(part.cells.lengths) - count :])
+                    gids, uids = (np.unique(numbers).tolist() for numbers in owners)
             rows = writer.close()
         except BaseException:
             writer.abandon()
             raise
-        return TreeTotals(records, bytes_, writer.directories, rows, sorted(gids), sorted(uids))
+        return TreeTotals(records, bytes_, writer.directories, rows, gids, uids)

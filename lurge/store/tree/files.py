@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lurge.errors import TreeError
 from lurge.store.tree.footers import FOOTERS, Footer
-from lurge.store.tree.layout import ROWS, file_of
+from lurge.store.tree.layout import DIRECTORIES, FILETYPE, ROWS, file_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,7 @@ class Files:
             if str(path.relative_to(self._folder)) not in self._names:
                 return None
             with reading(path):
-                opened = FOOTERS.open(path)
+                opened = FOOTERS.open(path, [FILETYPE.name] if kind != DIRECTORIES else [])
             if not self._is_current():
                 raise TreeError(f"{self._folder} was replaced while it was read", "Ask again.")
             self._open[key] = opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,8 @@ class Footers:
         self._kept: OrderedDict[tuple[int, ...], Footer] = OrderedDict()
         self._bytes = 0
 
-    def open(self, path: Path) -> tuple[pq.ParquetFile, Footer]:
-        """Open a file for one thread. Raises OSError, ArrowException."""
+    def open(self, path: Path, names: Sequence[str] = ()) -> tuple[pq.ParquetFile, Footer]:
+        """Open a file for one thread. names: columns of texts that are few. Raises OSError, ArrowException."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -56,7 +57,9 @@ class Footers:
             footer = self._kept.get(key)
             if footer:
                 self._kept.move_to_end(key)
-        file = pq.ParquetFile(source, pre_buffer=False, metadata=footer.metadata if footer else None)
+        file = pq.ParquetFile(
+            source, read_dictionary=names, pre_buffer=False, metadata=footer.metadata if footer else None
+        )
         if footer is None:
             footer = Footer(file.metadata)
             self._keep(key, footer)

@@ -7,12 +7,9 @@ children of one directory lie together. A row group has ROWS rows of the kind; o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lurge.model.tree import AGE_DAYS, SIZE_NAMES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lurge.store.tree.parquet import BYTE_ARRAY, PLAIN, RLE_DICTIONARY, Column
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -44,36 +41,20 @@ DEPTH_SHIFT = 40
 """The id of a directory is its depth, shifted, and its row in the file of that depth."""
 
 
+PATH = Column("path", BYTE_ARRAY, PLAIN)
+FILETYPE = Column("filetype", BYTE_ARRAY, RLE_DICTIONARY, is_text=True)
+
+
 def file_of(folder: Path, kind: str, depth: int) -> Path:
     """The path of a file of an index."""
     return folder / kind / f"{depth:04}.parquet"
 
 
-def schema_of(kind: str) -> pa.Schema:
+def columns_of(kind: str) -> tuple[Column, ...]:
     """The columns of a kind of file."""
-    import pyarrow as pa
-
-    int64, name = pa.int64(), pa.dictionary(pa.int32(), pa.string())
     if kind == DIRECTORIES:
-        columns = [("id", int64), ("parent", int64), ("depth", int64), ("path", pa.binary())]
-        return pa.schema(columns + [(column, int64) for column in (*MEASURES, *PLACES)])
-    key = [("directory", int64), ("gid", int64), ("uid", int64), ("filetype", name)]
-    columns = key + [(column, int64) for column in (*MEASURES, *BIN_COLUMNS)]
-    return pa.schema([pa.field(column, kind, nullable=False) for column, kind in columns])
-
-
-def writer_options(kind: str) -> dict[str, object]:
-    """Options of pyarrow's ParquetWriter for a kind of file."""
-    by_dictionary = ["gid", "uid", "filetype"]
-    schema = schema_of(kind)
-    others = [column for column in schema.names if column not in by_dictionary]
-    encodings = dict.fromkeys(others, "DELTA_BINARY_PACKED" if kind == DIRECTORIES else "BYTE_STREAM_SPLIT")
-    if kind == DIRECTORIES:
-        encodings["path"] = "DELTA_BYTE_ARRAY"
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "use_dictionary": [column for column in schema.names if column in by_dictionary],
-        "column_encoding": encodings,
-        "write_statistics": ["id", "path", "directory"],
-    }
+        optional = {"parent", *TIMES}
+        first = [Column("id"), Column("parent", is_optional=True), Column("depth"), PATH]
+        return (*first, *(Column(name, is_optional=name in optional) for name in (*MEASURES, *PLACES)))
+    key = (Column("directory"), Column("gid"), Column("uid"), FILETYPE)
+    return (*key, *map(Column, (*MEASURES, *BIN_COLUMNS)))
