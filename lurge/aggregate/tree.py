@@ -15,6 +15,7 @@ from lurge.kernels.tree import (
     AT,
     FRAGMENTS,
     HEADER,
+    MEMO_SIZE,
     OPEN_CELLS,
     PATH_LENGTH,
     USED,
@@ -22,6 +23,7 @@ from lurge.kernels.tree import (
     close_last,
     export_run,
 )
+from lurge.kernels.wide import VECTOR
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import AGE_DAYS, Run
@@ -40,6 +42,7 @@ class TreeTally(Tally[list[Run]]):
         self._limits = np.array(limits, np.int64)
         self._types = len(filetypes)
         self._suffixes = compile_suffixes(filetypes)
+        self._memo = np.full((MEMO_SIZE, 2), -1, np.int64)
         self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(2)]
         self._alone = np.zeros(CELL_COLUMNS, np.int64)
         self._runs: list[Run] = []
@@ -51,13 +54,13 @@ class TreeTally(Tally[list[Run]]):
             np.zeros(OPEN_CELLS, np.int32),
             np.zeros((OPEN_CELLS, CELL_COLUMNS), np.int64),
         )
-        self._buffer = np.empty(RUN_BYTES, np.uint8)
+        self._buffer = np.empty(RUN_BYTES + VECTOR, np.uint8)
         self._index = np.empty((FIRST_FRAGMENTS, 3), np.int64)
 
     def add(self, records: Records) -> None:
         self._make_room(records.path_bytes, records.count)
         add_own(
-            records.fields, records.count, records.paths, self._limits, self._types, *self._scratch,
+            records.fields, records.count, records.paths, self._limits, self._types, self._memo, *self._scratch,
             self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
         )  # fmt: skip
 
@@ -65,7 +68,7 @@ class TreeTally(Tally[list[Run]]):
         """Make room for the open cells, and for records that all may be fragments of their own."""
         at, fragments, used = (int(self._state[number]) for number in (AT, FRAGMENTS, USED))
         is_open = HEADER + max(int(self._state[PATH_LENGTH]), 0) + LONGEST_CELL * used
-        room = at + is_open + path_bytes + count * (HEADER + LONGEST_OF_ONE)
+        room = at + is_open + path_bytes + count * (HEADER + LONGEST_OF_ONE) + VECTOR
         if room > len(self._buffer):
             larger = np.empty(room + room // 8, np.uint8)
             larger[:at] = self._buffer[:at]
@@ -81,12 +84,12 @@ class TreeTally(Tally[list[Run]]):
     def _take_run(self) -> Run:
         """All fragments, which the tally forgets."""
         count = int(self._state[FRAGMENTS])
-        text = np.empty(int(self._state[AT]), np.uint8)
+        text = np.empty(int(self._state[AT]) + VECTOR, np.uint8)
         order, other = np.empty(count, np.int64), np.empty(count, np.int64)
         export_run(text, self._buffer, self._index, order, other)
         self._state[AT] = self._state[FRAGMENTS] = 0
         first, last = (self._path(int(order[place])) for place in (0, -1))
-        return Run(text, first, last)
+        return Run(text[:-VECTOR], first, last)
 
     def _path(self, fragment: int) -> bytes:
         start, _, length = self._index[fragment].tolist()

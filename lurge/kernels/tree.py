@@ -32,12 +32,16 @@ from lurge.kernels.cells import (
     write_cell,
 )
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
-from lurge.kernels.directories import Suffixes, find_rows, has_suffix, tail_of
+from lurge.kernels.directories import ENDING, WORD, Suffixes, find_rows, has_suffix, tail_of
 from lurge.kernels.parse import DIRECTORY, FILE
 from lurge.kernels.vault import find_mark, read_vault_path
-from lurge.kernels.wide import first_bit, folded_product, load64
+from lurge.kernels.wide import VECTOR, copy_vector, first_bit, folded_product, load64
 
 SLASH = 47
+DOT = 46
+DOTS = np.uint64(0x2E2E2E2E2E2E2E2E)
+LOWEST_BITS, HIGHEST_BITS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+ENDING_BIT = np.uint64(1 << 8 * (WORD - ENDING))
 LINK = ord("l")
 NONE = np.int64(-1)
 
@@ -52,6 +56,8 @@ OPEN_CELLS = 256
 
 HEADER = 8
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
+MEMO_SIZE = 2048
+MEMO_SHIFT = np.uint64(53)
 USED, PATH_LENGTH, AT, FRAGMENTS = range(4)
 """The state of a tally: cells of the open directory; the length of its path, -1 if none is open; bytes and fragments in
 the buffer."""
@@ -69,21 +75,54 @@ def translated(byte):
 @inline_kernel
 def count_bins(limits, time):
     """The number of an age bin. limits: the newest time of each bin but the first, descending."""
-    bin_number = ZERO
-    for i in range(len(limits)):
-        bin_number += np.int64(time <= limits[i])
-    return bin_number
+    bin_number = np.int64(time <= limits[3]) << 2
+    bin_number += np.int64(time <= limits[bin_number + 1]) << 1
+    bin_number += np.int64(time <= limits[bin_number])
+    return bin_number + np.int64(time <= limits[7])
+
+
+@inline_kernel
+def extension_of(tail):
+    """The end of a name that tells its filetype, unless a suffix is long or does not begin with a dot.
+
+    tail: the last WORD bytes. All before the first dot is 0, but never the last ENDING bytes, by which suffixes are
+    looked up.
+    """
+    differ = tail ^ DOTS
+    dots = (differ - LOWEST_BITS) & ~differ & HIGHEST_BITS | ENDING_BIT
+    return tail & ~np.uint64(0) << (first_bit(dots) & ~np.uint64(7))
 
 
 @internal_kernel
-def filetype_of(suffixes, path, parent, length, types):
-    """The first filetype that has a suffix at the end of the base name path[parent + 1:length]; OTHER if none has."""
-    tail = tail_of(path, length)
+def find_filetype(suffixes, tail, path, parent, length):
+    """The first filetype that has a suffix at the end of the base name path[parent + 1:length], NONE if none has.
+
+    And true if every other name with this extension has the same.
+    """
     first, after = find_rows(suffixes, tail)
+    filetype, is_usual = NONE, True
     for i in range(first, after):
-        if has_suffix(suffixes, i, tail, path, length - parent, length):
-            return suffixes.at[i, 2]
-    return types + OTHER
+        start, width = suffixes.at[i, 0], suffixes.at[i, 1]
+        is_usual &= width == 0 or (width <= WORD and suffixes.text[start] == DOT)
+        if filetype < 0 and has_suffix(suffixes, i, tail, path, length - parent, length):
+            filetype = suffixes.at[i, 2]
+    return filetype, is_usual
+
+
+@inline_kernel
+def filetype_of(suffixes, memo, path, parent, length, types):
+    """The filetype of a base name path[parent + 1:length]. memo: int64[power of two, 2], extension and filetype."""
+    tail = tail_of(path, length)
+    extension = extension_of(tail)
+    known = memo[np.int64(extension * FACTOR >> MEMO_SHIFT)]
+    if known[1] >= 0 and np.uint64(known[0]) == extension:
+        return known[1]
+    filetype, is_usual = find_filetype(suffixes, tail, path, parent, length)
+    if filetype < 0:
+        filetype = types + OTHER
+    if is_usual:
+        known[0], known[1] = extension, filetype
+    return filetype
 
 
 @inline_kernel
@@ -173,14 +212,15 @@ def write_alone(state, here, length, cell, buffer, index):
 
 
 @compiled
-def add_own(fields, count, paths, limits, types, joined, marked, alone, state, path, slots, slot_of, cells,
+def add_own(fields, count, paths, limits, types, memo, joined, marked, alone, state, path, slots, slot_of, cells,
             buffer, index, *suffix_arrays):  # fmt: skip
     """Add `count` records, none of which had vanished, to the cells of their own directories.
 
-    limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. joined, marked: uint8, scratch
-    for one path each. alone: int64[CELL_COLUMNS], zeros. The open directory: state: int64[4]; path: uint8; slots:
-    int32, a power of two of at least 2 * OPEN_CELLS; slot_of: int32[OPEN_CELLS]; cells: int64[OPEN_CELLS,
-    CELL_COLUMNS]. buffer: uint8, and index: int64[n, 3], have room for what all records may need.
+    limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. memo: for `filetype_of`, of
+    MEMO_SIZE rows that begin with a filetype of -1. joined, marked: uint8, scratch for one path each. alone:
+    int64[CELL_COLUMNS], zeros. The open directory: state: int64[4]; path: uint8; slots: int32, a power of two of at
+    least 2 * OPEN_CELLS; slot_of: int32[OPEN_CELLS]; cells: int64[OPEN_CELLS, CELL_COLUMNS]. buffer: uint8, and index:
+    int64[n, 3], have room for what all records may need.
     """
     suffixes = Suffixes(*suffix_arrays)
     mask = np.uint64(len(slots) - 1)
@@ -220,7 +260,7 @@ def add_own(fields, count, paths, limits, types, joined, marked, alone, state, p
                 if in_vault and read_vault_path(here, length, joined, marked, ZERO)[0] >= 0:
                     filetype = types + VAULT
                 else:
-                    filetype = filetype_of(suffixes, here, parent, length, types)
+                    filetype = filetype_of(suffixes, memo, here, parent, length, types)
             else:
                 filetype = types + (LINK_TYPE if kind == LINK else SPECIAL)
             key = uid << UID_SHIFT | filetype
@@ -298,11 +338,14 @@ def sort_fragments(buffer, index, order, other):
 
 @compiled
 def export_run(out, buffer, index, order, other):
-    """Copy all fragments to `out`, sorted by path. order, other: int64[fragments], of which `order` is filled."""
+    """Copy all fragments to `out`, sorted by path. order, other: int64[fragments], of which `order` is filled.
+
+    `out` and `buffer` have VECTOR bytes behind the fragments.
+    """
     sort_fragments(buffer, index, order, other)
     at = ZERO
     for i in range(len(order)):
         start, length = index[order[i], START], index[order[i], LENGTH]
-        for j in range(length):
-            out[at + j] = buffer[start + j]
+        for done in range(0, length, VECTOR):
+            copy_vector(out, at + done, buffer, start + done)
         at += length
