@@ -28,7 +28,7 @@ from lurge.kernels.cells import (
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.rollup import CELL_COUNT, FIRST_BYTE, FIRST_CELL, is_file
 from lurge.kernels.tree import DIRECTORY_TYPE, SLASH, is_before
-from lurge.kernels.wide import VECTOR, copy_vector
+from lurge.kernels.wide import VECTOR, copy_vector, store_bytes
 
 USAGE_COLUMNS = CELL_COLUMNS + 4
 ID, UID, FILES, DIRECTORIES = range(CELL_COLUMNS, USAGE_COLUMNS)
@@ -40,7 +40,7 @@ USAGE_NUMBERS = np.array(
 )
 """The columns of usage that are numbers, in the order of the file."""
 
-TILE = 64
+TILE = VECTOR
 """Rows that are split together: they fit into the nearest cache of a processor, and fill a line of it."""
 
 VALUE_BYTES = 8
@@ -89,29 +89,34 @@ def read_row(row, text, at, identity, types):
 
 
 @internal_kernel
-def split_tile(planes, tile, first, rows, count):
+def split_tile(planes, tile, words, first, rows, count):
     """Split the values of some rows, and leave out bytes that are 0 in all of them."""
     for number in range(len(USAGE_NUMBERS)):
         column = USAGE_NUMBERS[number]
         every = np.uint64(0)
         for i in range(rows):
-            every |= np.uint64(tile[i, column])
+            words[i] = tile[i, column]
+            every |= np.uint64(words[i])
         to = number * VALUE_BYTES * count + first
         shift = np.uint64(0)
-        while every:
-            for i in range(rows):
-                planes[to + i] = np.uint8(np.uint64(tile[i, column]) >> shift & np.uint64(255))
-            every >>= np.uint64(8)
+        while every >> shift:
+            if rows == TILE:
+                store_bytes(planes, to, words, shift)
+            else:
+                for i in range(rows):
+                    planes[to + i] = np.uint8(np.uint64(words[i]) >> shift & np.uint64(255))
             shift += np.uint64(8)
             to += count
+            if shift == np.uint64(64):
+                break
 
 
 @compiled
-def split_rows(planes, filetypes, tile, text, ids, types):
+def split_rows(planes, filetypes, tile, words, text, ids, types):
     """Split the rows of usage that wait.
 
-    planes: uint8[numbers * 8 * rows], zeros. filetypes: uint16[rows]. tile: int64[TILE, USAGE_COLUMNS], scratch.
-    text: uint8, cells; ids: int64[rows]. types: number of filetypes with suffixes.
+    planes: uint8[numbers * 8 * rows], zeros. filetypes: uint16[rows]. tile: int64[TILE, USAGE_COLUMNS], and words:
+    int64[TILE], scratch. text: uint8, cells; ids: int64[rows]. types: number of filetypes with suffixes.
     """
     at = ZERO
     count = len(ids)
@@ -120,7 +125,7 @@ def split_rows(planes, filetypes, tile, text, ids, types):
         for i in range(rows):
             filetype, at = read_row(tile[i], text, at, ids[first + i], types)
             filetypes[first + i] = filetype
-        split_tile(planes, tile, first, rows, count)
+        split_tile(planes, tile, words, first, rows, count)
 
 
 @compiled

@@ -32,13 +32,12 @@ def load(context: Any, builder: Any, array_type: Any, array: Any, at: Any, kind:
     return loaded
 
 
-def splat(builder: Any, byte: Any, count: int) -> Any:
-    """A vector of `count` times the same byte."""
-    first = builder.insert_element(
-        ir.Constant(ir.VectorType(BYTE, count), ir.Undefined), byte, ir.Constant(ir.IntType(32), 0)
-    )
+def splat(builder: Any, item: Any, count: int) -> Any:
+    """A vector of `count` times the same item."""
+    nothing = ir.Constant(ir.VectorType(item.type, count), ir.Undefined)
+    first = builder.insert_element(nothing, item, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
-    return builder.shuffle_vector(first, ir.Constant(ir.VectorType(BYTE, count), ir.Undefined), zeros)
+    return builder.shuffle_vector(first, nothing, zeros)
 
 
 def unary(method: str) -> Callable[..., Any]:
@@ -105,6 +104,23 @@ def store64(typing: Any, array: Any, at: Any, word: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.uint64), generate
+
+
+@intrinsic
+def store_bytes(typing: Any, target: Any, to: Any, words: Any, shift: Any) -> Any:
+    """target[to + i] = the byte of words[i], int64[VECTOR], above `shift` bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, to, words, shift = arguments
+        word = ir.IntType(64)
+        zero = ir.Constant(word, 0)
+        numbers = load(context, builder, signature.args[2], words, zero, ir.VectorType(word, VECTOR))
+        shifted = builder.lshr(numbers, splat(builder, shift, VECTOR))
+        narrow = builder.trunc(shifted, ir.VectorType(BYTE, VECTOR))
+        builder.store(narrow, pointer_at(context, builder, signature.args[0], target, to, narrow.type), align=1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, words, types.uint64), generate
 
 
 @intrinsic

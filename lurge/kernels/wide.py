@@ -28,6 +28,7 @@ if HAS_TYPED_POINTERS:
         folded_product,
         load64,
         store64,
+        store_bytes,
     )
 else:
     fall_back("llvmlite's typed pointers", "lines are read byte by byte, which takes longer")
@@ -44,6 +45,7 @@ else:
         folded_product,
         load64,
         store64,
+        store_bytes,
     )
 
 __all__ = [
@@ -60,4 +62,5 @@ __all__ = [
     "folded_product",
     "load64",
     "store64",
+    "store_bytes",
 ]

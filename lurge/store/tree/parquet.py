@@ -214,13 +214,13 @@ class ParquetFile:
         self._end = self._rows = 0
 
     def _write(self, parts: Sequence[bytes]) -> None:
+        text = b"".join(parts)
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("wb")
-            self._write([MAGIC])
-        for part in parts:
-            self._file.write(part)
-            self._end += len(part)
+            text = MAGIC + text
+        self._file.write(text)
+        self._end += len(text)
 
     def append(self, rows: int, chunks: Sequence[Chunk]) -> None:
         """Add a row group. chunks: of each column. Raises OSError."""

@@ -217,8 +217,8 @@ def encode_usage(
     count = len(ids)
     planes = np.zeros((len(USAGE_NUMBERS), VALUE_BYTES * count), np.uint8)
     types = np.empty(count, np.uint16)
-    tile = np.empty((TILE, USAGE_COLUMNS), np.int64)
-    split_rows(planes.reshape(-1), types, tile, text, ids, len(filetypes) - len(ENDS))
+    scratch = np.empty((TILE, USAGE_COLUMNS), np.int64), np.empty(TILE, np.int64)
+    split_rows(planes.reshape(-1), types, *scratch, text, ids, len(filetypes) - len(ENDS))
     pages = iter(planes)
     chunks = []
     for column in columns:
