@@ -10,68 +10,18 @@ import numpy.typing as npt
 
 from lurge.aggregate.interface import Aggregate, Tally
 from lurge.aggregate.records import Records
+from lurge.aggregate.suffixes import compile_suffixes
 from lurge.aggregate.table import Export, Table
-from lurge.kernels.directories import ENDING, WORD, DeepNames, Suffixes, add_files
+from lurge.kernels.directories import DeepNames, add_files
+from lurge.kernels.suffixes import WORD
 from lurge.kernels.table import COUNT, LENGTH, NAME, NEWEST, A, B
 from lurge.kernels.words import pack_words
 from lurge.model.directories import Directories
 from lurge.model.paths import shown
-from lurge.model.rules import FileType, Rules
-
-NO_SUFFIX = -1, b""
-"""The only suffix of a group without any; no name has it, and its number is that of no filetype."""
-
-TRIES = 50
-"""Factors to try before a hash table gets larger."""
+from lurge.model.rules import Rules
 
 WORDS_COMPARED = 8
 """Names that are equal in so many words are rare enough to be compared one by one."""
-
-
-def compile_suffixes(filetypes: Sequence[FileType]) -> Suffixes:
-    """The kernel's form of the suffixes of each type."""
-    suffixes = [
-        (number, suffix.encode().lower()) for number, filetype in enumerate(filetypes) for suffix in filetype.suffixes
-    ]
-    short = [(number, suffix) for number, suffix in suffixes if len(suffix) < ENDING]
-    endings = sorted({suffix[-ENDING:] for _, suffix in suffixes if len(suffix) >= ENDING})
-    groups = [[entry for entry in short if entry[1][-1] == byte] for byte in range(256)]
-    for ending in endings:
-        shorter = [entry for entry in short if ending.endswith(entry[1])]
-        groups.append(sorted([*shorter, *(entry for entry in suffixes if entry[1].endswith(ending))]))
-    groups = [group or [NO_SUFFIX] for group in groups]
-    sizes = np.array([len(group) for group in groups], np.int64)
-    ranges = np.stack([np.cumsum(sizes) - sizes, np.cumsum(sizes)], axis=1)
-    numbers = np.array([int.from_bytes(ending, "little") for ending in endings], np.uint64)
-    factor, at_slots, slots = place_endings(numbers)
-    table = np.full(slots, -1, np.int64)
-    table[at_slots] = numbers
-    long_groups = np.zeros((slots, 2), np.int64)
-    long_groups[at_slots] = ranges[256:]
-    rows = [entry for group in groups for entry in group]
-    text, places = pack_words([suffix for _, suffix in rows])
-    tails = [int.from_bytes(suffix[-WORD:].rjust(WORD, b"\0"), "little") if suffix else 1 for _, suffix in rows]
-    masks = [2**64 - 2 ** (8 * max(WORD - len(suffix), 0)) for _, suffix in rows]
-    return Suffixes(
-        text=text,
-        at=np.array([(*place, number) for place, (number, _) in zip(places, rows, strict=True)], np.int64),
-        tail=np.array([tails, masks], np.uint64).T.copy(),
-        endings=table,
-        factor=np.array([factor], np.uint64),
-        groups=np.concatenate([long_groups, ranges[:256]]),
-    )
-
-
-def place_endings(endings: npt.NDArray[np.uint64]) -> tuple[np.uint64, npt.NDArray[np.uint64], int]:
-    """A hash table of different endings without collisions: (factor, the slot of each, number of slots)."""
-    random = np.random.default_rng(0)
-    slots = 64
-    while True:
-        for factor in random.integers(2**64, size=TRIES, dtype=np.uint64):
-            places = (endings * factor >> np.uint64(32)) % np.uint64(slots)
-            if len(np.unique(places)) == len(endings):
-                return factor, places, slots
-        slots *= 2
 
 
 def compile_deep_names(names: Sequence[str]) -> DeepNames:

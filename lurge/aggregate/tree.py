@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lurge.aggregate.directories import compile_suffixes
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
+from lurge.aggregate.suffixes import compile_suffixes
 from lurge.kernels.cells import CELL_COLUMNS, LONGEST_CELL, LONGEST_OF_ONE
 from lurge.kernels.parse import LONGEST_LINE, SLACK
 from lurge.kernels.tree import (
     AT,
     FRAGMENTS,
     HEADER,
-    MEMO_SIZE,
     OPEN_CELLS,
     PATH_LENGTH,
     USED,
@@ -24,9 +23,8 @@ from lurge.kernels.tree import (
     export_run,
 )
 from lurge.kernels.wide import VECTOR
-from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.rules import FileType, Rules
-from lurge.model.tree import AGE_DAYS, Run
+from lurge.model.tree import ENDS, Run
 
 RUN_BYTES = 1 << 22
 """A run is handed over when it has so many bytes."""
@@ -38,11 +36,10 @@ class TreeTally(Tally[list[Run]]):
     """The cells of one process: records, bytes and times by own directory, gid, uid and filetype, and in bins."""
 
     def __init__(self, rules: Rules, filetypes: Sequence[FileType]) -> None:
-        limits = [rules.dump_time - days * SECONDS_A_DAY for days in AGE_DAYS]
-        self._limits = np.array(limits, np.int64)
+        self._now = rules.dump_time
         self._types = len(filetypes)
         self._suffixes = compile_suffixes(filetypes)
-        self._memo = np.full((MEMO_SIZE, 2), -1, np.int64)
+        self._recent = np.zeros(len(filetypes) + len(ENDS), np.int32)
         self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(2)]
         self._alone = np.zeros(CELL_COLUMNS, np.int64)
         self._runs: list[Run] = []
@@ -60,8 +57,8 @@ class TreeTally(Tally[list[Run]]):
     def add(self, records: Records) -> None:
         self._make_room(records.path_bytes, records.count)
         add_own(
-            records.fields, records.count, records.paths, self._limits, self._types, self._memo, *self._scratch,
-            self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
+            records.fields, records.count, records.paths, self._now, self._types, self._recent,
+            *self._scratch, self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
         )  # fmt: skip
 
     def _make_room(self, path_bytes: int, count: int) -> None:

@@ -8,32 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.kernels import record
-from lurge.kernels.compiling import ONE, ZERO, compiled, inline_kernel, internal_kernel
+from lurge.kernels.compiling import ONE, compiled, inline_kernel, internal_kernel
 from lurge.kernels.parse import FILE
+from lurge.kernels.suffixes import NONE, Suffixes, filetype_of, find_group, has_suffix, tail_of
 from lurge.kernels.table import TableArrays, add_entry, add_sum, find_or_add
-from lurge.kernels.wide import load64
-
-WORD = 8
-ENDING = 4
-"""The last bytes of a name by which its suffixes are looked up."""
-
-
-class Suffixes(NamedTuple):
-    """The suffixes of all filetypes in lower case, in groups of at least one, within each sorted by filetype.
-
-    text: uint8. at: int64[n, 3], start in text, length, filetype. tail: uint64[n, 2], the last bytes of each, up to
-    WORD of them, in the highest of a word, and which of the word they are. endings: int64[power of two], a hash table
-    without collisions of the endings of longer suffixes, as numbers, -1 if empty; the slot of each is in the upper half
-    of its product with `factor`, uint64[1]. groups: int64[slots + 256, 2], the rows (first, after) of the suffixes that
-    a name with the ending in a slot may have, and, for other endings, by their last byte.
-    """
-
-    text: npt.NDArray[np.uint8]
-    at: npt.NDArray[np.int64]
-    tail: npt.NDArray[np.uint64]
-    endings: npt.NDArray[np.int64]
-    factor: npt.NDArray[np.uint64]
-    groups: npt.NDArray[np.int64]
 
 
 class DeepNames(NamedTuple):
@@ -74,56 +52,16 @@ def find_subdirectory(deep, path, start, length):
 
 
 @inline_kernel
-def lower(word):
-    """A word of eight bytes with its ASCII letters in lower case."""
-    rest = word & np.uint64(0x7F7F7F7F7F7F7F7F)
-    beyond_z = rest + np.uint64(0x2525252525252525)
-    from_a = rest + np.uint64(0x3F3F3F3F3F3F3F3F)
-    return word | ((from_a & ~beyond_z & ~word & np.uint64(0x8080808080808080)) >> np.uint64(2))
-
-
-@inline_kernel
-def tail_of(path, length):
-    """The last WORD bytes of path[:length] in lower case, the last of them in the highest of the word."""
-    tail = load64(path, length - WORD) if length >= WORD else load64(path, ZERO) << np.uint64(8 * (WORD - length))
-    return lower(tail)
-
-
-@inline_kernel
-def find_rows(suffixes, tail):
-    """The rows (first, after) of the suffixes that a name may have that ends in these WORD bytes."""
-    ending = tail >> np.uint64(8 * (WORD - ENDING))
-    slots = len(suffixes.endings)
-    slot = np.int64((ending * suffixes.factor[0]) >> np.uint64(32)) & (slots - 1)
-    group = slot if suffixes.endings[slot] == np.int64(ending) else slots + np.int64(tail >> np.uint64(56))
-    return suffixes.groups[group, 0], suffixes.groups[group, 1]
-
-
-@inline_kernel
-def has_suffix(suffixes, row, tail, path, room, length):
-    """True if the suffix in a row is the end of path[:length], whose last bytes are `tail`, and shorter than `room`."""
-    start, width = suffixes.at[row, 0], suffixes.at[row, 1]
-    matches = (tail & suffixes.tail[row, 1] == suffixes.tail[row, 0]) & (width < room)
-    if width > WORD and matches:
-        for j in range(width - WORD):
-            byte = path[length - width + j]
-            if 65 <= byte <= 90:
-                byte += 32
-            matches &= byte == suffixes.text[start + j]
-    return matches
-
-
-@inline_kernel
 def add_filetypes(suffixes, directories, entry, path, parent, length, size):
     """Add a file to each filetype that has a suffix at the end of the base name path[parent + 1:length]."""
     tail = tail_of(path, length)
-    first, after = find_rows(suffixes, tail)
-    # Which files have a type cannot be predicted: adding 0 costs less than a wrong guess.
-    matches = has_suffix(suffixes, first, tail, path, length - parent, length)
-    filetype = suffixes.at[first, 2]
-    add_sum(directories, entry, 1 + filetype, size & -np.uint64(matches), np.uint64(0))
-    counted = filetype if matches else np.int64(-1)
-    for i in range(first + 1, after):
+    filetype, has_more = filetype_of(suffixes, tail, path, parent, length)
+    if not has_more:
+        # Which files have a type cannot be predicted: adding 0 costs less than a wrong guess.
+        add_sum(directories, entry, 1 + filetype, size & -np.uint64(filetype != NONE), np.uint64(0))
+        return
+    counted, group = NONE, find_group(suffixes, tail)
+    for i in range(suffixes.groups[group, 0], suffixes.groups[group, 1]):
         filetype = suffixes.at[i, 2]
         if filetype != counted and has_suffix(suffixes, i, tail, path, length - parent, length):
             add_sum(directories, entry, 1 + filetype, size, np.uint64(0))
@@ -137,7 +75,7 @@ def add_files(fields, count, paths, *arrays):
     Keys are (GROUP, BASE, subdirectory); the first sum is the bytes, the others are those of each filetype.
     arrays: those of the table, of DeepNames and of Suffixes.
     """
-    table, deep, suffixes = TableArrays(*arrays[:6]), DeepNames(*arrays[6:8]), Suffixes(*arrays[8:14])
+    table, deep, suffixes = TableArrays(*arrays[:6]), DeepNames(*arrays[6:8]), Suffixes(*arrays[8:15])
     place = entry = np.int64(-1)
     for i in range(count):
         base = fields[record.BASE, i]

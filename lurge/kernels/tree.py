@@ -32,32 +32,34 @@ from lurge.kernels.cells import (
     write_cell,
 )
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
-from lurge.kernels.directories import ENDING, WORD, Suffixes, find_rows, has_suffix, tail_of
 from lurge.kernels.parse import DIRECTORY, FILE
+from lurge.kernels.suffixes import Suffixes, filetype_of, tail_of
 from lurge.kernels.vault import find_mark, read_vault_path
-from lurge.kernels.wide import VECTOR, copy_vector, first_bit, folded_product, load64
+from lurge.kernels.wide import VECTOR, bits_above, copy_vector, first_bit, folded_product, load64
+from lurge.model.dump import SECONDS_A_DAY
+from lurge.model.tree import AGE_DAYS
 
 SLASH = 47
-DOT = 46
-DOTS = np.uint64(0x2E2E2E2E2E2E2E2E)
-LOWEST_BITS, HIGHEST_BITS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-ENDING_BIT = np.uint64(1 << 8 * (WORD - ENDING))
 LINK = ord("l")
 NONE = np.int64(-1)
 
 OTHER, DIRECTORY_TYPE, LINK_TYPE, SPECIAL, VAULT = (np.int64(number) for number in range(5))
 """Numbers of filetypes, counted from behind those with suffixes."""
 
-SIZE_LIMITS = np.array([0, 1 << 12, 1 << 16, 1 << 20, 1 << 26, 1 << 30, 1 << 34], np.int64)
-"""The largest size of each class of files but the last."""
+SIZE_BITS = np.array([0, 12, 16, 20, 26, 30, 34], np.int64)
+"""The largest size of each class of files but the last is 2 to the power of this; that of the first is 0."""
+
+CLASS_OF_BITS = np.array([np.count_nonzero(bits > SIZE_BITS[1:]) + 1 for bits in range(65)], np.uint8)
+"""uint8[65]: the class of a size by the number of bits of the number before it."""
+
+AGE_OF_DAY = np.searchsorted(AGE_DAYS, np.arange(AGE_DAYS[-1] + 1), side="right").astype(np.uint8)
+"""uint8: the age bin of each number of days until that of the last bin."""
 
 OPEN_CELLS = 256
 """Cells in a fragment, at most."""
 
 HEADER = 8
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
-MEMO_SIZE = 2048
-MEMO_SHIFT = np.uint64(53)
 USED, PATH_LENGTH, AT, FRAGMENTS = range(4)
 """The state of a tally: cells of the open directory; the length of its path, -1 if none is open; bytes and fragments in
 the buffer."""
@@ -73,56 +75,16 @@ def translated(byte):
 
 
 @inline_kernel
-def count_bins(limits, time):
-    """The number of an age bin. limits: the newest time of each bin but the first, descending."""
-    bin_number = np.int64(time <= limits[3]) << 2
-    bin_number += np.int64(time <= limits[bin_number + 1]) << 1
-    bin_number += np.int64(time <= limits[bin_number])
-    return bin_number + np.int64(time <= limits[7])
+def age_of(now, time):
+    """The number of the age bin of a time that is not after `now`."""
+    days = (np.uint64(now) - np.uint64(time)) // np.uint64(SECONDS_A_DAY)
+    return np.int64(AGE_OF_DAY[np.int64(min(days, np.uint64(AGE_DAYS[-1])))])
 
 
 @inline_kernel
-def extension_of(tail):
-    """The end of a name that tells its filetype, unless a suffix is long or does not begin with a dot.
-
-    tail: the last WORD bytes. All before the first dot is 0, but never the last ENDING bytes, by which suffixes are
-    looked up.
-    """
-    differ = tail ^ DOTS
-    dots = (differ - LOWEST_BITS) & ~differ & HIGHEST_BITS | ENDING_BIT
-    return tail & ~np.uint64(0) << (first_bit(dots) & ~np.uint64(7))
-
-
-@internal_kernel
-def find_filetype(suffixes, tail, path, parent, length):
-    """The first filetype that has a suffix at the end of the base name path[parent + 1:length], NONE if none has.
-
-    And true if every other name with this extension has the same.
-    """
-    first, after = find_rows(suffixes, tail)
-    filetype, is_usual = NONE, True
-    for i in range(first, after):
-        start, width = suffixes.at[i, 0], suffixes.at[i, 1]
-        is_usual &= width == 0 or (width <= WORD and suffixes.text[start] == DOT)
-        if filetype < 0 and has_suffix(suffixes, i, tail, path, length - parent, length):
-            filetype = suffixes.at[i, 2]
-    return filetype, is_usual
-
-
-@inline_kernel
-def filetype_of(suffixes, memo, path, parent, length, types):
-    """The filetype of a base name path[parent + 1:length]. memo: int64[power of two, 2], extension and filetype."""
-    tail = tail_of(path, length)
-    extension = extension_of(tail)
-    known = memo[np.int64(extension * FACTOR >> MEMO_SHIFT)]
-    if known[1] >= 0 and np.uint64(known[0]) == extension:
-        return known[1]
-    filetype, is_usual = find_filetype(suffixes, tail, path, parent, length)
-    if filetype < 0:
-        filetype = types + OTHER
-    if is_usual:
-        known[0], known[1] = extension, filetype
-    return filetype
+def class_of(size):
+    """The number of the class of a size."""
+    return np.int64(CLASS_OF_BITS[64 - np.int64(bits_above(np.uint64(size - 1)))]) if size > 0 else ZERO
 
 
 @inline_kernel
@@ -212,15 +174,15 @@ def write_alone(state, here, length, cell, buffer, index):
 
 
 @compiled
-def add_own(fields, count, paths, limits, types, memo, joined, marked, alone, state, path, slots, slot_of, cells,
+def add_own(fields, count, paths, now, types, recent, joined, marked, alone, state, path, slots, slot_of, cells,
             buffer, index, *suffix_arrays):  # fmt: skip
     """Add `count` records, none of which had vanished, to the cells of their own directories.
 
-    limits: int64[AGES - 1], for `count_bins`. types: number of filetypes with suffixes. memo: for `filetype_of`, of
-    MEMO_SIZE rows that begin with a filetype of -1. joined, marked: uint8, scratch for one path each. alone:
-    int64[CELL_COLUMNS], zeros. The open directory: state: int64[4]; path: uint8; slots: int32, a power of two of at
-    least 2 * OPEN_CELLS; slot_of: int32[OPEN_CELLS]; cells: int64[OPEN_CELLS, CELL_COLUMNS]. buffer: uint8, and index:
-    int64[n, 3], have room for what all records may need.
+    now: the dump's time. types: number of filetypes with suffixes. recent: int32, for each filetype a cell that had it,
+    which is looked at first. joined, marked: uint8, scratch for one path each. alone: int64[CELL_COLUMNS], zeros. The
+    open directory: state: int64[4]; path: uint8; slots: int32, a power of two of at least 2 * OPEN_CELLS; slot_of:
+    int32[OPEN_CELLS]; cells: int64[OPEN_CELLS, CELL_COLUMNS]. buffer: uint8, and index: int64[n, 3], have room for what
+    all records may need.
     """
     suffixes = Suffixes(*suffix_arrays)
     mask = np.uint64(len(slots) - 1)
@@ -232,11 +194,12 @@ def add_own(fields, count, paths, limits, types, memo, joined, marked, alone, st
         here = paths[fields[record.START, i] :]
         gid, uid = fields[record.GROUP, i], fields[record.UID, i]
         mtime, atime = fields[record.MTIME, i], fields[record.ATIME, i]
-        mtime_age, atime_age = count_bins(limits, mtime), count_bins(limits, atime)
+        mtime_age, atime_age = age_of(now, mtime), age_of(now, atime)
         size_class = NONE
         if kind == DIRECTORY:
             own = length if length > 1 else ZERO
-            key = uid << UID_SHIFT | types + DIRECTORY_TYPE
+            filetype = types + DIRECTORY_TYPE
+            key = uid << UID_SHIFT | filetype
             if not is_open(state, path, here, own):
                 fill_cell(alone, gid, key, size, mtime, atime, mtime_age, atime_age, NONE)
                 write_alone(state, here, own, alone, buffer, index)
@@ -254,28 +217,33 @@ def add_own(fields, count, paths, limits, types, memo, joined, marked, alone, st
                     for j in range(own):
                         path[j] = translated(here[j])
             if kind == FILE:
-                size_class = ZERO
-                for limit in SIZE_LIMITS:
-                    size_class += np.int64(fields[record.WHOLE, i] > limit)
+                size_class = class_of(fields[record.WHOLE, i])
                 if in_vault and read_vault_path(here, length, joined, marked, ZERO)[0] >= 0:
                     filetype = types + VAULT
                 else:
-                    filetype = filetype_of(suffixes, memo, here, parent, length, types)
+                    filetype, _ = filetype_of(suffixes, tail_of(here, length), here, parent, length)
+                    if filetype < 0:
+                        filetype = types + OTHER
             else:
                 filetype = types + (LINK_TYPE if kind == LINK else SPECIAL)
             key = uid << UID_SHIFT | filetype
+        entry = recent[filetype]
+        if entry < state[USED] and cells[entry, KEY] == key and cells[entry, GID] == gid:
+            add_record(cells[entry], size, mtime, atime, mtime_age, atime_age, size_class)
+            continue
         key_hash = folded_product(np.uint64(gid) + FACTOR, np.uint64(key) ^ FACTOR)
         slot = np.int64(key_hash & mask)
         while slots[slot] >= 0 and (cells[slots[slot], GID] != gid or cells[slots[slot], KEY] != key):
             slot = (slot + 1) & np.int64(mask)
         if slots[slot] >= 0:
+            recent[filetype] = slots[slot]
             add_record(cells[slots[slot]], size, mtime, atime, mtime_age, atime_age, size_class)
             continue
         if state[USED] == OPEN_CELLS:
             close_directory(state, path, slots, slot_of, cells, buffer, index)
             slot = np.int64(key_hash & mask)
         entry = state[USED]
-        slots[slot] = entry
+        slots[slot] = recent[filetype] = entry
         slot_of[entry] = slot
         fill_cell(cells[entry], gid, key, size, mtime, atime, mtime_age, atime_age, size_class)
         state[USED] += 1
