@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,7 +51,8 @@ class SharedMemory:
         descriptor = os.memfd_create(NAME)
         try:
             os.ftruncate(descriptor, size)
-            self.text = map_file(descriptor, size)
+            self._mapping = mmap.mmap(descriptor, size)
+            self.text: Text = np.frombuffer(self._mapping, np.uint8)
         except BaseException:
             os.close(descriptor)
             raise
@@ -61,6 +63,11 @@ class SharedMemory:
         """The place of some text in this memory; None if it lies elsewhere."""
         offset = address(text) - self._start
         return offset if 0 <= offset < len(self.text) else None
+
+    def empty(self) -> None:
+        """Give its pages back to the system, because nobody needs the text any more; it then reads as zeros."""
+        with suppress(AttributeError, OSError):
+            self._mapping.madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
         """Let nobody attach it any more; those that have it keep it."""

@@ -15,6 +15,7 @@ from lurge.aggregate.volume import Pass, VolumeExport
 from lurge.errors import VolumeError
 from lurge.parallel.blocks import Batch
 from lurge.parallel.comm import Comm, Received
+from lurge.parallel.memory import give_back
 from lurge.parallel.messages import (
     Ask,
     Blocks,
@@ -117,7 +118,12 @@ class VolumeWork:
         """Read the whole volume; returns its report. Raises what failed."""
         self._give_out()
         self._gather()
+        # Sinks need memory, too.
+        if self._memory:
+            self._memory.empty()
+        give_back()
         export = self._sinks.finish(self._merged.export())
+        give_back()
         seconds = dict(self._reader.stages.seconds)
         return VolumeRead(self._number, self._reader.lines, self._reader.rules, export, self._sinks.failures, seconds)
 

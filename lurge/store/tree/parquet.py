@@ -37,7 +37,7 @@ LONGEST_BOUND = 4096
 
 MAGIC = b"PAR1"
 
-Values = bytes | memoryview | npt.NDArray[np.uint8]
+Values = bytes | memoryview
 Compress = Callable[[Values], bytes]
 
 

@@ -1,0 +1,134 @@
+"""Rows of an index that wait until there are enough of them for a row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lurge.aggregate.rollup import Cells
+from lurge.kernels.cells import LONGEST_CELL
+from lurge.kernels.pages import NEXT_RANGE, ROWS_USED, append_cells, append_paths
+from lurge.kernels.rollup import CELL_COUNT
+from lurge.kernels.wide import VECTOR
+from lurge.store.tree.encode import DirectoryRows, Numbers, Rows, Text, UsageRows
+from lurge.store.tree.layout import DIRECTORIES, ROWS, columns_of
+from lurge.store.tree.parquet import ParquetFile
+
+FIRST_ROWS, FIRST_TEXT = 16, 1 << 12
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """The rows of a row group, and the file to which they belong."""
+
+    file: ParquetFile
+    rows: Rows
+
+
+class WaitingUsage:
+    """The rows of usage of one depth, which wait as cells. filetypes: the names of all filetypes by their numbers."""
+
+    def __init__(self, path: Path, kind: str, filetypes: Sequence[bytes]) -> None:
+        self._columns, self._room, self._filetypes = columns_of(kind), ROWS[kind], filetypes
+        self.file = ParquetFile(path, self._columns)
+        self._ids, self._text = np.empty(FIRST_ROWS, np.int64), np.empty(FIRST_TEXT, np.uint8)
+        self._state = np.zeros(5, np.int64)
+        self.rows = 0
+
+    def add(self, ids: Numbers, ranges: Numbers, cells: Cells) -> Iterator[RowGroup]:
+        """Add the cells of some directories; yields what is full. ranges: int64[n, >= 3], as outputs of `roll_up`."""
+        self._state[NEXT_RANGE:] = 0
+        self.rows += int(ranges[:, CELL_COUNT].sum())
+        while True:
+            append_cells(self._text, self._ids, self._state, ranges, cells.text, cells.lengths, ids)
+            if self._state[ROWS_USED] == self._room:
+                yield self._take()
+            elif self._state[NEXT_RANGE] < len(ranges):
+                self._grow()
+            else:
+                return
+
+    def _grow(self) -> None:
+        """Make room. Most files of a very deep tree have few rows."""
+        rows, used = self._state[:NEXT_RANGE].tolist()
+        if rows == len(self._ids):
+            ids = np.empty(min(4 * rows, self._room), np.int64)
+            ids[:rows] = self._ids
+            self._ids = ids
+        if used + LONGEST_CELL > len(self._text) - VECTOR:
+            text = np.empty(2 * len(self._text), np.uint8)
+            text[:used] = self._text[:used]
+            self._text = text
+
+    def _take(self) -> RowGroup:
+        """All rows that wait, which are forgotten."""
+        rows, used = self._state[:NEXT_RANGE].tolist()
+        ids, text = self._ids[:rows], self._text[:used]
+        self._ids, self._text = np.empty_like(self._ids), np.empty_like(self._text)
+        self._state[:NEXT_RANGE] = 0
+        return RowGroup(self.file, UsageRows(self._columns, self._filetypes, ids, text))
+
+    def rest(self) -> Iterator[RowGroup]:
+        """The last row group, if there is one."""
+        if self._state[ROWS_USED]:
+            yield self._take()
+
+
+class WaitingDirectories:
+    """The directories of one depth, which wait as they are written: int64[columns, rows], and their paths."""
+
+    def __init__(self, path: Path) -> None:
+        self._columns, self._room = columns_of(DIRECTORIES), ROWS[DIRECTORIES]
+        self.file = ParquetFile(path, self._columns)
+        self._numbers = np.empty((len(self._columns) - 1, FIRST_ROWS), np.int64)
+        self._text, self._places = np.empty(FIRST_TEXT, np.uint8), np.empty((FIRST_ROWS, 2), np.int64)
+        self._used = self._bytes = self.rows = 0
+
+    def add(self, numbers: Numbers, names: Text, starts: Numbers, lengths: Numbers) -> Iterator[RowGroup]:
+        """Add directories; yields what is full.
+
+        numbers: int64[columns, n]. names: uint8, translated paths; starts, lengths: int64[n].
+        """
+        done, count = 0, numbers.shape[1]
+        self.rows += count
+        while done < count:
+            part = slice(done, done + min(count - done, self._room - self._used))
+            self._make_room(part.stop - done, int(lengths[part].sum()))
+            after = self._used + part.stop - done
+            self._numbers[:, self._used : after] = numbers[:, part]
+            places = self._places[self._used : after]
+            self._bytes = append_paths(self._text, self._bytes, names, starts[part], lengths[part], places)
+            self._used, done = after, part.stop
+            if self._used == self._room:
+                yield self._take()
+
+    def _make_room(self, rows: int, path_bytes: int) -> None:
+        needed = self._used + rows
+        if needed > len(self._places):
+            size = min(max(needed, 4 * len(self._places)), self._room)
+            numbers, places = np.empty((len(self._numbers), size), np.int64), np.empty((size, 2), np.int64)
+            numbers[:, : self._used] = self._numbers[:, : self._used]
+            places[: self._used] = self._places[: self._used]
+            self._numbers, self._places = numbers, places
+        # Each path has its length before it, and that of the root is one byte.
+        needed = self._bytes + path_bytes + 5 * rows
+        if needed > len(self._text):
+            text = np.empty(2 * needed, np.uint8)
+            text[: self._bytes] = self._text[: self._bytes]
+            self._text = text
+
+    def _take(self) -> RowGroup:
+        """All rows that wait, which are forgotten."""
+        rows = self._used
+        numbers, places, text = self._numbers[:, :rows], self._places[:rows], self._text[: self._bytes]
+        self._numbers, self._places, self._text = map(np.empty_like, (self._numbers, self._places, self._text))
+        self._used = self._bytes = 0
+        return RowGroup(self.file, DirectoryRows(self._columns, numbers, places, text))
+
+    def rest(self) -> Iterator[RowGroup]:
+        """The last row group, if there is one."""
+        if self._used:
+            yield self._take()
