@@ -62,6 +62,14 @@ def memory() -> Iterator[SharedMemory]:
     shared.close()
 
 
+def test_emptied_memory_takes_none(memory: SharedMemory) -> None:
+    memory.text[:] = 1
+    blocks = os.fstat(memory.place.descriptor).st_blocks
+    memory.empty()
+    assert os.fstat(memory.place.descriptor).st_blocks == 0 < blocks
+    assert not memory.text.any()
+
+
 def test_another_process_sees_shared_memory(memory: SharedMemory) -> None:
     memory.text[5:8] = np.frombuffer(b"abc", np.uint8)
     command = [sys.executable, "-c", READ_AND_ANSWER]
