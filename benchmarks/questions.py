@@ -28,7 +28,6 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import execute, python, table
 from benchmarks.tree_duck import DuckTree, Filters
-from lurge.store.tree.files import Files
 from lurge.store.tree.layout import DIRECTORIES, MANIFEST, TIMES
 from lurge.store.tree.publish import place_of
 from lurge.tree import Tree, open_tree
@@ -74,9 +73,10 @@ class Question:
 
 def choose_directories(folder: Path, of_each_kind: int, seed: int = 1) -> list[tuple[str, str]]:
     """Directories that hold something, each with its kind. The top is repeated."""
-    depths, rows, children, records = [], [], [], []
+    depths, rows, children, records, paths = [], [], [], [], []
     for depth, file in enumerate(sorted((folder / DIRECTORIES).iterdir())):
-        columns = pq.read_table(file, columns=["children", "records"])
+        columns = pq.read_table(file, columns=["path", "children", "records"])
+        paths.append(columns["path"])
         depths.append(np.full(len(columns), depth))
         rows.append(np.arange(len(columns)))
         children.append(columns["children"].to_numpy())
@@ -92,9 +92,8 @@ def choose_directories(folder: Path, of_each_kind: int, seed: int = 1) -> list[t
         INNER: chosen.permutation(inner[of_each_kind:])[:of_each_kind],
         LEAF: chosen.permutation(leaves)[:of_each_kind],
     }
-    files = Files(folder)
     return [
-        (kind, os.fsdecode(files.rows(DIRECTORIES, depth[one], row[one], 1, ["path"])["path"][0].as_py()))
+        (kind, os.fsdecode(paths[depth[one]][row[one]].as_py()))
         for kind, places in kinds.items()
         for one in places.tolist()
     ]
