@@ -32,13 +32,21 @@ FILETYPES = 8
 NAME_BYTES = 24
 
 
+LARGE_DIRECTORIES, ROWS_A_DIRECTORY = 30_000_000, 4
+
+
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds. controller, worker: for a line. start: for starting a rank."""
+    """CPU seconds. controller, worker: for a line. start: for starting a rank.
+
+    row, row_bytes: seconds of the controller's node and bytes on disk for a row of usage in the tree index.
+    """
 
     controller: float
     worker: float
     start: float
+    row: float
+    row_bytes: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Measured:
     cpu: float
     inflate_and_cut: float
     read: float
+    finish: float
 
 
 def simulate(lines: Sequence[int], ranks: int, cores: int, costs: Costs) -> float:
@@ -95,6 +104,7 @@ def run(folder: Path, ranks: int) -> Measured:
         cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         inflate_and_cut=sum(seconds["inflate"] + seconds["cut"] for seconds in stages),
         read=sum(seconds["read"] for seconds in stages),
+        finish=sum(seconds["finish"] for seconds in stages),
     )
 
 
@@ -105,16 +115,26 @@ def make_world(folder: Path, records: int, volumes: int) -> Path:
     return folder
 
 
+def usage_of(world: Path) -> tuple[int, int]:
+    """The rows of usage in the indexes of a world, and the bytes of these indexes."""
+    manifests = [json.loads(path.read_text()) for path in world.glob("out/tree/*/*/manifest.json")]
+    sizes = [sum(manifest["files"].values()) for manifest in manifests]
+    return sum(manifest["rows"]["usage"] for manifest in manifests), sum(sizes)
+
+
 def measure_costs(world: Path, tiny: Path, lines: int) -> Costs:
     """Measure the costs. Time that belongs to neither side (receiving, waking) is divided equally between both."""
     start = run(tiny, 3)
     measured = run(world, 3)
     busy = measured.inflate_and_cut + measured.read
-    rest = max(0.0, measured.cpu - start.cpu - busy)
+    rest = max(0.0, measured.cpu - start.cpu - busy - measured.finish)
+    rows, size = usage_of(world)
     return Costs(
         controller=(measured.inflate_and_cut + rest / 2) / lines,
         worker=(measured.read + rest / 2) / lines,
         start=start.cpu / 3,
+        row=measured.finish / rows,
+        row_bytes=size / rows,
     )
 
 
@@ -139,6 +159,12 @@ def main() -> None:
     for ranks in LARGE_RANKS:
         print(f"| {ranks} | {simulate(LARGE_SITE, ranks, ranks, costs):.0f} |")
     print(f"\nworkers that one controller feeds: {costs.worker / costs.controller:.2f}")
+    rows = LARGE_DIRECTORIES * ROWS_A_DIRECTORY
+    print(
+        f"rolling up takes {costs.row * 1e6:.2f} microseconds for a row of usage: a volume of {LARGE_DIRECTORIES:,}"
+        f" directories with {ROWS_A_DIRECTORY} each takes {rows * costs.row:.0f} s on this machine, and"
+        f" {rows * costs.row_bytes / 2**30:.0f} GiB"
+    )
     row = 8 * (SUMS + 1 + FILETYPES) + NAME_BYTES
     print(f"the coordinator holds {row} bytes for a directory that waits, and as much again while it is stored")
 

@@ -7,6 +7,7 @@ send      handing blocks to workers
 wait      workers wait for blocks
 read      parsing lines and adding them to tables, one pass
 merge     adding the workers' tables
+finish    ending what portions were for, such as rolling up the tree index
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STAGES = ("inflate", "cut", "blocked", "send", "wait", "read", "merge")
+STAGES = ("inflate", "cut", "blocked", "send", "wait", "read", "merge", "finish")
 OF_WORKERS = ("read", "wait")
 """The stages that a worker tells its controller."""
 

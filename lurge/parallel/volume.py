@@ -122,7 +122,8 @@ class VolumeWork:
         if self._memory:
             self._memory.empty()
         give_back()
-        export = self._sinks.finish(self._merged.export())
+        with self._reader.stages("finish"):
+            export = self._sinks.finish(self._merged.export())
         give_back()
         seconds = dict(self._reader.stages.seconds)
         return VolumeRead(self._number, self._reader.lines, self._reader.rules, export, self._sinks.failures, seconds)

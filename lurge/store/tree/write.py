@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,21 +30,23 @@ from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, USAGE, file_o
 from lurge.store.tree.parquet import Chunk
 from lurge.store.tree.waiting import RowGroup, WaitingDirectories, WaitingUsage
 
-WRITERS, WRITES_AHEAD = 2, 2
+MOST_WRITERS, WRITES_AHEAD = 4, 2
+"""More threads would wait for the one that rolls up."""
 
 
 class Pool:
     """Threads that encode row groups, which are written in the order in which they came."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(WRITERS)
+        self._writers = min(MOST_WRITERS, len(os.sched_getaffinity(0)))
+        self._threads = ThreadPoolExecutor(self._writers)
         self._begun: deque[tuple[RowGroup, Future[list[Chunk]]]] = deque()
         self._local = threading.local()
 
     def write(self, group: RowGroup) -> None:
         """Write a row group later. Raises what writing an earlier one raised."""
         self._begun.append((group, self._threads.submit(self._encode, group)))
-        while len(self._begun) > WRITERS + WRITES_AHEAD:
+        while len(self._begun) > self._writers + WRITES_AHEAD:
             self._finish_one()
 
     def _encode(self, group: RowGroup) -> list[Chunk]:
