@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from lurge.kernels.compiling import inline_kernel, internal_kernel
-from lurge.kernels.wide import bits_above, load64, store64
+from lurge.kernels.wide import bits_above, first_bit, load64, store64
 
 LARGEST = np.int64(2**63 - 1)
 
@@ -27,6 +27,9 @@ TYPE_MASK = np.int64(0xFFFFFFFF)
 
 ALONE = np.uint64(1 << (2 * AGES + CLASSES))
 """In the mask: the cell has one record. Then its size follows once, without a number of records."""
+
+AGE_BINS, SIZE_CLASSES = np.uint64((1 << AGES) - 1), np.uint64((1 << CLASSES) - 1)
+"""As many bits of the mask as there are bins of one time, and classes."""
 
 LONG = np.uint64(248)
 
@@ -98,14 +101,17 @@ def write_cell(buffer, at, cell):
         return put_number(buffer, at, np.uint64(cell[BYTES]))
     at = put_number(buffer, at, np.uint64(cell[LAST_M]) - np.uint64(cell[FIRST_M]))
     at = put_number(buffer, at, np.uint64(cell[LAST_A]) - np.uint64(cell[FIRST_A]))
-    for records, sizes in ((BINS, BYTES_M), (RECORDS_A, BYTES_A)):
-        for i in range(AGES):
-            if cell[records + i]:
-                at = put_number(buffer, at, np.uint64(cell[records + i]))
-                at = put_number(buffer, at, np.uint64(cell[sizes + i]))
-    for i in range(SIZES, CELL_COLUMNS):
-        if cell[i]:
-            at = put_number(buffer, at, np.uint64(cell[i]))
+    for records, sizes, shift in ((BINS, BYTES_M, 0), (RECORDS_A, BYTES_A, AGES)):
+        bins = mask >> np.uint64(shift) & AGE_BINS
+        while bins:
+            i = np.int64(first_bit(bins))
+            at = put_number(buffer, at, np.uint64(cell[records + i]))
+            at = put_number(buffer, at, np.uint64(cell[sizes + i]))
+            bins &= bins - np.uint64(1)
+    classes = mask >> np.uint64(2 * AGES) & SIZE_CLASSES
+    while classes:
+        at = put_number(buffer, at, np.uint64(cell[SIZES + np.int64(first_bit(classes))]))
+        classes &= classes - np.uint64(1)
     return at
 
 
@@ -144,18 +150,21 @@ def read_cell(buffer, at, mask, cell):
     cell[FIRST_M] = np.int64(np.uint64(cell[LAST_M]) - span)
     cell[FIRST_A] = np.int64(np.uint64(cell[LAST_A]) - span_a)
     for records, sizes, shift in ((BINS, BYTES_M, 0), (RECORDS_A, BYTES_A, AGES)):
-        for i in range(AGES):
-            if mask >> np.uint64(shift + i) & np.uint64(1):
-                number, at = get_number(buffer, at)
-                size, at = get_number(buffer, at)
-                cell[records + i], cell[sizes + i] = np.int64(number), np.int64(size)
-                if not shift:
-                    cell[RECORDS] += np.int64(number)
-                    cell[BYTES] = capped_sum(cell[BYTES], np.int64(size))
-    for i in range(CLASSES):
-        if mask >> np.uint64(2 * AGES + i) & np.uint64(1):
+        bins = mask >> np.uint64(shift) & AGE_BINS
+        while bins:
+            i = np.int64(first_bit(bins))
             number, at = get_number(buffer, at)
-            cell[SIZES + i] = np.int64(number)
+            size, at = get_number(buffer, at)
+            cell[records + i], cell[sizes + i] = np.int64(number), np.int64(size)
+            if not shift:
+                cell[RECORDS] += np.int64(number)
+                cell[BYTES] = capped_sum(cell[BYTES], np.int64(size))
+            bins &= bins - np.uint64(1)
+    classes = mask >> np.uint64(2 * AGES) & SIZE_CLASSES
+    while classes:
+        number, at = get_number(buffer, at)
+        cell[SIZES + np.int64(first_bit(classes))] = np.int64(number)
+        classes &= classes - np.uint64(1)
     return at
 
 
