@@ -53,7 +53,7 @@ Text = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells as `kernels.cells` writes them. text: uint8; lengths: int32, of each."""
+    """Cells as `kernels.cells` writes them. text: uint8, with VECTOR bytes behind it; lengths: int32, of each."""
 
     text: Text
     lengths: npt.NDArray[np.int32]

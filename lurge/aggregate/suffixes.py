@@ -31,8 +31,8 @@ def compile_suffixes(filetypes: Sequence[FileType]) -> Suffixes:
         groups.append(sorted([*shorter, *(entry for entry in suffixes if entry[1].endswith(ending))]))
     groups = [group or [NO_SUFFIX] for group in groups]
     sizes = np.array([len(group) for group in groups], np.int64)
-    within = [all(len(suffix) <= WORD and suffix[:1] in (b".", b"") for _, suffix in group) for group in groups]
-    ranges = np.stack([np.cumsum(sizes) - sizes, np.cumsum(sizes), np.array(within, np.int64)], axis=1)
+    dotted = [all(len(suffix) <= WORD and suffix[:1] in (b".", b"") for _, suffix in group) for group in groups]
+    ranges = np.stack([np.cumsum(sizes) - sizes, np.cumsum(sizes), np.array(dotted, np.int64)], axis=1)
     numbers = np.array([int.from_bytes(ending, "little") for ending in endings], np.uint64)
     factor, at_slots, slots = place_endings(numbers)
     table = np.full(slots, -1, np.int64)

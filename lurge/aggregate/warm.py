@@ -91,7 +91,7 @@ def compile_tree() -> None:
     export_run(text, text, index, numbers, numbers)
     append_cells(text, numbers, np.zeros(5, np.int64), index, text, np.zeros(0, np.int32), numbers)
     tile = np.zeros((TILE, USAGE_COLUMNS), np.int64)
-    split_rows(text, np.zeros(0, np.uint16), tile, numbers, text, numbers, 0)
+    split_rows(text, np.zeros(0, np.uint32), tile, numbers, text, numbers, 0)
     read_owners(numbers, numbers, text, 0, np.zeros(0, np.int32))
     append_paths(text, 0, text, numbers, numbers, np.zeros((0, 2), np.int64))
     extremes(text, np.zeros((1, 2), np.int64))

@@ -2,7 +2,8 @@
 
 Rows of usage wait as cells (kernels.cells), which take an eighth of the room of their 55 numbers. When a row group is
 full, its numbers are written as the encoding BYTE_STREAM_SPLIT wants them: the first bytes of all values of a column,
-then the second ones, and so on.
+then the second ones, and so on. The bytes at one place of all values are a *plane*; the rows that are read at once are
+a *tile*.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def append_cells(text, ids, state, ranges, cells, lengths, range_ids):
 
     text: uint8, and ids: int64[rows], of the rows that wait. state: int64[5]. ranges: int64[n, >= 3], where the cells
     of each directory begin, and their number. cells: uint8, and lengths: int32, of all cells. range_ids: int64[n], ids
-    of the directories. Both texts have VECTOR bytes behind their ends, and `text` is not full with LONGEST_CELL left.
+    of the directories. There are VECTOR bytes behind the used part of `cells`. `text` is full when fewer than
+    LONGEST_CELL + VECTOR bytes are left.
     """
     while state[NEXT_RANGE] < len(ranges):
         this = ranges[state[NEXT_RANGE]]
@@ -90,16 +92,16 @@ def read_row(row, text, at, identity, types):
 
 @internal_kernel
 def split_tile(planes, tile, words, first, rows, count):
-    """Split the values of some rows, and leave out bytes that are 0 in all of them."""
+    """Write the bytes of all numbers of a tile to their planes, but not those that are 0 in all of its rows."""
     for number in range(len(USAGE_NUMBERS)):
         column = USAGE_NUMBERS[number]
-        every = np.uint64(0)
+        bits = np.uint64(0)
         for i in range(rows):
             words[i] = tile[i, column]
-            every |= np.uint64(words[i])
+            bits |= np.uint64(words[i])
         to = number * VALUE_BYTES * count + first
         shift = np.uint64(0)
-        while every >> shift:
+        while bits >> shift:
             if rows == TILE:
                 store_bytes(planes, to, words, shift)
             else:
@@ -115,7 +117,7 @@ def split_tile(planes, tile, words, first, rows, count):
 def split_rows(planes, filetypes, tile, words, text, ids, types):
     """Split the rows of usage that wait.
 
-    planes: uint8[numbers * 8 * rows], zeros. filetypes: uint16[rows]. tile: int64[TILE, USAGE_COLUMNS], and words:
+    planes: uint8[numbers * 8 * rows], zeros. filetypes: uint32[rows]. tile: int64[TILE, USAGE_COLUMNS], and words:
     int64[TILE], scratch. text: uint8, cells; ids: int64[rows]. types: number of filetypes with suffixes.
     """
     at = ZERO

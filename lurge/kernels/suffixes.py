@@ -21,6 +21,7 @@ ENDING_BIT = np.uint64(1 << 8 * (WORD - ENDING))
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 KNOWN = 2048
 KNOWN_SHIFT = np.uint64(53)
+IS_DOTTED = 2
 EXTENSION, FILETYPE, HAS_MORE = range(3)
 """Columns of what is known of extensions. The filetype is NONE if there is none, UNKNOWN if the row is empty."""
 
@@ -34,8 +35,9 @@ class Suffixes(NamedTuple):
     WORD of them, in the highest of a word, and which of the word they are. endings: int64[power of two], a hash table
     without collisions of the endings of longer suffixes, as numbers, -1 if empty; the slot of each is in the upper half
     of its product with `factor`, uint64[1]. groups: int64[slots + 256, 3], the rows (first, after) of the suffixes that
-    a name with the ending in a slot may have, and, for other endings, by their last byte; and 1 if each of them is
-    within an extension. known: int64[KNOWN, 3], scratch, in which every filetype is UNKNOWN at first.
+    a name with the ending in a slot may have, and, for other endings, by their last byte; and in column IS_DOTTED 1 if
+    each of them begins with a dot and is not longer than a word: then an extension tells which of them a name has.
+    known: int64[KNOWN, 3], scratch, in which every filetype is UNKNOWN at first.
     """
 
     text: npt.NDArray[np.uint8]
@@ -118,6 +120,6 @@ def filetype_of(suffixes, tail, path, parent, length):
         return known[FILETYPE], known[HAS_MORE]
     group = find_group(suffixes, tail)
     filetype, has_more = find_filetype(suffixes, group, tail, path, parent, length)
-    if suffixes.groups[group, 2]:
+    if suffixes.groups[group, IS_DOTTED]:
         known[EXTENSION], known[FILETYPE], known[HAS_MORE] = extension, filetype, has_more
     return filetype, has_more

@@ -24,12 +24,11 @@ from lurge.store.tree.parquet import (
     encode,
     indices,
     plain,
-    split,
     varint,
     with_levels,
 )
 
-NUMBER, MAYBE = Column("number"), Column("maybe", is_optional=True)
+NUMBER, MAYBE = Column("number"), Column("maybe", encoding=PLAIN, is_optional=True)
 TEXT, NAME = Column("text", BYTE_ARRAY, PLAIN), Column("name", BYTE_ARRAY, RLE_DICTIONARY, is_text=True)
 COLUMNS = (NUMBER, MAYBE, TEXT, NAME)
 
@@ -45,14 +44,15 @@ def write(path: Path, groups: list[list[Row]], names: list[str]) -> None:
     for rows in groups:
         numbers, maybe, texts, named = (list(values) for values in zip(*rows, strict=True))
         count, missing = len(rows), np.array([value is None for value in maybe])
-        bounds = plain(min(numbers)), plain(max(numbers))
+        split = np.array(numbers, "<i8").view(np.uint8).reshape(count, 8).T.tobytes()
+        bounds = plain(np.array([min(numbers)])), plain(np.array([max(numbers)]))
         text = b"".join(len(value).to_bytes(4, "little") + value for value in texts)
         optional = with_levels(np.array([value or 0 for value in maybe], np.int64), missing)
-        places = np.array([names.index(name) for name in named], np.uint16)
+        places = np.array([names.index(name) for name in named], np.uint32)
         file.append(
             count,
             [
-                encode(NUMBER, count, split(np.array(numbers, np.int64)), compress, bounds),
+                encode(NUMBER, count, split, compress, bounds),
                 encode(MAYBE, count, optional, compress),
                 encode(TEXT, count, text, compress, (min(texts), max(texts))),
                 encode(
@@ -98,6 +98,14 @@ def test_others_read_what_was_written(data: st.DataObject, names: list[str]) -> 
                     min(values[column] for values in rows),
                     max(values[column] for values in rows),
                 )
+
+
+@pytest.mark.parametrize("number", [256, 257, 65_536, 65_537])
+def test_a_dictionary_may_be_long(tmp_path: Path, number: int) -> None:
+    path, names = tmp_path / "file.parquet", [f"name {place}" for place in range(number)]
+    rows: list[Row] = [(1, None, b"", names[place]) for place in (0, number - 1, 3)]
+    write(path, [rows], names)
+    assert by_arrow(path) == by_duckdb(path) == rows
 
 
 def test_a_long_text_is_no_bound(tmp_path: Path) -> None:

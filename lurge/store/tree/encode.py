@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from lurge.kernels.pages import TILE, USAGE_COLUMNS, USAGE_NUMBERS, VALUE_BYTES, extremes, split_rows
 from lurge.model.tree import ENDS
-from lurge.store.tree.layout import FILETYPE, PATH, ROWS, TIMES, USAGE
-from lurge.store.tree.parquet import Chunk, Column, encode, indices, plain, split, with_levels
+from lurge.store.tree.layout import FILETYPE, OWN, PATH, ROWS, TIMES, USAGE
+from lurge.store.tree.parquet import Chunk, Column, encode, indices, plain, with_levels
 
 Numbers = npt.NDArray[np.int64]
 Text = npt.NDArray[np.uint8]
@@ -27,17 +27,17 @@ class Encoder:
         from zstandard import ZstdCompressor
 
         self.compress = ZstdCompressor(level=LEVEL).compress
-        self._planes = np.empty(len(USAGE_NUMBERS) * VALUE_BYTES * ROWS[USAGE], np.uint8)
+        self._planes = np.empty(len(USAGE_NUMBERS) * VALUE_BYTES * max(ROWS[USAGE], ROWS[OWN]), np.uint8)
         self._scratch = np.empty((TILE, USAGE_COLUMNS), np.int64), np.empty(TILE, np.int64)
 
-    def split(self, text: Text, ids: Numbers, types: int) -> tuple[Text, npt.NDArray[np.uint16]]:
+    def split(self, text: Text, ids: Numbers, types: int) -> tuple[Text, npt.NDArray[np.uint32]]:
         """The numbers of rows of usage, split: uint8[numbers, 8 * rows], until the next call; and the filetypes.
 
         text: cells, and ids: the directory, of each row. types: number of filetypes with suffixes.
         """
         planes = self._planes[: len(USAGE_NUMBERS) * VALUE_BYTES * len(ids)]
         planes[:] = 0
-        filetypes = np.empty(len(ids), np.uint16)
+        filetypes = np.empty(len(ids), np.uint32)
         split_rows(planes, filetypes, *self._scratch, text, ids, types)
         return planes.reshape(len(USAGE_NUMBERS), -1), filetypes
 
@@ -93,7 +93,7 @@ class DirectoryRows:
                 yield encode(column, self.count, self.text.data, encoder.compress, (least, greatest))
                 continue
             these = values[column.name]
-            page = with_levels(these, missing[column.name]) if column.is_optional else split(these)
+            page = with_levels(these, missing[column.name]) if column.is_optional else plain(these)
             bounds = ends_of(these) if column.name == "id" else None
             yield encode(column, self.count, page, encoder.compress, bounds)
 
@@ -106,5 +106,5 @@ Rows = UsageRows | DirectoryRows
 
 
 def ends_of(numbers: Numbers) -> tuple[bytes, bytes]:
-    """The first and the last of some numbers, as the plain encoding has them."""
-    return plain(int(numbers[0])), plain(int(numbers[-1]))
+    """The first and the last of some numbers, as PLAIN has them."""
+    return plain(numbers[:1]), plain(numbers[-1:])

@@ -6,6 +6,7 @@ children of one directory lie together. A row group has ROWS rows of the kind; o
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from lurge.model.tree import AGE_DAYS, SIZE_NAMES
@@ -50,11 +51,12 @@ def file_of(folder: Path, kind: str, depth: int) -> Path:
     return folder / kind / f"{depth:04}.parquet"
 
 
+@cache
 def columns_of(kind: str) -> tuple[Column, ...]:
     """The columns of a kind of file."""
     if kind == DIRECTORIES:
-        optional = {"parent", *TIMES}
-        first = [Column("id"), Column("parent", is_optional=True), Column("depth"), PATH]
-        return (*first, *(Column(name, is_optional=name in optional) for name in (*MEASURES, *PLACES)))
+        names = ("id", "parent", "depth", "path", *MEASURES, *PLACES)
+        plain = {name: Column(name, encoding=PLAIN, is_optional=name in ("parent", *TIMES)) for name in names}
+        return tuple({**plain, PATH.name: PATH}.values())
     key = (Column("directory"), Column("gid"), Column("uid"), FILETYPE)
     return (*key, *map(Column, (*MEASURES, *BIN_COLUMNS)))

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -105,15 +105,17 @@ class Column:
             fields.append((6, I32, integer(UTF8)))
         return struct(*fields)
 
-    def metadata(self) -> tuple[tuple[int, int, bytes], ...]:
-        """What is the same in each row group."""
-        encodings = sorted({self.encoding, RLE} | ({PLAIN} if self.encoding == RLE_DICTIONARY else set()))
-        return (
-            (1, I32, integer(self.kind)),
-            (2, LIST, list_of(I32, list(map(integer, encodings)))),
-            (3, LIST, list_of(BINARY, [text(self.name.encode())])),
-            (4, I32, integer(ZSTD)),
-        )
+
+@cache
+def metadata_of(column: Column) -> tuple[tuple[int, int, bytes], ...]:
+    """The fields of a column that are the same in each row group."""
+    encodings = sorted({column.encoding, RLE} | ({PLAIN} if column.encoding == RLE_DICTIONARY else set()))
+    return (
+        (1, I32, integer(column.kind)),
+        (2, LIST, list_of(I32, list(map(integer, encodings)))),
+        (3, LIST, list_of(BINARY, [text(column.name.encode())])),
+        (4, I32, integer(ZSTD)),
+    )
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Chunk:
     """The pages of a column in a row group, each with its header, and what the footer says about them.
 
     dictionary: the page of the dictionary, empty without one. uncompressed: bytes of both with their headers.
-    bounds: the least and the greatest value, as the plain encoding has them without lengths.
+    bounds: the least and the greatest value as PLAIN has them, of a text without its length; None for none.
     """
 
     dictionary: bytes
@@ -173,53 +175,47 @@ def encode(
 # Values
 
 
-def split(numbers: npt.NDArray[np.int64]) -> bytes:
-    """Encode numbers as BYTE_STREAM_SPLIT."""
-    return numbers.astype("<i8").view(np.uint8).reshape(len(numbers), 8).T.tobytes()
+def plain(numbers: npt.NDArray[np.int64]) -> bytes:
+    """Encode numbers as PLAIN."""
+    return numbers.astype("<i8").tobytes()
 
 
 def with_levels(numbers: npt.NDArray[np.int64], missing: npt.NDArray[np.bool_]) -> bytes:
-    """Encode the numbers of an optional column: the levels, 0 where one is missing, and the others split."""
+    """Encode the numbers of an optional column: the levels, 0 where one is missing, and the others plain."""
     if missing.any():
         levels = varint((len(missing) + 7) // 8 << 1 | 1) + np.packbits(~missing, bitorder="little").tobytes()
         numbers = numbers[~missing]
     else:
         levels = varint(len(missing) << 1) + b"\x01"
-    return len(levels).to_bytes(4, "little") + levels + split(numbers)
+    return len(levels).to_bytes(4, "little") + levels + plain(numbers)
 
 
-def indices(numbers: npt.NDArray[np.uint16], values: int) -> bytes:
-    """Encode places in a dictionary of some values as RLE_DICTIONARY, each in one byte or two."""
-    width, groups = 1 if values <= 256 else 2, (len(numbers) + 7) // 8
+def indices(numbers: npt.NDArray[np.uint32], values: int) -> bytes:
+    """Encode places in a dictionary of some values as RLE_DICTIONARY, each in one, two or four bytes."""
+    width, groups = 1 if values <= 2**8 else 2 if values <= 2**16 else 4, (len(numbers) + 7) // 8
     packed = numbers.astype(f"<u{width}").tobytes().ljust(8 * width * groups, b"\0")
     return bytes((8 * width,)) + varint(groups << 1 | 1) + packed
-
-
-def plain(number: int) -> bytes:
-    """A number as the plain encoding has it."""
-    return number.to_bytes(8, "little", signed=True)
 
 
 # Files
 
 
 class ParquetFile:
-    """One file. It is opened with its first row group, so that few are open at once."""
+    """One file. It is open only while it is written to: an index may have thousands."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._path, self._columns = path, columns
-        self._metadata = [column.metadata() for column in columns]
+        self._metadata = list(map(metadata_of, columns))
         self._groups: list[bytes] = []
-        self._file: BinaryIO | None = None
         self._end = self._rows = 0
 
-    def _write(self, parts: Sequence[bytes]) -> None:
-        text = b"".join(parts)
-        if self._file is None:
+    def _write(self, *parts: bytes) -> None:
+        if not self._end:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb")
-            text = MAGIC + text
-        self._file.write(text)
+            parts = (MAGIC, *parts)
+        text = b"".join(parts)
+        with self._path.open("ab" if self._end else "wb", buffering=0) as file:
+            write_all(file, text)
         self._end += len(text)
 
     def append(self, rows: int, chunks: Sequence[Chunk]) -> None:
@@ -244,7 +240,7 @@ class ParquetFile:
             footers.append(struct((2, I64, integer(0)), (3, STRUCT, struct(*fields))))
             place += size
             uncompressed += chunk.uncompressed
-        self._write([part for chunk in chunks for part in (chunk.dictionary, chunk.data)])
+        self._write(*(part for chunk in chunks for part in (chunk.dictionary, chunk.data)))
         self._groups.append(
             struct(
                 (1, LIST, list_of(STRUCT, footers)),
@@ -258,7 +254,7 @@ class ParquetFile:
 
     def close(self) -> None:
         """Write the footer, if there is any row. Raises OSError."""
-        if self._file is None:
+        if not self._end:
             return
         root = struct((4, BINARY, text(b"schema")), (5, I32, integer(len(self._columns))))
         order = struct((1, STRUCT, struct()))
@@ -270,11 +266,11 @@ class ParquetFile:
             (6, BINARY, text(f"lurge version {__version__}".encode())),
             (7, LIST, list_of(STRUCT, [order] * len(self._columns))),
         )
-        self._write([footer, len(footer).to_bytes(4, "little"), MAGIC])
-        self.abandon()
+        self._write(footer, len(footer).to_bytes(4, "little"), MAGIC)
 
-    def abandon(self) -> None:
-        """Close the file as it is."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+
+def write_all(file: RawIOBase, text: bytes) -> None:
+    """Write a whole text to a file without a buffer, which may take only a part of it at once."""
+    rest = memoryview(text)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]

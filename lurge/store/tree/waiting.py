@@ -34,7 +34,7 @@ class WaitingUsage:
     def __init__(self, path: Path, kind: str, filetypes: Sequence[bytes]) -> None:
         self._columns, self._room, self._filetypes = columns_of(kind), ROWS[kind], filetypes
         self.file = ParquetFile(path, self._columns)
-        self._ids, self._text = np.empty(FIRST_ROWS, np.int64), np.empty(FIRST_TEXT, np.uint8)
+        self._ids, self._text = np.empty(min(FIRST_ROWS, self._room), np.int64), np.empty(FIRST_TEXT, np.uint8)
         self._state = np.zeros(5, np.int64)
         self.rows = 0
 

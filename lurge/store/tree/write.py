@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -74,17 +73,17 @@ class IndexWriter:
         self._folder = folder
         self._filetypes = [name.encode() for name in filetypes]
         self._directories: dict[int, WaitingDirectories] = {}
-        self._cells: dict[tuple[str, int], WaitingUsage] = {}
+        self._usage: dict[tuple[str, int], WaitingUsage] = {}
         self._pool = Pool()
         self.directories = 0
 
-    def _cell_rows(self, kind: str, depth: int) -> WaitingUsage:
-        if (kind, depth) not in self._cells:
-            self._cells[kind, depth] = WaitingUsage(file_of(self._folder, kind, depth), kind, self._filetypes)
-        return self._cells[kind, depth]
+    def _usage_of(self, kind: str, depth: int) -> WaitingUsage:
+        if (kind, depth) not in self._usage:
+            self._usage[kind, depth] = WaitingUsage(file_of(self._folder, kind, depth), kind, self._filetypes)
+        return self._usage[kind, depth]
 
     def _writers(self) -> list[WaitingDirectories | WaitingUsage]:
-        return [*self._directories.values(), *self._cells.values()]
+        return [*self._directories.values(), *self._usage.values()]
 
     def add(self, part: RolledUp) -> None:
         """Add finished directories. Raises OSError."""
@@ -92,12 +91,12 @@ class IndexWriter:
         ids = ids_of(part.own)
         for depth in np.unique(part.own[:, DEPTH_OF]).tolist():
             here = part.own[:, DEPTH_OF] == depth
-            self._write(self._cell_rows(OWN, depth).add(ids[here], part.own[here], part.own_cells))
+            self._write(self._usage_of(OWN, depth).add(ids[here], part.own[here], part.own_cells))
 
     def _add_directories(self, rows: Numbers, names: Text, cells: Cells) -> None:
         for depth in np.unique(rows[:, DEPTH_OF]).tolist():
             here = rows[rows[:, DEPTH_OF] == depth]
-            usage = self._cell_rows(USAGE, depth)
+            usage = self._usage_of(USAGE, depth)
             if depth not in self._directories:
                 self._directories[depth] = WaitingDirectories(file_of(self._folder, DIRECTORIES, depth))
             ids, counts = ids_of(here), here[:, CELL_COUNT]
@@ -120,19 +119,17 @@ class IndexWriter:
         rows = {DIRECTORIES: sum(writer.rows for writer in self._directories.values())}
         for writer in self._writers():
             self._write(writer.rest())
-            self._pool.finish()
+        self._pool.finish()
+        for writer in self._writers():
             writer.file.close()
-        for (kind, _), cells in self._cells.items():
-            rows[kind] = rows.get(kind, 0) + cells.rows
+        for (kind, _), waiting in self._usage.items():
+            rows[kind] = rows.get(kind, 0) + waiting.rows
         self._pool.close()
         return rows
 
     def abandon(self) -> None:
-        """Write nothing more, and close all files."""
+        """Write nothing more."""
         self._pool.close()
-        for writer in self._writers():
-            with suppress(OSError):
-                writer.file.abandon()
 
 
 def ids_of(rows: Numbers) -> Numbers:
