@@ -22,6 +22,7 @@ from lurge.kernels.tree import (
     close_last,
     export_run,
 )
+from lurge.kernels.vault import find_keys
 from lurge.kernels.wide import VECTOR
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import ENDS, Run
@@ -41,6 +42,7 @@ class TreeTally(Tally[list[Run]]):
         self._suffixes = compile_suffixes(filetypes)
         self._recent = np.zeros(len(filetypes) + len(ENDS), np.int32)
         self._scratch = [np.zeros(LONGEST_LINE + SLACK, np.uint8) for _ in range(2)]
+        self._is_key = np.empty(0, np.uint8)
         self._alone = np.zeros(CELL_COLUMNS, np.int64)
         self._runs: list[Run] = []
         self._state = np.zeros(4, np.int64)
@@ -55,10 +57,17 @@ class TreeTally(Tally[list[Run]]):
         self._index = np.empty((FIRST_FRAGMENTS, 3), np.int64)
 
     def add(self, records: Records) -> None:
+        if len(self._is_key) < records.count:
+            self._is_key = np.empty(records.fields.shape[1], np.uint8)
+        find_keys(records.fields, records.count, records.paths, *self._scratch, self._is_key)
+        self.add_to_cells(records)
+
+    def add_to_cells(self, records: Records) -> None:
+        """Add records whose vault keys are found."""
         self._make_room(records.path_bytes, records.count)
         add_own(
-            records.fields, records.count, records.paths, self._now, self._types, self._recent,
-            *self._scratch, self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
+            records.fields, records.count, records.paths, self._is_key, self._now, self._types, self._recent,
+            self._alone, self._state, *self._open, self._buffer, self._index, *self._suffixes,
         )  # fmt: skip
 
     def _make_room(self, path_bytes: int, count: int) -> None:

@@ -42,7 +42,7 @@ from lurge.kernels.rollup import roll_up
 from lurge.kernels.sums import add_records
 from lurge.kernels.table import merge_entries, refill_slots
 from lurge.kernels.tree import add_own, close_last, export_run
-from lurge.kernels.vault import add_keys
+from lurge.kernels.vault import add_keys, find_keys
 from lurge.kernels.walk_lines import begin, names_of, new_lines, walk_lines
 from lurge.logs import set_up_logs
 from lurge.model.era import QUOTED_12
@@ -79,13 +79,14 @@ def compile_attribution() -> None:
     records = no_records()
     RecordReader(RULES).attribute(records)
     drop_vanished(records.fields, 0)
+    find_keys(records.fields, 0, records.paths, records.paths, records.paths, np.zeros(0, np.uint8))
     compile_aggregates(aggregate for aggregate in STANDARD if not isinstance(aggregate, Sums))
 
 
 def compile_tree() -> None:
     """Compile the kernels of the tree index."""
     tally = TreeTally(RULES, ())
-    tally.add(no_records())
+    tally.add_to_cells(no_records())
     tally.export()
     text, index, numbers = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
     export_run(text, text, index, numbers, numbers)
@@ -140,7 +141,7 @@ PARTS = {
         compile_parsing,
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
-    "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys)),
+    "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys, find_keys)),
     "tree": Part(
         compile_tree,
         (

@@ -34,7 +34,6 @@ from lurge.kernels.cells import (
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.parse import DIRECTORY, FILE
 from lurge.kernels.suffixes import Suffixes, filetype_of, tail_of
-from lurge.kernels.vault import find_mark, read_vault_path
 from lurge.kernels.wide import VECTOR, bits_above, copy_vector, first_bit, folded_product, load64
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.tree import AGE_DAYS
@@ -174,20 +173,19 @@ def write_alone(state, here, length, cell, buffer, index):
 
 
 @compiled
-def add_own(fields, count, paths, now, types, recent, joined, marked, alone, state, path, slots, slot_of, cells,
+def add_own(fields, count, paths, is_key, now, types, recent, alone, state, path, slots, slot_of, cells,
             buffer, index, *suffix_arrays):  # fmt: skip
     """Add `count` records, none of which had vanished, to the cells of their own directories.
 
-    now: the dump's time. types: number of filetypes with suffixes. recent: int32, for each filetype a cell that had it,
-    which is looked at first. joined, marked: uint8, scratch for one path each. alone: int64[CELL_COLUMNS], zeros. The
-    open directory: state: int64[4]; path: uint8; slots: int32, a power of two of at least 2 * OPEN_CELLS; slot_of:
-    int32[OPEN_CELLS]; cells: int64[OPEN_CELLS, CELL_COLUMNS]. buffer: uint8, and index: int64[n, 3], have room for what
-    all records may need.
+    is_key: uint8, of `find_keys`. now: the dump's time. types: number of filetypes with suffixes. recent: int32, for
+    each filetype a cell that had it, which is looked at first. alone: int64[CELL_COLUMNS], zeros. The open directory:
+    state: int64[4]; path: uint8; slots: int32, a power of two of at least 2 * OPEN_CELLS; slot_of: int32[OPEN_CELLS];
+    cells: int64[OPEN_CELLS, CELL_COLUMNS]. buffer: uint8, and index: int64[n, 3], have room for what all records may
+    need.
     """
     suffixes = Suffixes(*suffix_arrays)
     mask = np.uint64(len(slots) - 1)
     place = NONE
-    in_vault = False
     for i in range(count):
         kind, size = fields[record.KIND, i], fields[record.BYTES, i]
         length, parent = fields[record.LENGTH, i], fields[record.PARENT, i]
@@ -210,7 +208,6 @@ def add_own(fields, count, paths, now, types, recent, joined, marked, alone, sta
             if fields[record.PLACE, i] != place:
                 place = fields[record.PLACE, i]
                 own = parent if parent > 1 else ZERO
-                in_vault = find_mark(here, parent + 1) >= 0
                 if not is_open(state, path, here, own):
                     close_directory(state, path, slots, slot_of, cells, buffer, index)
                     state[PATH_LENGTH] = own
@@ -218,7 +215,7 @@ def add_own(fields, count, paths, now, types, recent, joined, marked, alone, sta
                         path[j] = translated(here[j])
             if kind == FILE:
                 size_class = class_of(fields[record.WHOLE, i])
-                if in_vault and read_vault_path(here, length, joined, marked, ZERO)[0] >= 0:
+                if is_key[i]:
                     filetype = types + VAULT
                 else:
                     filetype, _ = filetype_of(suffixes, tail_of(here, length), here, parent, length)

@@ -1,4 +1,4 @@
-"""The kernel that reads vault keys: `<root>/.vault/<branch>/<key>` (docs/formats.md)."""
+"""The kernels that read vault keys: `<root>/.vault/<branch>/<key>` (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -162,3 +162,22 @@ def add_keys(fields, count, paths, text, first_line, *arrays):
         vault.fields[row, 6] = fields[record.MTIME, i]
         vault.used[0] = row + 1
         vault.used[1] = at + decoded
+
+
+@compiled
+def find_keys(fields, count, paths, joined, marked, is_key):
+    """Fill is_key[:count], uint8: 1 for each record that is a key of a vault, else 0.
+
+    joined, marked: uint8, scratch for one path each.
+    """
+    place = np.int64(-1)
+    in_vault = False
+    for i in range(count):
+        is_key[i] = 0
+    for i in range(count):
+        if fields[record.PLACE, i] != place:
+            place = fields[record.PLACE, i]
+            in_vault = find_mark(paths[fields[record.START, i] :], fields[record.PARENT, i] + 1) >= 0
+        if in_vault and fields[record.KIND, i] == FILE:
+            path = paths[fields[record.START, i] :]
+            is_key[i] = read_vault_path(path, fields[record.LENGTH, i], joined, marked, ZERO)[0] >= 0
