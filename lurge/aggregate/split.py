@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
+from lurge.aggregate.room import enlarged
 from lurge.kernels.split import END, GROUP, IS_DIRECTORY, START, gather, write_records
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines, Portion
@@ -42,9 +43,7 @@ class SplitTally(Tally[list[GroupLines]]):
         # Base64 makes four bytes of three, and at most three more at its end.
         bytes_needed = self._used + records.path_bytes * 4 // 3 + 8 * records.count + records.text_bytes
         if bytes_needed > len(self._text):
-            longer = np.empty(2 * bytes_needed, np.uint8)
-            longer[: self._used] = self._text[: self._used]
-            self._text = longer
+            self._text = enlarged(self._text, self._used, 2 * bytes_needed)
 
     def take_portion(self) -> Portion | None:
         if not self._has_lines:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lurge.aggregate.interface import Tally
 from lurge.aggregate.records import Records
+from lurge.aggregate.room import enlarged
 from lurge.aggregate.suffixes import compile_suffixes
 from lurge.kernels.cells import CELL_COLUMNS, LONGEST_CELL, LONGEST_OF_ONE
 from lurge.kernels.parse import LONGEST_LINE, SLACK
@@ -76,13 +77,9 @@ class TreeTally(Tally[list[Run]]):
         is_open = HEADER + max(int(self._state[PATH_LENGTH]), 0) + LONGEST_CELL * used
         room = at + is_open + path_bytes + count * (HEADER + LONGEST_OF_ONE) + VECTOR
         if room > len(self._buffer):
-            larger = np.empty(room + room // 8, np.uint8)
-            larger[:at] = self._buffer[:at]
-            self._buffer = larger
+            self._buffer = enlarged(self._buffer, at, room + room // 8)
         if fragments + count + 2 > len(self._index):
-            index = np.empty((2 * (fragments + count + 2), 3), np.int64)
-            index[:fragments] = self._index[:fragments]
-            self._index = index
+            self._index = enlarged(self._index, fragments, 2 * (fragments + count + 2))
 
     def take_portion(self) -> Run | None:
         return self._take_run() if self._state[AT] >= RUN_BYTES else None

@@ -6,8 +6,7 @@ import numpy as np
 
 from lurge.kernels.cells import GID, KEY
 from lurge.kernels.compiling import compiled, inline_kernel, internal_kernel
-from lurge.kernels.tree import FACTOR
-from lurge.kernels.wide import folded_product
+from lurge.kernels.wide import FACTOR, folded_product
 
 ENTRIES, FREE, FREE_CELLS = range(3)
 """The first numbers of the state: entries of the table that were ever used, the first of those that are free again, and

@@ -28,7 +28,7 @@ from lurge.kernels.cells import (
 )
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.rollup import CELL_COUNT, FIRST_BYTE, FIRST_CELL, is_file
-from lurge.kernels.tree import DIRECTORY_TYPE, SLASH, is_before
+from lurge.kernels.tree import DIRECTORY_TYPE, SLASH, is_before, original
 from lurge.kernels.wide import VECTOR, copy_vector, store_bytes
 
 USAGE_COLUMNS = CELL_COLUMNS + 4
@@ -153,8 +153,7 @@ def append_paths(text, at, names, starts, lengths, places):
         at += 4
         text[at] = SLASH
         for j in range(lengths[i]):
-            byte = names[starts[i] + j]
-            text[at + j] = byte - np.uint8(1) if 0 < byte <= SLASH else (np.uint8(SLASH) if byte == 0 else byte)
+            text[at + j] = original(names[starts[i] + j])
         places[i, 0], places[i, 1] = at, length
         at += length
     return at

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.kernels.compiling import ZERO, inline_kernel, internal_kernel
-from lurge.kernels.wide import first_bit, load64
+from lurge.kernels.wide import FACTOR, first_bit, load64
 
 WORD = 8
 ENDING = 4
@@ -18,7 +18,6 @@ DOT = 46
 DOTS = np.uint64(0x2E2E2E2E2E2E2E2E)
 LOWEST_BITS, HIGHEST_BITS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 ENDING_BIT = np.uint64(1 << 8 * (WORD - ENDING))
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
 KNOWN = 2048
 KNOWN_SHIFT = np.uint64(53)
 IS_DOTTED = 2

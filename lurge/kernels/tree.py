@@ -34,7 +34,7 @@ from lurge.kernels.cells import (
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.parse import DIRECTORY, FILE
 from lurge.kernels.suffixes import Suffixes, filetype_of, tail_of
-from lurge.kernels.wide import VECTOR, bits_above, copy_vector, first_bit, folded_product, load64
+from lurge.kernels.wide import FACTOR, VECTOR, bits_above, copy_vector, first_bit, folded_product, load64
 from lurge.model.dump import SECONDS_A_DAY
 from lurge.model.tree import AGE_DAYS
 
@@ -58,7 +58,6 @@ OPEN_CELLS = 256
 """Cells in a fragment, at most."""
 
 HEADER = 8
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
 USED, PATH_LENGTH, AT, FRAGMENTS = range(4)
 """The state of a tally: cells of the open directory; the length of its path, -1 if none is open; bytes and fragments in
 the buffer."""
@@ -71,6 +70,16 @@ START, LENGTH, PATH = range(3)
 def translated(byte):
     """A byte of a path as it is sorted."""
     return np.uint8(0) if byte == SLASH else byte + np.uint8(byte < SLASH)
+
+
+@inline_kernel
+def original(byte):
+    """The byte of a path that `translated` returned as another."""
+    return np.uint8(SLASH) if byte == 0 else byte - np.uint8(byte <= SLASH)
+
+
+TRANSLATION = bytes((0 if byte == SLASH else byte + (byte < SLASH)) for byte in range(256))
+"""`translated` as a table for bytes.translate."""
 
 
 @inline_kernel

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 
 from lurge.fallbacks import fall_back
 
 VECTOR = 64
 """Bytes in a vector, and bits in the masks that tell about each of them."""
+
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+"""A factor for hashes: 2**64 divided by the golden ratio."""
 
 try:
     HAS_TYPED_POINTERS = ir.PointerType(ir.IntType(8)).pointee == ir.IntType(8)
@@ -49,6 +53,7 @@ else:
     )
 
 __all__ = [
+    "FACTOR",
     "VECTOR",
     "bits_above",
     "bits_set",

@@ -75,7 +75,7 @@ def shape(address: str) -> tuple[str, ...]:
 
 
 def crawl(start: str, most: int) -> dict[str, list[str]]:
-    """The links of each page that is reached from the first one, at most so many; one of each shape comes first."""
+    """The links of each page that is reached from the first one, of at most `most`; one of each shape comes first."""
     found: dict[str, list[str]] = {}
     shapes: set[tuple[str, ...]] = set()
     first, later = [start], []

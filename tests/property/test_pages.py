@@ -30,10 +30,10 @@ from lurge.kernels.cells import (
 )
 from lurge.kernels.pages import DIRECTORIES, FILES, ID, UID, USAGE_COLUMNS, USAGE_NUMBERS, append_cells, append_paths
 from lurge.kernels.suffixes import Suffixes, filetype_of, tail_of
+from lurge.kernels.tree import TRANSLATION
 from lurge.kernels.wide import VECTOR
 from lurge.model.rules import FileType
 from lurge.store.tree.encode import Encoder
-from lurge.store.tree.write import TO_TRANSLATED
 
 TYPES = 3
 FILE_TYPES = {0, 1, 2, TYPES, TYPES + 4}
@@ -122,7 +122,7 @@ def test_cells_are_appended_whatever_the_room(seed: int, counts: list[int], room
 
 @given(paths=st.lists(st.binary(max_size=30).map(lambda path: path.replace(b"\0", b"")), max_size=9))
 def test_paths_are_written_as_they_are(paths: list[bytes]) -> None:
-    translated = TO_TRANSLATED[np.frombuffer(b"".join(paths), np.uint8)]
+    translated = np.frombuffer(b"".join(paths).translate(TRANSLATION), np.uint8)
     lengths = np.array([len(path) for path in paths], np.int64)
     text, places = np.zeros(5 * len(paths) + len(translated), np.uint8), np.zeros((len(paths), 2), np.int64)
     end = append_paths(text, 0, translated, np.cumsum(lengths) - lengths, lengths, places)

@@ -17,10 +17,13 @@ from lurge.atomic import writing_volume
 from lurge.kernels.cells import LARGEST
 from lurge.kernels.pages import read_owners
 from lurge.kernels.rollup import CELL_COUNT, FIRST_BYTE, TOTAL
+from lurge.kernels.tree import TRANSLATION
 from lurge.model.report import Counts
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import ENDS, Run, TreeTotals
-from lurge.store.tree.write import TO_TRANSLATED, IndexWriter
+from lurge.store.tree.layout import DIRECTORIES
+from lurge.store.tree.parquet import write_all
+from lurge.store.tree.write import IndexWriter
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class RollUp(Sink[Any]):
     def __init__(self, folder: Path, mount: str, filetypes: Sequence[FileType]) -> None:
         self._folder = folder
         mount_bytes = mount.rstrip("/").encode("utf-8", "surrogateescape")
-        self._mount = TO_TRANSLATED[np.frombuffer(mount_bytes, np.uint8)].tobytes()
+        self._mount = mount_bytes.translate(TRANSLATION)
         self._filetypes = filetypes
         self._places: list[RunPlace] = []
         with writing_volume(folder):
@@ -69,9 +72,7 @@ class RollUp(Sink[Any]):
 
     def _append(self, run: Run) -> None:
         start = self._places[-1].end if self._places else 0
-        written = 0
-        while written < len(run.text):
-            written += self._file.write(run.text[written:].data) or 0
+        write_all(self._file, run.text.data)
         self._places.append(RunPlace(start, start + len(run.text), run.first, run.last))
 
     def finish(self, export: list[Run]) -> TreeTotals:
@@ -108,4 +109,4 @@ class RollUp(Sink[Any]):
         except BaseException:
             writer.abandon()
             raise
-        return TreeTotals(records, bytes_, writer.directories, rows, gids, uids)
+        return TreeTotals(records, bytes_, rows[DIRECTORIES], rows, gids, uids)

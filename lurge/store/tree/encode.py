@@ -8,20 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lurge.aggregate.rollup import Numbers, Text
 from lurge.kernels.pages import TILE, USAGE_COLUMNS, USAGE_NUMBERS, VALUE_BYTES, extremes, split_rows
 from lurge.model.tree import ENDS
 from lurge.store.tree.layout import FILETYPE, OWN, PATH, ROWS, TIMES, USAGE
 from lurge.store.tree.parquet import Chunk, Column, encode, indices, plain, with_levels
-
-Numbers = npt.NDArray[np.int64]
-Text = npt.NDArray[np.uint8]
 
 LEVEL = 1
 """Of Zstandard: level 3 takes a third more time, and saves nothing."""
 
 
 class Encoder:
-    """What one thread needs to encode row groups: a compressor, and memory that is used again."""
+    """The compressor and the reused memory of one thread that encodes row groups."""
 
     def __init__(self) -> None:
         from zstandard import ZstdCompressor

@@ -56,7 +56,9 @@ def columns_of(kind: str) -> tuple[Column, ...]:
     """The columns of a kind of file."""
     if kind == DIRECTORIES:
         names = ("id", "parent", "depth", "path", *MEASURES, *PLACES)
-        plain = {name: Column(name, encoding=PLAIN, is_optional=name in ("parent", *TIMES)) for name in names}
-        return tuple({**plain, PATH.name: PATH}.values())
+        optional = ("parent", *TIMES)
+        return tuple(
+            PATH if name == PATH.name else Column(name, encoding=PLAIN, is_optional=name in optional) for name in names
+        )
     key = (Column("directory"), Column("gid"), Column("uid"), FILETYPE)
     return (*key, *map(Column, (*MEASURES, *BIN_COLUMNS)))

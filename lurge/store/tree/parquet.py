@@ -134,7 +134,7 @@ class Chunk:
 
 @lru_cache(maxsize=1024)
 def data_header(count: int, encoding: int) -> bytes:
-    """What headers of pages with the same number of values have in common."""
+    """The part of the header that pages with the same number of values share."""
     levels = integer(RLE)
     return struct((1, I32, integer(count)), (2, I32, integer(encoding)), (3, I32, levels), (4, I32, levels))
 
@@ -213,10 +213,10 @@ class ParquetFile:
         if not self._end:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             parts = (MAGIC, *parts)
-        text = b"".join(parts)
+        written = b"".join(parts)
         with self._path.open("ab" if self._end else "wb", buffering=0) as file:
-            write_all(file, text)
-        self._end += len(text)
+            write_all(file, written)
+        self._end += len(written)
 
     def append(self, rows: int, chunks: Sequence[Chunk]) -> None:
         """Add a row group. chunks: of each column. Raises OSError."""
@@ -269,8 +269,8 @@ class ParquetFile:
         self._write(footer, len(footer).to_bytes(4, "little"), MAGIC)
 
 
-def write_all(file: RawIOBase, text: bytes) -> None:
-    """Write a whole text to a file without a buffer, which may take only a part of it at once."""
-    rest = memoryview(text)
+def write_all(file: RawIOBase, values: Values) -> None:
+    """Write all bytes to a file without a buffer, which may take only a part of them at once."""
+    rest = memoryview(values)
     while rest:
         rest = rest[file.write(rest) or 0 :]

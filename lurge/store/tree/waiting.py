@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lurge.aggregate.rollup import Cells
+from lurge.aggregate.rollup import Cells, Numbers, Text
+from lurge.aggregate.room import enlarged
 from lurge.kernels.cells import LONGEST_CELL
 from lurge.kernels.pages import NEXT_RANGE, ROWS_USED, append_cells, append_paths
 from lurge.kernels.rollup import CELL_COUNT
 from lurge.kernels.wide import VECTOR
-from lurge.store.tree.encode import DirectoryRows, Numbers, Rows, Text, UsageRows
+from lurge.store.tree.encode import DirectoryRows, Rows, UsageRows
 from lurge.store.tree.layout import DIRECTORIES, ROWS, columns_of
 from lurge.store.tree.parquet import ParquetFile
 
@@ -55,13 +56,9 @@ class WaitingUsage:
         """Make room. Most files of a very deep tree have few rows."""
         rows, used = self._state[:NEXT_RANGE].tolist()
         if rows == len(self._ids):
-            ids = np.empty(min(4 * rows, self._room), np.int64)
-            ids[:rows] = self._ids
-            self._ids = ids
+            self._ids = enlarged(self._ids, rows, min(4 * rows, self._room))
         if used + LONGEST_CELL > len(self._text) - VECTOR:
-            text = np.empty(2 * len(self._text), np.uint8)
-            text[:used] = self._text[:used]
-            self._text = text
+            self._text = enlarged(self._text, used, 2 * len(self._text))
 
     def _take(self) -> RowGroup:
         """All rows that wait, which are forgotten."""
@@ -109,16 +106,14 @@ class WaitingDirectories:
         needed = self._used + rows
         if needed > len(self._places):
             size = min(max(needed, 4 * len(self._places)), self._room)
-            numbers, places = np.empty((len(self._numbers), size), np.int64), np.empty((size, 2), np.int64)
+            numbers = np.empty((len(self._numbers), size), np.int64)
             numbers[:, : self._used] = self._numbers[:, : self._used]
-            places[: self._used] = self._places[: self._used]
-            self._numbers, self._places = numbers, places
+            self._numbers = numbers
+            self._places = enlarged(self._places, self._used, size)
         # Each path has its length before it, and that of the root is one byte.
         needed = self._bytes + path_bytes + 5 * rows
         if needed > len(self._text):
-            text = np.empty(2 * needed, np.uint8)
-            text[: self._bytes] = self._text[: self._bytes]
-            self._text = text
+            self._text = enlarged(self._text, self._bytes, 2 * needed)
 
     def _take(self) -> RowGroup:
         """All rows that wait, which are forgotten."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lurge.aggregate.rollup import Cells, RolledUp
+from lurge.aggregate.rollup import Cells, Numbers, RolledUp, Text
 from lurge.kernels.rollup import (
     CELL_COUNT,
     CHILD,
@@ -24,7 +24,7 @@ from lurge.kernels.rollup import (
     PARENT,
     TOTAL,
 )
-from lurge.store.tree.encode import Encoder, Numbers, Text
+from lurge.store.tree.encode import Encoder
 from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, USAGE, file_of
 from lurge.store.tree.parquet import Chunk
 from lurge.store.tree.waiting import RowGroup, WaitingDirectories, WaitingUsage
@@ -75,7 +75,6 @@ class IndexWriter:
         self._directories: dict[int, WaitingDirectories] = {}
         self._usage: dict[tuple[str, int], WaitingUsage] = {}
         self._pool = Pool()
-        self.directories = 0
 
     def _usage_of(self, kind: str, depth: int) -> WaitingUsage:
         if (kind, depth) not in self._usage:
@@ -108,7 +107,6 @@ class IndexWriter:
             writer = self._directories[depth]
             self._write(writer.add(numbers, names, here[:, NAME_START].copy(), here[:, NAME_LENGTH].copy()))
             self._write(usage.add(ids, here, cells))
-            self.directories += len(here)
 
     def _write(self, groups: Iterator[RowGroup]) -> None:
         for group in groups:
@@ -135,10 +133,3 @@ class IndexWriter:
 def ids_of(rows: Numbers) -> Numbers:
     """The ids of directories. rows: int64[n, >= PARENT], as outputs of `roll_up`."""
     return np.asarray((rows[:, DEPTH_OF] << DEPTH_SHIFT) + rows[:, NUMBER])
-
-
-FROM_TRANSLATED = np.array([47, *range(47), *range(48, 256)], np.uint8)
-"""uint8[256]: the byte of a path that each byte of a translated one stands for."""
-
-TO_TRANSLATED = np.empty(256, np.uint8)
-TO_TRANSLATED[FROM_TRANSLATED] = np.arange(256)
