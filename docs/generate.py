@@ -17,7 +17,7 @@ from typer.main import get_command
 
 from docs.reference import schema_text, with_reference
 from lurge import errors
-from lurge.cli.main import app
+from lurge.cli.main import application
 
 FOLDER = Path(__file__).parent
 GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n"
@@ -35,7 +35,7 @@ def command_names(command: Any, name: str = "") -> Iterator[str]:
 def cli() -> str:
     """Return the help of every command, as a page."""
     parts = ["# Commands\n", GENERATED]
-    for command in command_names(get_command(app)):
+    for command in command_names(get_command(application())):
         arguments = [*command.split(), "--help"]
         shown = subprocess.run(
             [sys.executable, "-m", "lurge", *arguments],

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, say, say_json
 from lurge.errors import UsageError
 
@@ -62,3 +63,10 @@ def init_config(
     with whole_file(file) as stream:
         stream.write(example_file(Config).encode())
     say(f"{file} is written: remove the # before [dumps] and its keys, then run `lurge doctor --config {file}`.")
+
+
+for command, name in (
+    (show_config, "show"),
+    (init_config, "init"),
+):
+    add(config, command, name)

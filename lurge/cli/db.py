@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 
 db = typer.Typer(
@@ -70,3 +71,10 @@ def check(
     elif not quiet:
         say(*state.lines())
     raise typer.Exit(1 if state.problems else 0)
+
+
+for command, name in (
+    (upgrade, None),
+    (check, None),
+):
+    add(db, command, name)

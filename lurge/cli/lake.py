@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer, say_batches
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.cli.ranks import RanksOption, arguments, run_on_ranks
 from lurge.display import counted
@@ -344,7 +345,16 @@ def show_rows(rows: pa.Table, json: bool, as_csv: bool) -> None:
     say_answer(Answer(rows.column_names, list(rows_of(rows.to_batches()))), json, as_csv, is_list=True)
 
 
-def commands() -> Iterable[tuple[Callable[..., None], str | None]]:
-    """The commands of the group, with their names if they differ."""
-    return ((load, None), (query, None), (usage, None), (diff, None), (list_loads, "loads"), (show, None),
-            (expire, None), (clean, None), (export, None), (drop_s3_table, "drop-s3-table"))  # fmt: skip
+for command, name in (
+    (load, None),
+    (query, None),
+    (usage, None),
+    (diff, None),
+    (list_loads, "loads"),
+    (show, None),
+    (expire, None),
+    (clean, None),
+    (export, None),
+    (drop_s3_table, "drop-s3-table"),
+):
+    add(lake, command, name)

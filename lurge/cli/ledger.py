@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, VerboseOption, say, say_json, set_verbosity
 from lurge.errors import UsageError
 from lurge.model.event import LARGEST, ErrorKind
@@ -314,7 +315,14 @@ def asked(config: Path | None, ask: Callable[[sa.Connection], T]) -> T:
         return database.retrying(read)
 
 
-def commands() -> Iterable[tuple[Callable[..., None], str | None]]:
-    """The commands of the group, with their names if they differ."""
-    return ((import_files, "import"), (serve, None), (apply, None), (show, None), (list_errors, "errors"),
-            (replay, None), (watch_errors, "watch-errors"), (check, None))  # fmt: skip
+for command, name in (
+    (import_files, "import"),
+    (serve, None),
+    (apply, None),
+    (show, None),
+    (list_errors, "errors"),
+    (replay, None),
+    (watch_errors, "watch-errors"),
+    (check, None),
+):
+    add(ledger, command, name)

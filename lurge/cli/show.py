@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, say, say_json, set_verbosity
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lurge.store.usage.read.history import DatedUse
     from lurge.store.usage.read.overview import Overview
 
-show_group = typer.Typer(
+show = typer.Typer(
     help="Show groups, people, filetypes or history, as stored.",
     no_args_is_help=True,
     epilog="Example: lurge show groups --limit 10",
@@ -190,3 +191,12 @@ def read_with_names(
         return read(connection, names, group_key(connection, group) if group is not None else None)
 
     return read_stored(config.database, look)
+
+
+for command, name in (
+    (groups, None),
+    (users, None),
+    (types, None),
+    (history, None),
+):
+    add(show, command, name)

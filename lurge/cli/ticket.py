@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, say, say_json
 from lurge.display import counted
 from lurge.errors import TicketError, UsageError
@@ -161,3 +162,11 @@ def monitor(
     for ticket_id, reason in marked.items():
         say(f"{ticket_id}: {reason}")
     say(", ".join(f"{count} {status or 'new'}" for status, count in counts.items()))
+
+
+for command, name in (
+    (list_tickets, "list"),
+    (show, None),
+    (monitor, None),
+):
+    add(ticket, command, name)

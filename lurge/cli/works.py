@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lurge.cli.answer import Answer, CsvOption, need_one_form, say_answer
+from lurge.cli.command import add
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.display import display
 from lurge.errors import UsageError
@@ -341,7 +342,14 @@ class progress:  # noqa: N801  used like a function
             sys.stderr.flush()
 
 
-def commands() -> Iterable[tuple[Callable[..., None], str | None]]:
-    """The commands of the group, with their names if they differ."""
-    return ((gather, None), (load, None), (list_works, "list"), (show_work, "show"), (show_history, "history"),
-            (ageing, None), (moved, None), (lost, None))  # fmt: skip
+for command, name in (
+    (gather, None),
+    (load, None),
+    (list_works, "list"),
+    (show_work, "show"),
+    (show_history, "history"),
+    (ageing, None),
+    (moved, None),
+    (lost, None),
+):
+    add(works, command, name)

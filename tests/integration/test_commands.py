@@ -15,13 +15,13 @@ import pytest
 from typer.main import get_command
 
 import lurge
-from lurge.cli.main import app
+from lurge.cli.main import application
 from tests.site import run_lurge
 
 
 def commands(command: Any = None, name: str = "") -> dict[str, Any]:
     """Every command and group of the app, by its name; `lurge` itself has the empty name."""
-    command = command or get_command(app)
+    command = command or get_command(application())
     by_name = {name: command}
     for word, below in getattr(command, "commands", {}).items():
         by_name |= commands(below, f"{name} {word}".strip())

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from lurge.cli.main import app
+from lurge.cli.main import application
 from lurge.source import walk
 from lurge.tree import open_tree, volumes
 from tests.processes import MARK, SECONDS_TO_END, processes_of, wait_for_none
@@ -145,11 +145,11 @@ def test_names_reach_the_terminal_only_as_escapes(
     monkeypatch.setattr(grp, "getgrgid", lambda _: (HOSTILE[0], "x", 0, []))
     monkeypatch.setattr(pwd, "getpwuid", lambda _: (HOSTILE[1], "x", 0, 0, "", "", ""))
     for arguments in ([], ["--json"]):
-        done = CliRunner().invoke(app, ["look", str(top), *arguments], catch_exceptions=False)
+        done = CliRunner().invoke(application(), ["look", str(top), *arguments], catch_exceptions=False)
         assert done.exit_code == 0
         shown = done.stdout + done.stderr + "".join(capfd.readouterr())
         assert {character for character in shown if not character.isprintable()} == {"\n"}
-    text = CliRunner().invoke(app, ["look", str(top)]).stdout
+    text = CliRunner().invoke(application(), ["look", str(top)]).stdout
     for name in ("\\x1b[31mred", "\\x9b2J", "reverse\\u202etxt", "bell\\x07", "invalid\\xff"):
         assert len(re.findall(rf"  {re.escape(name)}/{re.escape(name)}$", text, re.MULTILINE)) == 2
     assert "new\\x0aline: Permission denied" in text

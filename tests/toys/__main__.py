@@ -6,11 +6,12 @@ from pathlib import Path
 
 import typer
 
-from lurge.__main__ import main
+from lurge.cli.command import add
 from lurge.cli.job import show_job
-from lurge.cli.main import add, app
+from lurge.cli.main import application, main
 from lurge.cli.options import ConfigOption, JsonOption, QuietOption, set_verbosity
 from lurge.config import load_config
+from lurge.parallel.ranks import together
 from lurge.pipeline.frame.job import run_job
 from tests.toys.load import LOAD, load
 
@@ -25,5 +26,7 @@ def toy(file: Path, config: ConfigOption = None, json: JsonOption = False, quiet
     raise typer.Exit(show_job(lambda watcher: run_job(LOAD, site, lambda job: load(job, file), watcher), json, quiet))
 
 
-add(app, toy)
-main()
+with together():
+    app = application()
+    add(app, toy)
+    main(app)

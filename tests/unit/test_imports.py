@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 import lurge
 
@@ -127,8 +130,22 @@ def test_only_a_dialect_compares_names_of_databases() -> None:
     assert wrong == []
 
 
-def test_no_command_waits_for_what_only_some_need() -> None:
-    heavy = ("pyarrow", "pandas", "sqlalchemy", "pyiceberg", "duckdb", "isal", "fastapi")
-    code = f"import sys, lurge.cli.main\nprint(*(name for name in {heavy} if name in sys.modules))"
+HEAVY = ("pyarrow", "pandas", "sqlalchemy", "pyiceberg", "duckdb", "isal", "fastapi")
+
+
+@pytest.mark.parametrize(
+    ("line", "without"),
+    [
+        ("--help", HEAVY),
+        ("report --help", (*HEAVY, "numpy", "pydantic", "lurge.config", "lurge.cli.works")),
+        ("--version", (*HEAVY, "numpy", "lurge.cli.report")),
+    ],
+)
+def test_no_command_waits_for_what_only_others_need(line: str, without: Sequence[str]) -> None:
+    code = f"""import sys
+from typer.main import get_command
+from lurge.cli.main import application, wanted
+get_command(application(wanted({line.split()})))
+print(*(name for name in {without} if name in sys.modules))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -16,16 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from lurge.config.database import DatabaseConfig
 from lurge.errors import StoreError, StoreUnavailable
 from lurge.store.database.dialect import OPTION, WRITING, Dialect
-from lurge.store.database.mysql import MySQL
-from lurge.store.database.postgresql import PostgreSQL
-from lurge.store.database.sqlite import SQLite
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 NO_DATABASE_ADVICE = "`lurge report` and `lurge db upgrade` create it; or correct database.url."
 HOST_ADVICE = "Correct the host in database.url, or find out why this machine cannot resolve it."
 PASSWORD_ADVICE = "Check the user in database.url, and $LURGE_DB_PASSWORD or database.password_file."  # noqa: S105
-DIALECTS: dict[str, type[Dialect]] = {"sqlite": SQLite, "mysql": MySQL, "postgresql": PostgreSQL}
-"""Dialects by the beginning of the URL, up to `+` or `:`."""
+DIALECTS = {"sqlite": "SQLite", "mysql": "MySQL", "postgresql": "PostgreSQL"}
+"""Dialects by the beginning of the URL, up to `+` or `:`. Each is a class in a module of that name."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -123,7 +121,8 @@ def dialect_for(config: DatabaseConfig) -> Dialect:
     name = config.url.partition(":")[0].partition("+")[0]
     if name not in DIALECTS:
         raise StoreError(f"database.url: lurge does not support {name!r}", f"It supports {', '.join(DIALECTS)}.")
-    return DIALECTS[name](config)
+    dialect: type[Dialect] = getattr(import_module(f"lurge.store.database.{name}"), DIALECTS[name])
+    return dialect(config)
 
 
 def note_reached(database: weakref.ref[Database], *_: object) -> None:
