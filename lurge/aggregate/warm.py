@@ -34,7 +34,7 @@ from lurge.kernels.pages import (
     append_paths,
     extremes,
     read_owners,
-    split_rows,
+    write_columns,
 )
 from lurge.kernels.parse import parse_lines
 from lurge.kernels.places import IS_KEPT
@@ -92,7 +92,8 @@ def compile_tree() -> None:
     export_run(text, text, index, numbers, numbers)
     append_cells(text, numbers, np.zeros(5, np.int64), index, text, np.zeros(0, np.int32), numbers)
     tile = np.zeros((TILE, USAGE_COLUMNS), np.int64)
-    split_rows(text, np.zeros(0, np.uint32), tile, numbers, text, numbers, 0)
+    codes, slots = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint16)
+    write_columns(tile, codes, tile, numbers, slots, np.zeros(0, np.uint32), tile, text, numbers, 0, 0)
     read_owners(numbers, numbers, text, 0, np.zeros(0, np.int32))
     append_paths(text, 0, text, numbers, numbers, np.zeros((0, 2), np.int64))
     extremes(text, np.zeros((1, 2), np.int64))
@@ -151,7 +152,7 @@ PARTS = {
             fill_slots,
             roll_up,
             append_cells,
-            split_rows,
+            write_columns,
             read_owners,
             append_paths,
             extremes,

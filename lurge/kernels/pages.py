@@ -1,9 +1,8 @@
 """The kernels that turn rolled up directories into values of Parquet's pages.
 
 Rows of usage wait as cells (kernels.cells), which take an eighth of the room of their 55 numbers. When a row group is
-full, its numbers are written as the encoding BYTE_STREAM_SPLIT wants them: the first bytes of all values of a column,
-then the second ones, and so on. The bytes at one place of all values are a *plane*; the rows that are read at once are
-a *tile*.
+full, its numbers are written column by column. A column of few different values becomes a dictionary of them and a
+*code* of one byte for each row, any other its values. The rows that are read at once are a *tile*.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from lurge.kernels.cells import (
 from lurge.kernels.compiling import ZERO, compiled, inline_kernel, internal_kernel
 from lurge.kernels.rollup import CELL_COUNT, FIRST_BYTE, FIRST_CELL, is_file
 from lurge.kernels.tree import DIRECTORY_TYPE, SLASH, is_before, original
-from lurge.kernels.wide import VECTOR, copy_vector, store_bytes
+from lurge.kernels.wide import FACTOR, VECTOR, copy_vector
 
 USAGE_COLUMNS = CELL_COLUMNS + 4
 ID, UID, FILES, DIRECTORIES = range(CELL_COLUMNS, USAGE_COLUMNS)
@@ -41,10 +40,16 @@ USAGE_NUMBERS = np.array(
 )
 """The columns of usage that are numbers, in the order of the file."""
 
-TILE = VECTOR
-"""Rows that are split together: they fit into the nearest cache of a processor, and fill a line of it."""
+TILE = 64
+"""Rows that are read together: they fit into the nearest cache of a processor."""
 
-VALUE_BYTES = 8
+MOST_CODES, CODE_SLOTS = 256, 512
+SLOT_SHIFT = np.uint64(64 - 9)
+"""The places of values in a table of CODE_SLOTS slots are the highest bits of their hashes."""
+
+MANY = np.int64(-1)
+"""Number of codes of a column with too many values for a dictionary."""
+
 ROWS_USED, BYTES_USED, NEXT_RANGE, NEXT_CELL, NEXT_BYTE = range(5)
 
 
@@ -90,44 +95,66 @@ def read_row(row, text, at, identity, types):
     return filetype, at
 
 
+@inline_kernel
+def code_of(dictionary, slots, count, value, most):
+    """The code of a value, which is added if it is new; `most` if there is no room.
+
+    dictionary: int64[MOST_CODES], count: number of its values. slots: uint16[CODE_SLOTS], codes plus one, or 0.
+    """
+    slot = np.int64(np.uint64(value) * FACTOR >> SLOT_SHIFT)
+    while slots[slot]:
+        code = np.int64(slots[slot]) - 1
+        if dictionary[code] == value:
+            return code
+        slot = (slot + 1) % CODE_SLOTS
+    if count < most:
+        dictionary[count] = value
+        slots[slot] = count + 1
+    return count
+
+
 @internal_kernel
-def split_tile(planes, tile, words, first, rows, count):
-    """Write the bytes of all numbers of a tile to their planes, but not those that are 0 in all of its rows."""
+def write_tile(values, codes, dictionaries, counts, slots, tile, first, rows, most):
+    """Write the numbers of a tile, by code or by value."""
     for number in range(len(USAGE_NUMBERS)):
         column = USAGE_NUMBERS[number]
-        bits = np.uint64(0)
-        for i in range(rows):
-            words[i] = tile[i, column]
-            bits |= np.uint64(words[i])
-        to = number * VALUE_BYTES * count + first
-        shift = np.uint64(0)
-        while bits >> shift:
-            if rows == TILE:
-                store_bytes(planes, to, words, shift)
+        count, last, code = counts[number], ZERO, MANY
+        i = ZERO
+        while i < rows and count != MANY:
+            value = tile[i, column]
+            if code < 0 or value != last:
+                last, code = value, code_of(dictionaries[number], slots[number], count, value, most)
+                count += code == count
+            if count > most:
+                for j in range(first):
+                    values[number, j] = dictionaries[number, codes[number, j]]
+                count = MANY
             else:
-                for i in range(rows):
-                    planes[to + i] = np.uint8(np.uint64(words[i]) >> shift & np.uint64(255))
-            shift += np.uint64(8)
-            to += count
-            if shift == np.uint64(64):
-                break
+                codes[number, first + i] = code
+                i += 1
+        counts[number] = count
+        if count == MANY:
+            for j in range(rows):
+                values[number, first + j] = tile[j, column]
 
 
 @compiled
-def split_rows(planes, filetypes, tile, words, text, ids, types):
-    """Split the rows of usage that wait.
+def write_columns(values, codes, dictionaries, counts, slots, filetypes, tile, text, ids, types, most):
+    """Write the numbers of the rows of usage that wait, by columns.
 
-    planes: uint8[numbers * 8 * rows], zeros. filetypes: uint32[rows]. tile: int64[TILE, USAGE_COLUMNS], and words:
-    int64[TILE], scratch. text: uint8, cells; ids: int64[rows]. types: number of filetypes with suffixes.
+    values: int64[numbers, at least rows], filled for the numbers that have too many values for a dictionary. codes:
+    uint8[numbers, at least rows], and dictionaries: int64[numbers, MOST_CODES], for the others. counts:
+    int64[numbers], zeros; filled with the number of codes, or MANY. slots: uint16[numbers, CODE_SLOTS], zeros.
+    filetypes: uint32[rows]. tile: int64[TILE, USAGE_COLUMNS], scratch. text: uint8, cells; ids: int64[rows]. types:
+    number of filetypes with suffixes. most: values of a dictionary, at most MOST_CODES.
     """
     at = ZERO
-    count = len(ids)
-    for first in range(0, count, TILE):
-        rows = min(TILE, count - first)
+    for first in range(0, len(ids), TILE):
+        rows = min(TILE, len(ids) - first)
         for i in range(rows):
             filetype, at = read_row(tile[i], text, at, ids[first + i], types)
             filetypes[first + i] = filetype
-        split_tile(planes, tile, words, first, rows, count)
+        write_tile(values, codes, dictionaries, counts, slots, tile, first, rows, most)
 
 
 @compiled

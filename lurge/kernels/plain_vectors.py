@@ -65,13 +65,6 @@ def store64(array, at, word):
 
 
 @internal_kernel
-def store_bytes(target, to, words, shift):
-    """target[to + i] = the byte of words[i], int64[VECTOR], above `shift` bits."""
-    for i in range(VECTOR):
-        target[to + i] = np.uint8(np.uint64(words[i]) >> shift & np.uint64(255))
-
-
-@internal_kernel
 def copy_vector(target, to, source, at):
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
     for i in range(VECTOR):

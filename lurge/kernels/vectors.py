@@ -107,23 +107,6 @@ def store64(typing: Any, array: Any, at: Any, word: Any) -> Any:
 
 
 @intrinsic
-def store_bytes(typing: Any, target: Any, to: Any, words: Any, shift: Any) -> Any:
-    """target[to + i] = the byte of words[i], int64[VECTOR], above `shift` bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, to, words, shift = arguments
-        word = ir.IntType(64)
-        zero = ir.Constant(word, 0)
-        numbers = load(context, builder, signature.args[2], words, zero, ir.VectorType(word, VECTOR))
-        shifted = builder.lshr(numbers, splat(builder, shift, VECTOR))
-        narrow = builder.trunc(shifted, ir.VectorType(BYTE, VECTOR))
-        builder.store(narrow, pointer_at(context, builder, signature.args[0], target, to, narrow.type), align=1)
-        return context.get_dummy_value()
-
-    return types.void(target, types.int64, words, types.uint64), generate
-
-
-@intrinsic
 def copy_vector(typing: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
     """target[to:to + VECTOR] = source[at:at + VECTOR]."""
 

@@ -32,7 +32,6 @@ if HAS_TYPED_POINTERS:
         folded_product,
         load64,
         store64,
-        store_bytes,
     )
 else:
     fall_back("llvmlite's typed pointers", "lines are read byte by byte, which takes longer")
@@ -49,7 +48,6 @@ else:
         folded_product,
         load64,
         store64,
-        store_bytes,
     )
 
 __all__ = [
@@ -67,5 +65,4 @@ __all__ = [
     "folded_product",
     "load64",
     "store64",
-    "store_bytes",
 ]

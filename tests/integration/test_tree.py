@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from lurge.errors import TreeError
@@ -168,6 +169,20 @@ def test_any_number_of_ranks_and_any_order_give_equal_files(site: Site) -> None:
         contents.append({str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")})
     assert contents[0]
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_values_are_encoded_as_the_oldest_readers_know(indexed: tuple[Site, list[Entry]]) -> None:
+    site, _ = indexed
+    files = sorted((site.folder / "out" / "tree").rglob("*.parquet"))
+    assert {path.parent.name for path in files} == {"directories", "own", "usage"}
+    encodings = {
+        encoding
+        for path in files
+        for group in [pq.read_metadata(path).row_group(0)]
+        for number in range(group.num_columns)
+        for encoding in group.column(number).encodings
+    }
+    assert encodings == {"PLAIN", "RLE", "RLE_DICTIONARY"}
 
 
 def test_a_path_that_is_no_directory_names_the_nearest_above(indexed: tuple[Site, list[Entry]]) -> None:

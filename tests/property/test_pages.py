@@ -28,12 +28,22 @@ from lurge.kernels.cells import (
     SIZES,
     write_cell,
 )
-from lurge.kernels.pages import DIRECTORIES, FILES, ID, UID, USAGE_COLUMNS, USAGE_NUMBERS, append_cells, append_paths
+from lurge.kernels.pages import (
+    DIRECTORIES,
+    FILES,
+    ID,
+    MOST_CODES,
+    UID,
+    USAGE_COLUMNS,
+    USAGE_NUMBERS,
+    append_cells,
+    append_paths,
+)
 from lurge.kernels.suffixes import Suffixes, filetype_of, tail_of
 from lurge.kernels.tree import TRANSLATION
 from lurge.kernels.wide import VECTOR
 from lurge.model.rules import FileType
-from lurge.store.tree.encode import Encoder
+from lurge.store.tree.encode import ROWS_A_VALUE, Encoder
 
 TYPES = 3
 FILE_TYPES = {0, 1, 2, TYPES, TYPES + 4}
@@ -86,13 +96,17 @@ def plain_rows(cells: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rows[:, USAGE_NUMBERS]
 
 
-@given(seed=st.integers(0, 2**32), count=st.integers(1, 200))
-def test_split_numbers_are_those_of_the_cells(seed: int, count: int) -> None:
+@given(seed=st.integers(0, 2**32), count=st.one_of(st.integers(1, 200), st.integers(1000, 1100)))
+def test_columns_have_the_numbers_of_the_cells(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
     cells, ids = random_cells(random, count), np.sort(random.integers(0, 2**50, count))
-    planes, filetypes = ENCODER.split(as_text(cells)[0], ids, TYPES)
-    numbers = planes.reshape(len(USAGE_NUMBERS), 8, count).transpose(2, 0, 1).copy().view("<i8")[:, :, 0]
-    assert (numbers == plain_rows(cells, ids)).all()
+    columns, filetypes = ENCODER.columns(as_text(cells)[0], ids, TYPES)
+    for column, expected in zip(columns, plain_rows(cells, ids).T, strict=True):
+        values = column.values if column.codes is None else column.values[column.codes]
+        assert (values == expected).all()
+        different = len(set(expected.tolist()))
+        assert (column.codes is not None) == (different <= min(MOST_CODES, count // ROWS_A_VALUE))
+        assert column.codes is None or len(column.values) == different
     assert (filetypes == cells[:, KEY] & 0xFFFFFFFF).all()
 
 

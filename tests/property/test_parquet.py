@@ -17,19 +17,19 @@ from zstandard import ZstdCompressor
 from lurge.store.tree.parquet import (
     BYTE_ARRAY,
     LONGEST_BOUND,
-    PLAIN,
-    RLE_DICTIONARY,
     Column,
+    Dictionary,
     ParquetFile,
+    codes,
     encode,
-    indices,
     plain,
+    plain_texts,
     varint,
     with_levels,
 )
 
-NUMBER, MAYBE = Column("number"), Column("maybe", encoding=PLAIN, is_optional=True)
-TEXT, NAME = Column("text", BYTE_ARRAY, PLAIN), Column("name", BYTE_ARRAY, RLE_DICTIONARY, is_text=True)
+NUMBER, MAYBE = Column("number"), Column("maybe", is_optional=True)
+TEXT, NAME = Column("text", BYTE_ARRAY), Column("name", BYTE_ARRAY, is_text=True)
 COLUMNS = (NUMBER, MAYBE, TEXT, NAME)
 
 Row = tuple[int, int | None, bytes, str]
@@ -41,27 +41,25 @@ compress = ZstdCompressor(level=1).compress
 
 def write(path: Path, groups: list[list[Row]], names: list[str]) -> None:
     file = ParquetFile(path, COLUMNS)
-    for rows in groups:
+    for place, rows in enumerate(groups):
         numbers, maybe, texts, named = (list(values) for values in zip(*rows, strict=True))
         count, missing = len(rows), np.array([value is None for value in maybe])
-        split = np.array(numbers, "<i8").view(np.uint8).reshape(count, 8).T.tobytes()
+        different = sorted(set(numbers))
+        number_codes = codes(np.searchsorted(different, numbers).astype(np.uint32), len(different))
+        number_dictionary = Dictionary(len(different), plain(np.array(different)))
         bounds = plain(np.array([min(numbers)])), plain(np.array([max(numbers)]))
-        text = b"".join(len(value).to_bytes(4, "little") + value for value in texts)
         optional = with_levels(np.array([value or 0 for value in maybe], np.int64), missing)
         places = np.array([names.index(name) for name in named], np.uint32)
+        dictionary = Dictionary(len(names), plain_texts([name.encode() for name in names]))
         file.append(
             count,
             [
-                encode(NUMBER, count, split, compress, bounds),
-                encode(MAYBE, count, optional, compress),
-                encode(TEXT, count, text, compress, (min(texts), max(texts))),
-                encode(
-                    NAME,
-                    count,
-                    indices(places, len(names)),
-                    compress,
-                    dictionary=[name.encode() for name in names],
-                ),
+                encode(count, number_codes, compress, bounds, number_dictionary)
+                if place % 2
+                else encode(count, plain(np.array(numbers)), compress, bounds),
+                encode(count, optional, compress),
+                encode(count, plain_texts(texts), compress, (min(texts), max(texts))),
+                encode(count, codes(places, len(names)), compress, dictionary=dictionary),
             ],
         )
     file.close()

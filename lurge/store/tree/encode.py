@@ -9,35 +9,76 @@ import numpy as np
 import numpy.typing as npt
 
 from lurge.aggregate.rollup import Numbers, Text
-from lurge.kernels.pages import TILE, USAGE_COLUMNS, USAGE_NUMBERS, VALUE_BYTES, extremes, split_rows
+from lurge.kernels.pages import (
+    CODE_SLOTS,
+    MANY,
+    MOST_CODES,
+    TILE,
+    USAGE_COLUMNS,
+    USAGE_NUMBERS,
+    extremes,
+    write_columns,
+)
 from lurge.model.tree import ENDS
 from lurge.store.tree.layout import FILETYPE, OWN, PATH, ROWS, TIMES, USAGE
-from lurge.store.tree.parquet import Chunk, Column, encode, indices, plain, with_levels
+from lurge.store.tree.parquet import Chunk, Column, Dictionary, codes, encode, plain, plain_texts, with_levels
 
 LEVEL = 1
 """Of Zstandard: level 3 takes a third more time, and saves nothing."""
+
+
+ROWS_A_VALUE = 4
+"""Least number of rows for each value of a dictionary: a dictionary for few rows takes more room than it saves."""
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers. values: int64[rows], or int64[n] of which codes, uint8[rows], has the place of each row."""
+
+    values: Numbers
+    codes: npt.NDArray[np.uint8] | None
+
+    def encode(self, encoder: Encoder, rows: int, bounds: tuple[bytes, bytes] | None) -> Chunk:
+        values = self.values.astype("<i8", copy=False).data.cast("B")
+        if self.codes is None:
+            return encode(rows, values, encoder.compress, bounds)
+        dictionary = Dictionary(len(self.values), values)
+        return encode(rows, codes(self.codes, dictionary.size), encoder.compress, bounds, dictionary)
 
 
 class Encoder:
     """The compressor and the reused memory of one thread that encodes row groups."""
 
     def __init__(self) -> None:
-        from zstandard import ZstdCompressor
+        from zstandard import ZstdCompressionParameters, ZstdCompressor
 
-        self.compress = ZstdCompressor(level=LEVEL).compress
-        self._planes = np.empty(len(USAGE_NUMBERS) * VALUE_BYTES * max(ROWS[USAGE], ROWS[OWN]), np.uint8)
-        self._scratch = np.empty((TILE, USAGE_COLUMNS), np.int64), np.empty(TILE, np.int64)
+        parameters = ZstdCompressionParameters.from_level(LEVEL, hash_log=12, min_match=7)
+        self.compress = ZstdCompressor(compression_params=parameters).compress
+        numbers, rows = len(USAGE_NUMBERS), max(ROWS[USAGE], ROWS[OWN])
+        self._values, self._codes = np.empty((numbers, rows), np.int64), np.empty((numbers, rows), np.uint8)
+        self._dictionaries = np.empty((numbers, MOST_CODES), np.int64)
+        self._slots = np.empty((numbers, CODE_SLOTS), np.uint16)
+        self._tile = np.empty((TILE, USAGE_COLUMNS), np.int64)
 
-    def split(self, text: Text, ids: Numbers, types: int) -> tuple[Text, npt.NDArray[np.uint32]]:
-        """The numbers of rows of usage, split: uint8[numbers, 8 * rows], until the next call; and the filetypes.
+    def columns(self, text: Text, ids: Numbers, types: int) -> tuple[list[NumberColumn], npt.NDArray[np.uint32]]:
+        """The numbers of rows of usage by columns, valid until the next call; and the filetypes.
 
         text: cells, and ids: the directory, of each row. types: number of filetypes with suffixes.
         """
-        planes = self._planes[: len(USAGE_NUMBERS) * VALUE_BYTES * len(ids)]
-        planes[:] = 0
-        filetypes = np.empty(len(ids), np.uint32)
-        split_rows(planes, filetypes, *self._scratch, text, ids, types)
-        return planes.reshape(len(USAGE_NUMBERS), -1), filetypes
+        rows = len(ids)
+        counts, filetypes = np.zeros(len(USAGE_NUMBERS), np.int64), np.empty(rows, np.uint32)
+        self._slots[:] = 0
+        write_columns(
+            self._values, self._codes, self._dictionaries, counts, self._slots, filetypes, self._tile, text, ids, types,
+            min(rows // ROWS_A_VALUE, MOST_CODES),
+        )  # fmt: skip
+        columns = [
+            NumberColumn(self._values[number, :rows], None)
+            if count == MANY
+            else NumberColumn(self._dictionaries[number, :count], self._codes[number, :rows])
+            for number, count in enumerate(counts.tolist())
+        ]
+        return columns, filetypes
 
 
 @dataclass(frozen=True)
@@ -54,15 +95,16 @@ class UsageRows:
         return len(self.ids)
 
     def encode(self, encoder: Encoder) -> Iterator[Chunk]:
-        planes, filetypes = encoder.split(self.text, self.ids, len(self.filetypes) - len(ENDS))
-        pages = iter(planes)
+        columns, filetypes = encoder.columns(self.text, self.ids, len(self.filetypes) - len(ENDS))
+        numbers = iter(columns)
         for column in self.columns:
             if column is FILETYPE:
-                page = indices(filetypes, len(self.filetypes))
-                yield encode(column, self.count, page, encoder.compress, dictionary=self.filetypes)
+                dictionary = Dictionary(len(self.filetypes), plain_texts(self.filetypes))
+                page = codes(filetypes, dictionary.size)
+                yield encode(self.count, page, encoder.compress, dictionary=dictionary)
             else:
                 bounds = ends_of(self.ids) if column.name == "directory" else None
-                yield encode(column, self.count, next(pages).data, encoder.compress, bounds)
+                yield next(numbers).encode(encoder, self.count, bounds)
 
 
 @dataclass(frozen=True)
@@ -88,12 +130,12 @@ class DirectoryRows:
         for column in self.columns:
             if column is PATH:
                 least, greatest = (self._path(number) for number in extremes(self.text, self.places))
-                yield encode(column, self.count, self.text.data, encoder.compress, (least, greatest))
+                yield encode(self.count, self.text.data, encoder.compress, (least, greatest))
                 continue
             these = values[column.name]
             page = with_levels(these, missing[column.name]) if column.is_optional else plain(these)
             bounds = ends_of(these) if column.name == "id" else None
-            yield encode(column, self.count, page, encoder.compress, bounds)
+            yield encode(self.count, page, encoder.compress, bounds)
 
     def _path(self, number: int) -> bytes:
         start, length = self.places[number].tolist()

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from lurge.model.tree import AGE_DAYS, SIZE_NAMES
-from lurge.store.tree.parquet import BYTE_ARRAY, PLAIN, RLE_DICTIONARY, Column
+from lurge.store.tree.parquet import BYTE_ARRAY, Column
 
 VERSION = 2
 MANIFEST = "manifest.json"
@@ -42,8 +42,8 @@ DEPTH_SHIFT = 40
 """The id of a directory is its depth, shifted, and its row in the file of that depth."""
 
 
-PATH = Column("path", BYTE_ARRAY, PLAIN)
-FILETYPE = Column("filetype", BYTE_ARRAY, RLE_DICTIONARY, is_text=True)
+PATH = Column("path", BYTE_ARRAY)
+FILETYPE = Column("filetype", BYTE_ARRAY, is_text=True)
 
 
 def file_of(folder: Path, kind: str, depth: int) -> Path:
@@ -57,8 +57,6 @@ def columns_of(kind: str) -> tuple[Column, ...]:
     if kind == DIRECTORIES:
         names = ("id", "parent", "depth", "path", *MEASURES, *PLACES)
         optional = ("parent", *TIMES)
-        return tuple(
-            PATH if name == PATH.name else Column(name, encoding=PLAIN, is_optional=name in optional) for name in names
-        )
+        return tuple(PATH if name == PATH.name else Column(name, is_optional=name in optional) for name in names)
     key = (Column("directory"), Column("gid"), Column("uid"), FILETYPE)
     return (*key, *map(Column, (*MEASURES, *BIN_COLUMNS)))

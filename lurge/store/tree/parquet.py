@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import RawIOBase
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from lurge import __version__
 INT64, BYTE_ARRAY = 2, 6
 """Physical types."""
 
-PLAIN, RLE, RLE_DICTIONARY, BYTE_STREAM_SPLIT = 0, 3, 8, 9
+PLAIN, RLE, RLE_DICTIONARY = 0, 3, 8
 """Encodings."""
 
 REQUIRED, OPTIONAL = 0, 1
@@ -56,6 +57,7 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=1 << 14)
 def integer(number: int) -> bytes:
     """Write a number that is not negative as a signed integer."""
     return varint(number << 1)
@@ -70,15 +72,25 @@ def list_of(kind: int, items: Sequence[bytes]) -> bytes:
     return head + b"".join(items)
 
 
-def struct(*fields: tuple[int, int, bytes]) -> bytes:
-    """Write a structure. fields: the number, type and value of each, in the order of their numbers."""
-    out, last = bytearray(), 0
+Field = tuple[int, int, bytes]
+"""The number, type and value of a field."""
+
+
+def struct(*fields: Field, begun: bytes = b"", last: int = 0) -> bytes:
+    """Write a structure. fields: in the order of their numbers, after those that are `begun`, up to number `last`."""
+    return begin(*fields, begun=begun, last=last) + b"\0"
+
+
+def begin(*fields: Field, begun: bytes = b"", last: int = 0) -> bytes:
+    """Write the first fields of a structure."""
+    parts = [begun]
     for number, kind, value in fields:
-        out.append(number - last << 4 | kind)
-        out += value
+        parts += (HEADS[number - last << 4 | kind], value)
         last = number
-    out.append(0)
-    return bytes(out)
+    return b"".join(parts)
+
+
+HEADS = [bytes((head,)) for head in range(256)]
 
 
 # Columns
@@ -86,11 +98,10 @@ def struct(*fields: tuple[int, int, bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a file. is_text: it holds UTF-8. encoding: of its values."""
+    """A column of a file. is_text: it holds UTF-8."""
 
     name: str
     kind: int = INT64
-    encoding: int = BYTE_STREAM_SPLIT
     is_optional: bool = False
     is_text: bool = False
 
@@ -107,10 +118,10 @@ class Column:
 
 
 @cache
-def metadata_of(column: Column) -> tuple[tuple[int, int, bytes], ...]:
-    """The fields of a column that are the same in each row group."""
-    encodings = sorted({column.encoding, RLE} | ({PLAIN} if column.encoding == RLE_DICTIONARY else set()))
-    return (
+def metadata_of(column: Column, has_dictionary: bool) -> bytes:
+    """The first fields of a column, which are the same in each row group with a dictionary, and in each without one."""
+    encodings = (PLAIN, RLE, RLE_DICTIONARY) if has_dictionary else (PLAIN, RLE)
+    return begin(
         (1, I32, integer(column.kind)),
         (2, LIST, list_of(I32, list(map(integer, encodings)))),
         (3, LIST, list_of(BINARY, [text(column.name.encode())])),
@@ -118,8 +129,7 @@ def metadata_of(column: Column) -> tuple[tuple[int, int, bytes], ...]:
     )
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The pages of a column in a row group, each with its header, and what the footer says about them.
 
     dictionary: the page of the dictionary, empty without one. uncompressed: bytes of both with their headers.
@@ -133,40 +143,46 @@ class Chunk:
 
 
 @lru_cache(maxsize=1024)
-def data_header(count: int, encoding: int) -> bytes:
-    """The part of the header that pages with the same number of values share."""
-    levels = integer(RLE)
-    return struct((1, I32, integer(count)), (2, I32, integer(encoding)), (3, I32, levels), (4, I32, levels))
+def header_of(count: int, is_dictionary: bool, has_dictionary: bool) -> Field:
+    """The part of a page's header that pages with the same number of values share."""
+    if is_dictionary:
+        return 7, STRUCT, struct((1, I32, integer(count)), (2, I32, integer(PLAIN)))
+    encoding, levels = integer(RLE_DICTIONARY if has_dictionary else PLAIN), integer(RLE)
+    return 5, STRUCT, struct((1, I32, integer(count)), (2, I32, encoding), (3, I32, levels), (4, I32, levels))
 
 
-def page(kind: int, field: int, header: bytes, values: Values, compress: Compress) -> tuple[bytes, int]:
-    """A compressed page with its header; and its bytes, if it were not compressed. field: number of `header`."""
+def page(kind: int, header: Field, values: Values, compress: Compress) -> tuple[bytes, int]:
+    """A compressed page with its header; and its bytes, if it were not compressed."""
     size = len(values)
     compressed = compress(values)
-    head = struct(
-        (1, I32, integer(kind)),
-        (2, I32, integer(size)),
-        (3, I32, integer(len(compressed))),
-        (field, STRUCT, header),
-    )
+    head = struct((1, I32, integer(kind)), (2, I32, integer(size)), (3, I32, integer(len(compressed))), header)
     return head + compressed, len(head) + size
 
 
+class Dictionary(NamedTuple):
+    """The different values of a column in a row group, and their number. values: PLAIN."""
+
+    size: int
+    values: Values
+
+
 def encode(
-    column: Column,
     count: int,
     values: Values,
     compress: Compress,
     bounds: tuple[bytes, bytes] | None = None,
-    dictionary: Sequence[bytes] = (),
+    dictionary: Dictionary | None = None,
 ) -> Chunk:
-    """Write the pages of a column. values: encoded, after the levels of an optional column."""
+    """Write the pages of a column.
+
+    values: PLAIN, or codes of a dictionary as `codes` writes them; after the levels of an optional column.
+    """
     first, first_size = b"", 0
     if dictionary:
-        names = b"".join(len(name).to_bytes(4, "little") + name for name in dictionary)
-        header = struct((1, I32, integer(len(dictionary))), (2, I32, integer(PLAIN)))
-        first, first_size = page(DICTIONARY_PAGE, 7, header, names, compress)
-    data, size = page(DATA_PAGE, 5, data_header(count, column.encoding), values, compress)
+        header = header_of(dictionary.size, is_dictionary=True, has_dictionary=True)
+        first, first_size = page(DICTIONARY_PAGE, header, dictionary.values, compress)
+    header = header_of(count, is_dictionary=False, has_dictionary=dictionary is not None)
+    data, size = page(DATA_PAGE, header, values, compress)
     if bounds and max(map(len, bounds)) > LONGEST_BOUND:
         bounds = None
     return Chunk(first, data, first_size + size, bounds)
@@ -190,10 +206,15 @@ def with_levels(numbers: npt.NDArray[np.int64], missing: npt.NDArray[np.bool_]) 
     return len(levels).to_bytes(4, "little") + levels + plain(numbers)
 
 
-def indices(numbers: npt.NDArray[np.uint32], values: int) -> bytes:
+def plain_texts(texts: Sequence[bytes]) -> bytes:
+    """Encode texts as PLAIN."""
+    return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+
+
+def codes(numbers: npt.NDArray[np.unsignedinteger[Any]], values: int) -> bytes:
     """Encode places in a dictionary of some values as RLE_DICTIONARY, each in one, two or four bytes."""
     width, groups = 1 if values <= 2**8 else 2 if values <= 2**16 else 4, (len(numbers) + 7) // 8
-    packed = numbers.astype(f"<u{width}").tobytes().ljust(8 * width * groups, b"\0")
+    packed = numbers.astype(f"<u{width}", copy=False).tobytes().ljust(8 * width * groups, b"\0")
     return bytes((8 * width,)) + varint(groups << 1 | 1) + packed
 
 
@@ -205,7 +226,6 @@ class ParquetFile:
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._path, self._columns = path, columns
-        self._metadata = list(map(metadata_of, columns))
         self._groups: list[bytes] = []
         self._end = self._rows = 0
 
@@ -223,10 +243,9 @@ class ParquetFile:
         start = self._end or len(MAGIC)
         place = start
         footers, uncompressed = [], 0
-        for constant, chunk in zip(self._metadata, chunks, strict=True):
+        for column, chunk in zip(self._columns, chunks, strict=True):
             size = len(chunk.dictionary) + len(chunk.data)
             fields = [
-                *constant,
                 (5, I64, integer(rows)),
                 (6, I64, integer(chunk.uncompressed)),
                 (7, I64, integer(size)),
@@ -237,7 +256,8 @@ class ParquetFile:
             if chunk.bounds:
                 least, greatest = map(text, chunk.bounds)
                 fields.append((12, STRUCT, struct((5, BINARY, greatest), (6, BINARY, least))))
-            footers.append(struct((2, I64, integer(0)), (3, STRUCT, struct(*fields))))
+            metadata = struct(*fields, begun=metadata_of(column, bool(chunk.dictionary)), last=4)
+            footers.append(struct((2, I64, integer(0)), (3, STRUCT, metadata)))
             place += size
             uncompressed += chunk.uncompressed
         self._write(*(part for chunk in chunks for part in (chunk.dictionary, chunk.data)))
