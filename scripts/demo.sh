@@ -18,7 +18,7 @@ depth = 2
 EOF
 if ! ls -d "$demo"/dumps/2*/ >/dev/null 2>&1; then
     # The other kernels compile while the trees are scanned.
-    "$bin/python" -m lurge.aggregate.warm parsing attribution tree basedirs &
+    "$bin/python" -m lurge.aggregate.warm parsing attribution cells rolling-up basedirs &
     "$bin/lurge" scan /usr "$environment" --output "$demo/dumps"
     wait
     "$bin/lurge" basedirs "$demo"/dumps/2*/ --config "$demo/lurge.toml"

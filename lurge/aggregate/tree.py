@@ -28,6 +28,9 @@ from lurge.kernels.wide import VECTOR
 from lurge.model.rules import FileType, Rules
 from lurge.model.tree import ENDS, Run
 
+TREE_INDEX = "tree"
+"""The name of the aggregate."""
+
 RUN_BYTES = 1 << 22
 """A run is handed over when it has so many bytes."""
 

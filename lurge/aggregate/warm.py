@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import subprocess
 import sys
@@ -83,13 +84,18 @@ def compile_attribution() -> None:
     compile_aggregates(aggregate for aggregate in STANDARD if not isinstance(aggregate, Sums))
 
 
-def compile_tree() -> None:
-    """Compile the kernels of the tree index."""
+def compile_cells() -> None:
+    """Compile the kernels of the tree index that add records to cells."""
     tally = TreeTally(RULES, ())
     tally.add_to_cells(no_records())
     tally.export()
     text, index, numbers = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
     export_run(text, text, index, numbers, numbers)
+
+
+def compile_rolling_up() -> None:
+    """Compile the kernels of the tree index that roll up cells and write them."""
+    text, index, numbers = np.zeros(0, np.uint8), np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
     append_cells(text, numbers, np.zeros(5, np.int64), index, text, np.zeros(0, np.int32), numbers)
     tile = np.zeros((TILE, USAGE_COLUMNS), np.int64)
     codes, slots = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint16)
@@ -143,28 +149,21 @@ PARTS = {
         (count_newlines, end_without, end_of_lines, parse_lines, add_records, merge_entries, refill_slots),
     ),
     "attribution": Part(compile_attribution, (attribute, drop_vanished, add_files, add_keys, find_keys)),
-    "tree": Part(
-        compile_tree,
-        (
-            add_own,
-            close_last,
-            export_run,
-            fill_slots,
-            roll_up,
-            append_cells,
-            write_columns,
-            read_owners,
-            append_paths,
-            extremes,
-        ),
+    "cells": Part(compile_cells, (add_own, close_last, export_run)),
+    "rolling-up": Part(
+        compile_rolling_up,
+        (fill_slots, roll_up, append_cells, write_columns, read_owners, append_paths, extremes),
     ),
     "walking": Part(compile_walking, (begin, walk_lines, names_of)),
     "basedirs": Part(compile_basedirs, (add_directories,)),
 }
 REPORT = ("parsing", "attribution")
-"""The parts that every pass needs. They take about the same time to compile."""
+"""The parts that every pass needs."""
 
-TREE, WALK = "tree", "walking"
+TREE = ("cells", "rolling-up")
+"""The parts of the tree index. Each part of these and the others takes about the same time to compile."""
+
+WALK = "walking"
 
 
 def compile_kernels(parts: Sequence[str], progress: Progress, aggregates: Iterable[Aggregate[Any, Any]] = ()) -> None:
@@ -195,6 +194,8 @@ def compile_in_processes(parts: Sequence[str], look: Callable[[], None]) -> None
 
 
 if __name__ == "__main__":
+    # A compiler makes millions of objects. Looking for cycles among them takes a twentieth of its time.
+    gc.disable()
     set_up_logs(0)
     for name in sys.argv[1:] or PARTS:
         PARTS[name].compile()

@@ -74,7 +74,7 @@ def look_at(
     """
     if save:
         refuse_another(save, os.fsdecode(os.path.abspath(path)))
-    compile_kernels((*REPORT, TREE, WALK), lambda kernels, total: None)
+    compile_kernels((*REPORT, *TREE, WALK), lambda kernels, total: None)
     with temporary_folder(save) as temporary:
         folder = temporary / "index"
         with stop_on_interrupt() as stop:

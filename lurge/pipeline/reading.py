@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
+from lurge.aggregate.tree import TREE_INDEX
 from lurge.aggregate.warm import REPORT, TREE, compile_kernels
 from lurge.config import Config
 from lurge.logs import set_role
@@ -66,9 +67,9 @@ def read_all(
     if not tasks:
         return
     aggregates = {aggregate.name: aggregate for task in tasks.values() for aggregate in task.aggregates}
-    # The index of the tree compiles with the others, in a process of its own.
-    parts = (*REPORT, TREE) if TREE in aggregates else REPORT
-    others = [aggregate for name, aggregate in aggregates.items() if name != TREE]
+    # The index of the tree compiles with the others, in processes of its own.
+    parts = (*REPORT, *TREE) if TREE_INDEX in aggregates else REPORT
+    others = [aggregate for name, aggregate in aggregates.items() if name != TREE_INDEX]
     compile_kernels(parts, watcher.compiled, others)
     network = comm or start_members(1 + usable_cores())
     plan = make_plan(network.size, at_once or len(tasks), config.mpi.workers_per_volume)

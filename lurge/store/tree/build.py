@@ -12,7 +12,7 @@ import numpy as np
 
 from lurge.aggregate.interface import Aggregate, Check, Sink
 from lurge.aggregate.rollup import RunPlace, roll_up_runs
-from lurge.aggregate.tree import TreeTally
+from lurge.aggregate.tree import TREE_INDEX, TreeTally
 from lurge.atomic import writing_volume
 from lurge.kernels.cells import LARGEST
 from lurge.kernels.pages import read_owners
@@ -36,7 +36,7 @@ class TreeIndex(Aggregate[Any, TreeTotals]):
     folder: Path
     mount: str
     filetypes: tuple[FileType, ...]
-    name: str = "tree"
+    name: str = TREE_INDEX
 
     def tally(self, rules: Rules) -> TreeTally:
         return TreeTally(rules, self.filetypes)
