@@ -1,14 +1,15 @@
 """Aggregates: the things that one pass over a volume's records counts.
 
 A pass is a list of aggregates. Each travels to every rank that works on a volume, makes a *tally* there, and turns the
-merged tallies into a result. One that yields more than a process should hold opens a *sink* on the controller.
+merged tallies into a result. One that yields more than a process should hold opens a *sink* on the controller, which
+has a *crew* for work that can be divided.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from lurge.aggregate.records import Records
 from lurge.model.report import Counts
@@ -46,6 +47,28 @@ class Tally(ABC, Generic[E]):
         return None
 
 
+class Part(Protocol):
+    """A part of a job: small, picklable, done by any process."""
+
+    def run(self, is_stopped: Callable[[], bool]) -> Any:
+        """Do it; returns a picklable result. is_stopped: becomes true if the result is not wanted any more.
+
+        Raises LurgeError.
+        """
+
+
+class Crew(Protocol):
+    """Does parts for a sink, at most `size` at once."""
+
+    size: int
+
+    def begin(self, part: Part) -> int:
+        """Begin a part soon; returns its number. Its arrays must not change afterwards."""
+
+    def result(self, number: int) -> Any:
+        """Wait for the result of a part, and forget it. Raises what the part raised."""
+
+
 class Sink(ABC, Generic[E]):
     """The end of an aggregate's portions, on the controller of a volume. Every method raises VolumeError."""
 
@@ -59,10 +82,10 @@ class Sink(ABC, Generic[E]):
         """Take the portion of some lines; portions come in any order."""
 
     @abstractmethod
-    def finish(self, export: E) -> E:
+    def finish(self, export: E, crew: Crew) -> E:
         """Finish after the last portion; returns what travels to the coordinator.
 
-        export: the merged tallies.
+        export: the merged tallies. crew: those who have read the volume.
         """
 
 

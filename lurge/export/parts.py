@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isal import igzip
 
-from lurge.aggregate.interface import Sink
+from lurge.aggregate.interface import Crew, Sink
 from lurge.atomic import writing_volume
 from lurge.model.split import GroupLines, Portion
 
@@ -82,7 +82,7 @@ class VolumeParts(Sink[list[GroupLines]]):
         for gid in sorted(self._open):
             self._write(gid)
 
-    def finish(self, export: list[GroupLines]) -> list[GroupLines]:
+    def finish(self, export: list[GroupLines], crew: Crew) -> list[GroupLines]:
         """Write the remaining lines. Returns the numbers of lines of each group, in the order of gids."""
         self._write_all()
         return [GroupLines(gid, self._lines[gid], self._directories[gid]) for gid in sorted(self._lines)]

@@ -2,8 +2,8 @@
 
     coordinator -> controller   ReadVolume, LendWorker
     coordinator -> everyone     Stop
-    controller  -> worker       Prepare, Blocks or SharedBlocks, HandOver
-    worker      -> controller   Ask, Portions, Tallies, WorkFailed
+    controller  -> worker       Prepare, Blocks or SharedBlocks, HandOver, DoPart
+    worker      -> controller   Ask, Portions, Tallies, WorkFailed, PartDone
     controller  -> coordinator  Progress, VolumeRead, VolumeFailed
 
 The first message that a rank gets decides its role: a controller (ReadVolume), a worker (Prepare), or one that does

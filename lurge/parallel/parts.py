@@ -4,29 +4,23 @@
     member -> coordinator   PartDone
 
 A part is a frozen dataclass, which travels as a pickle. A member asks for nothing: it gets its next part when it has
-sent its result.
+sent its result. The crew of a sink (crew.py) does parts, too: between a controller and its workers.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from lurge.aggregate.interface import Part
 from lurge.errors import LurgeError
 from lurge.logs import set_role
 from lurge.parallel.comm import Comm, Received
 from lurge.parallel.messages import Message, Stop, volume_error
-
-
-class Part(Protocol):
-    """A part of a job."""
-
-    def run(self, is_stopped: Callable[[], bool]) -> Any:
-        """Do it; returns a result. is_stopped: becomes true if the result is not wanted any more. Raises LurgeError."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from lurge.aggregate.interface import Sink
+from lurge.aggregate.interface import Crew, Sink
 from lurge.aggregate.volume import Pass, VolumeExport
 from lurge.errors import VolumeError
 from lurge.parallel.blocks import Batch
 from lurge.parallel.comm import Comm, Received
+from lurge.parallel.crew import WorkerCrew
 from lurge.parallel.memory import give_back
 from lurge.parallel.messages import (
     Ask,
@@ -62,12 +63,12 @@ class Sinks:
                 with self._surviving(name):
                     sink.add(message.first_line, message.lines, portion)
 
-    def finish(self, export: VolumeExport) -> VolumeExport:
+    def finish(self, export: VolumeExport, crew: Crew) -> VolumeExport:
         """The export as it travels, without aggregates whose sinks failed."""
         tallies = dict(export.tallies)
         for name, sink in list(self._open.items()):
             with self._surviving(name):
-                tallies[name] = sink.finish(tallies[name])
+                tallies[name] = sink.finish(tallies[name], crew)
         for name in self.failures:
             tallies.pop(name, None)
         return VolumeExport(export.counted, tallies)
@@ -102,6 +103,8 @@ class VolumeWork:
         self._merged = Pass(reader.rules, task.aggregates)
         self._assigned: dict[int, int] = {}
         """The assignment of each worker that has not handed over yet."""
+        self._free: list[int] = []
+        """Workers that have handed over."""
         self._asking: deque[tuple[int, bool]] = deque()
         """Workers that wait for blocks, and whether they see the shared memory."""
         self._lent: defaultdict[int, deque[Text]] = defaultdict(partial(deque))
@@ -123,7 +126,7 @@ class VolumeWork:
             self._memory.empty()
         give_back()
         with self._reader.stages("finish"):
-            export = self._sinks.finish(self._merged.export())
+            export = self._sinks.finish(self._merged.export(), WorkerCrew(self._crew, self._free))
         give_back()
         seconds = dict(self._reader.stages.seconds)
         return VolumeRead(self._number, self._reader.lines, self._reader.rules, export, self._sinks.failures, seconds)
@@ -189,6 +192,7 @@ class VolumeWork:
 
     def _merge(self, worker: int, tallies: Tallies) -> None:
         del self._assigned[worker]
+        self._free.append(worker)
         with self._reader.stages("merge"):
             self._merged.merge(tallies.export)
         for stage, seconds in tallies.seconds.items():

@@ -1,4 +1,4 @@
-"""The worker: asks for blocks, adds them to its own tallies, hands these over."""
+"""The worker: asks for blocks, adds them to its own tallies, hands these over, and then does parts for sinks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from lurge.parallel.messages import (
     WorkFailed,
     volume_error,
 )
+from lurge.parallel.parts import DoPart, done_part
 from lurge.parallel.shared import Text, attach
 from lurge.parallel.stages import OF_WORKERS, Stages
 
@@ -60,6 +61,8 @@ class Worker:
     def _handle(self, controller: int, message: Message) -> None:
         if isinstance(message, Prepare):
             self._prepare(controller, message)
+        elif isinstance(message, DoPart):
+            self._comm.send(controller, done_part(self._comm, message))
         elif isinstance(message, Blocks | SharedBlocks | HandOver):
             if message.assignment != self._assignment or self._pass is None:
                 log.debug("a late %s of assignment %d", type(message).__name__, message.assignment)

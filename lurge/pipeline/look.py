@@ -7,7 +7,7 @@ import json
 import os
 import pwd
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ from lurge.model.files import FileExtremes
 from lurge.model.paths import PathAliases, shown
 from lurge.model.rules import Rules
 from lurge.model.tree import GENERAL_FILETYPES, TreeTotals
+from lurge.parallel.crew import ThreadCrew
+from lurge.parallel.threads import usable_cores
 from lurge.pipeline.stopping import stop_on_interrupt
 from lurge.source.tree_walk import TreeWalk, Walked
 from lurge.store.tree.build import TreeIndex
@@ -142,7 +144,8 @@ class Indexing:
     def finish(self, entries: int) -> tuple[dict[str, Any], FileExtremes]:
         """The manifest of the index, whose other files are written, and the files. entries: number of lines."""
         export = self._pass.export()
-        export.tallies[self._index.name] = self._sink.finish(export.tallies[self._index.name])
+        with closing(ThreadCrew(usable_cores())) as crew:
+            export.tallies[self._index.name] = self._sink.finish(export.tallies[self._index.name], crew)
         name, aggregates = self._dump.volume.name, (self._index, self._extremes)
         results = make_results(name, export, self._rules, aggregates, entries)
         if results.counts.rejected:

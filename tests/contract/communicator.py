@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from lurge.parallel.comm import Comm, Received
+from lurge.parallel.crew import WorkerCrew
 from lurge.parallel.messages import Blocks, HandOver, Stop
+from lurge.parallel.worker import Worker
 
 RANKS = 3
 MESSAGES = 200
@@ -98,7 +103,31 @@ def the_coordinator_stops_every_other_rank_with_its_status(comm: Comm) -> None:
         assert take(comm) == (0, Stop(5))
 
 
+@dataclass(frozen=True)
+class Sum:
+    """A part: the sum of an array, and who did it."""
+
+    numbers: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    def run(self, is_stopped: Callable[[], bool]) -> tuple[int, tuple[int, int]]:
+        time.sleep(0.01)
+        return int(self.numbers.sum()), (os.getpid(), threading.get_ident())
+
+
+def the_workers_of_a_controller_do_parts(comm: Comm) -> None:
+    if comm.rank:
+        assert Worker(comm).run() == 0
+        return
+    crew = WorkerCrew(comm, others(comm))
+    numbers = [crew.begin(Sum(np.arange(number))) for number in range(40)]
+    results = [crew.result(number) for number in numbers]
+    comm.stop_others(0)
+    assert [total for total, _ in results] == [number * (number - 1) // 2 for number in range(40)]
+    assert len({who for _, who in results}) == RANKS
+
+
 CONTRACT: list[Callable[[Comm], None]] = [
+    the_workers_of_a_controller_do_parts,
     each_rank_has_its_own_number,
     messages_arrive_whole_and_in_the_order_of_sending,
     ranks_that_send_large_messages_to_each_other_do_not_wait_for_each_other,

@@ -18,6 +18,7 @@ from lurge.model.era import Era
 from lurge.model.rules import Rules
 from lurge.model.split import GroupLines
 from lurge.parallel.blocks import Buffers, cut
+from lurge.parallel.crew import ThreadCrew
 from tests.property.test_kernel import RULES, texts
 from tests.streams import arriving
 
@@ -39,7 +40,7 @@ def split(rules: Rules, lines: Sequence[bytes], folder: Path, block_lines: int, 
     for first_line, lines_read, portion in portions:
         parts.add(first_line, lines_read, portion)
     assert parts.waiting == 0
-    return parts.finish([])
+    return parts.finish([], ThreadCrew(1))
 
 
 @pytest.mark.parametrize("era", RULES, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lurge.aggregate.plain_tree import LARGEST, Cells, PlainTree
 from lurge.aggregate.volume import Pass
 from lurge.model.era import QUOTED_11, QUOTED_12, STANDARD_11, Era
 from lurge.parallel.blocks import Buffers, cut
+from lurge.parallel.crew import ThreadCrew
 from lurge.store.tree.build import TreeIndex
 from lurge.store.tree.layout import BIN_COLUMNS, DIRECTORIES, KINDS, OWN, TIMES, USAGE
 from tests.property.test_kernel import RULES, texts
@@ -42,7 +44,8 @@ def index_of(era: Era, lines: list[bytes], mount: str, workers: int, folder: Pat
     merged = Pass(RULES[era], [aggregate])
     for worker in passes:
         merged.merge(worker.export())
-    sink.finish(merged.export().tallies["tree"])
+    with closing(ThreadCrew(2)) as crew:
+        sink.finish(merged.export().tallies["tree"], crew)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

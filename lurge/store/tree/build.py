@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lurge.aggregate.interface import Aggregate, Check, Sink
+from lurge.aggregate.interface import Aggregate, Check, Crew, Sink
 from lurge.aggregate.rollup import RunPlace, roll_up_runs
 from lurge.aggregate.tree import TREE_INDEX, TreeTally
 from lurge.atomic import writing_volume
@@ -75,12 +75,12 @@ class RollUp(Sink[Any]):
         write_all(self._file, run.text.data)
         self._places.append(RunPlace(start, start + len(run.text), run.first, run.last))
 
-    def finish(self, export: list[Run]) -> TreeTotals:
+    def finish(self, export: list[Run], crew: Crew) -> TreeTotals:
         with writing_volume(self._folder):
             for run in export:
                 self._append(run)
             try:
-                return self._roll_up()
+                return self._roll_up(crew)
             finally:
                 self._file.close()
                 (self._folder / ".runs").unlink()
@@ -91,22 +91,18 @@ class RollUp(Sink[Any]):
             raise OSError(f"{self._file.name} became shorter")
         return count
 
-    def _roll_up(self) -> TreeTotals:
-        writer = IndexWriter(self._folder, [*(filetype.name for filetype in self._filetypes), *ENDS])
+    def _roll_up(self, crew: Crew) -> TreeTotals:
+        writer = IndexWriter(self._folder, [*(filetype.name for filetype in self._filetypes), *ENDS], crew)
         records = bytes_ = 0
         gids: list[int] = []
         uids: list[int] = []
-        try:
-            for part in roll_up_runs(self._places, self._read_into, self._mount, len(self._filetypes)):
-                writer.add(part)
-                if part.is_last:
-                    records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
-                    first, count = part.directories[-1, [FIRST_BYTE, CELL_COUNT]].tolist()
-                    owners = np.empty((2, count), np.int64)
-                    read_owners(*owners, part.cells.text, first, part.cells.lengths[len(part.cells.lengths) - count :])
-                    gids, uids = (np.unique(numbers).tolist() for numbers in owners)
-            rows = writer.close()
-        except BaseException:
-            writer.abandon()
-            raise
+        for part in roll_up_runs(self._places, self._read_into, self._mount, len(self._filetypes)):
+            writer.add(part)
+            if part.is_last:
+                records, bytes_ = part.directories[-1, TOTAL].item(), part.directories[-1, TOTAL + 3].item()
+                first, count = part.directories[-1, [FIRST_BYTE, CELL_COUNT]].tolist()
+                owners = np.empty((2, count), np.int64)
+                read_owners(*owners, part.cells.text, first, part.cells.lengths[len(part.cells.lengths) - count :])
+                gids, uids = (np.unique(numbers).tolist() for numbers in owners)
+        rows = writer.close()
         return TreeTotals(records, bytes_, rows[DIRECTORIES], rows, gids, uids)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +22,8 @@ from lurge.kernels.pages import (
     write_columns,
 )
 from lurge.model.tree import ENDS
-from lurge.store.tree.layout import FILETYPE, OWN, PATH, ROWS, TIMES, USAGE
-from lurge.store.tree.parquet import Chunk, Column, Dictionary, codes, encode, plain, plain_texts, with_levels
+from lurge.store.tree.layout import DIRECTORIES, FILETYPE, OWN, PATH, ROWS, TIMES, USAGE, columns_of
+from lurge.store.tree.parquet import Chunk, Dictionary, codes, encode, plain, plain_texts, with_levels
 
 LEVEL = 1
 """Of Zstandard: level 3 takes a third more time, and saves nothing."""
@@ -81,12 +83,40 @@ class Encoder:
         return columns, filetypes
 
 
+OF_THREAD = threading.local()
+
+
+def encoder_of_thread() -> Encoder:
+    """The encoder of this thread."""
+    if not hasattr(OF_THREAD, "encoder"):
+        OF_THREAD.encoder = Encoder()
+    encoder: Encoder = OF_THREAD.encoder
+    return encoder
+
+
+class EncodedRows(ABC):
+    """Rows that any process of a crew can encode."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def encode(self, encoder: Encoder) -> Iterator[Chunk]:
+        """The pages of each column."""
+
+    def run(self, is_stopped: Callable[[], bool]) -> list[Chunk]:
+        """Encode all columns, as a part for a crew."""
+        return list(self.encode(encoder_of_thread()))
+
+
 @dataclass(frozen=True)
-class UsageRows:
+class UsageRows(EncodedRows):
     """Rows of usage. filetypes: the names of all by their numbers; ids: int64, increasing; text: uint8, cells."""
 
-    columns: Sequence[Column]
-    filetypes: Sequence[bytes]
+    kind: str
+    filetypes: tuple[bytes, ...]
     ids: Numbers
     text: Text
 
@@ -97,7 +127,7 @@ class UsageRows:
     def encode(self, encoder: Encoder) -> Iterator[Chunk]:
         columns, filetypes = encoder.columns(self.text, self.ids, len(self.filetypes) - len(ENDS))
         numbers = iter(columns)
-        for column in self.columns:
+        for column in columns_of(self.kind):
             if column is FILETYPE:
                 dictionary = Dictionary(len(self.filetypes), plain_texts(self.filetypes))
                 page = codes(filetypes, dictionary.size)
@@ -108,13 +138,12 @@ class UsageRows:
 
 
 @dataclass(frozen=True)
-class DirectoryRows:
+class DirectoryRows(EncodedRows):
     """Directories. numbers: int64[columns, n]; text: uint8, paths, and places: int64[n, 2], start and length of each.
 
     A parent is null at the top, times where there is no record.
     """
 
-    columns: Sequence[Column]
     numbers: Numbers
     places: Numbers
     text: Text
@@ -124,10 +153,11 @@ class DirectoryRows:
         return len(self.places)
 
     def encode(self, encoder: Encoder) -> Iterator[Chunk]:
-        names = [column.name for column in self.columns if column is not PATH]
+        columns = columns_of(DIRECTORIES)
+        names = [column.name for column in columns if column is not PATH]
         values = dict(zip(names, self.numbers, strict=True))
         missing = dict.fromkeys(TIMES, values["records"] == 0) | {"parent": values["depth"] == 0}
-        for column in self.columns:
+        for column in columns:
             if column is PATH:
                 least, greatest = (self._path(number) for number in extremes(self.text, self.places))
                 yield encode(self.count, self.text.data, encoder.compress, (least, greatest))
@@ -140,9 +170,6 @@ class DirectoryRows:
     def _path(self, number: int) -> bytes:
         start, length = self.places[number].tolist()
         return self.text[start : start + length].tobytes()
-
-
-Rows = UsageRows | DirectoryRows
 
 
 def ends_of(numbers: Numbers) -> tuple[bytes, bytes]:

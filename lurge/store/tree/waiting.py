@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from lurge.kernels.cells import LONGEST_CELL
 from lurge.kernels.pages import NEXT_RANGE, ROWS_USED, append_cells, append_paths
 from lurge.kernels.rollup import CELL_COUNT
 from lurge.kernels.wide import VECTOR
-from lurge.store.tree.encode import DirectoryRows, Rows, UsageRows
+from lurge.store.tree.encode import DirectoryRows, EncodedRows, UsageRows
 from lurge.store.tree.layout import DIRECTORIES, ROWS, columns_of
 from lurge.store.tree.parquet import ParquetFile
 
@@ -26,15 +26,15 @@ class RowGroup:
     """The rows of a row group, and the file to which they belong."""
 
     file: ParquetFile
-    rows: Rows
+    rows: EncodedRows
 
 
 class WaitingUsage:
     """The rows of usage of one depth, which wait as cells. filetypes: the names of all filetypes by their numbers."""
 
-    def __init__(self, path: Path, kind: str, filetypes: Sequence[bytes]) -> None:
-        self._columns, self._room, self._filetypes = columns_of(kind), ROWS[kind], filetypes
-        self.file = ParquetFile(path, self._columns)
+    def __init__(self, path: Path, kind: str, filetypes: tuple[bytes, ...]) -> None:
+        self._kind, self._room, self._filetypes = kind, ROWS[kind], filetypes
+        self.file = ParquetFile(path, columns_of(kind))
         self._ids, self._text = np.empty(min(FIRST_ROWS, self._room), np.int64), np.empty(FIRST_TEXT, np.uint8)
         self._state = np.zeros(5, np.int64)
         self.rows = 0
@@ -66,7 +66,7 @@ class WaitingUsage:
         ids, text = self._ids[:rows], self._text[:used]
         self._ids, self._text = np.empty_like(self._ids), np.empty_like(self._text)
         self._state[:NEXT_RANGE] = 0
-        return RowGroup(self.file, UsageRows(self._columns, self._filetypes, ids, text))
+        return RowGroup(self.file, UsageRows(self._kind, self._filetypes, ids, text))
 
     def rest(self) -> Iterator[RowGroup]:
         """The last row group, if there is one."""
@@ -78,9 +78,9 @@ class WaitingDirectories:
     """The directories of one depth, which wait as they are written: int64[columns, rows], and their paths."""
 
     def __init__(self, path: Path) -> None:
-        self._columns, self._room = columns_of(DIRECTORIES), ROWS[DIRECTORIES]
-        self.file = ParquetFile(path, self._columns)
-        self._numbers = np.empty((len(self._columns) - 1, FIRST_ROWS), np.int64)
+        columns, self._room = columns_of(DIRECTORIES), ROWS[DIRECTORIES]
+        self.file = ParquetFile(path, columns)
+        self._numbers = np.empty((len(columns) - 1, FIRST_ROWS), np.int64)
         self._text, self._places = np.empty(FIRST_TEXT, np.uint8), np.empty((FIRST_ROWS, 2), np.int64)
         self._used = self._bytes = self.rows = 0
 
@@ -121,7 +121,7 @@ class WaitingDirectories:
         numbers, places, text = self._numbers[:, :rows], self._places[:rows], self._text[: self._bytes]
         self._numbers, self._places, self._text = map(np.empty_like, (self._numbers, self._places, self._text))
         self._used = self._bytes = 0
-        return RowGroup(self.file, DirectoryRows(self._columns, numbers, places, text))
+        return RowGroup(self.file, DirectoryRows(numbers, places, text))
 
     def rest(self) -> Iterator[RowGroup]:
         """The last row group, if there is one."""

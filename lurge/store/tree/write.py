@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from lurge.aggregate.interface import Crew
 from lurge.aggregate.rollup import Cells, Numbers, RolledUp, Text
 from lurge.kernels.rollup import (
     CELL_COUNT,
@@ -24,57 +22,46 @@ from lurge.kernels.rollup import (
     PARENT,
     TOTAL,
 )
-from lurge.store.tree.encode import Encoder
 from lurge.store.tree.layout import DEPTH_SHIFT, DIRECTORIES, OWN, USAGE, file_of
-from lurge.store.tree.parquet import Chunk
 from lurge.store.tree.waiting import RowGroup, WaitingDirectories, WaitingUsage
 
-MOST_WRITERS, WRITES_AHEAD = 4, 2
-"""More threads would wait for the one that rolls up."""
+MOST_AT_ONCE, WRITES_AHEAD = 4, 2
+"""Row groups that are encoded at once. More of a crew would wait for the one that rolls up."""
 
 
-class Pool:
-    """Threads that encode row groups, which are written in the order in which they came."""
+class InOrder:
+    """Row groups that a crew encodes, and that are written in the order in which they came."""
 
-    def __init__(self) -> None:
-        self._writers = min(MOST_WRITERS, len(os.sched_getaffinity(0)))
-        self._threads = ThreadPoolExecutor(self._writers)
-        self._begun: deque[tuple[RowGroup, Future[list[Chunk]]]] = deque()
-        self._local = threading.local()
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._most = min(MOST_AT_ONCE, crew.size) + WRITES_AHEAD
+        self._begun: deque[tuple[RowGroup, int]] = deque()
 
     def write(self, group: RowGroup) -> None:
         """Write a row group later. Raises what writing an earlier one raised."""
-        self._begun.append((group, self._threads.submit(self._encode, group)))
-        while len(self._begun) > self._writers + WRITES_AHEAD:
-            self._finish_one()
+        self._begun.append((group, self._crew.begin(group.rows)))
+        while len(self._begun) > self._most:
+            self._write_one()
 
-    def _encode(self, group: RowGroup) -> list[Chunk]:
-        if not hasattr(self._local, "encoder"):
-            self._local.encoder = Encoder()
-        return list(group.rows.encode(self._local.encoder))
-
-    def _finish_one(self) -> None:
-        group, chunks = self._begun.popleft()
-        group.file.append(group.rows.count, chunks.result())
+    def _write_one(self) -> None:
+        group, number = self._begun.popleft()
+        group.file.append(group.rows.count, self._crew.result(number))
 
     def finish(self) -> None:
         """Write all that was begun."""
         while self._begun:
-            self._finish_one()
-
-    def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
+            self._write_one()
 
 
 class IndexWriter:
-    """All files of an index. filetypes: the names of all filetypes by their numbers."""
+    """All files of an index. filetypes: the names of all filetypes by their numbers. crew: encodes."""
 
-    def __init__(self, folder: Path, filetypes: Sequence[str]) -> None:
+    def __init__(self, folder: Path, filetypes: Sequence[str], crew: Crew) -> None:
         self._folder = folder
-        self._filetypes = [name.encode() for name in filetypes]
+        self._filetypes = tuple(name.encode() for name in filetypes)
         self._directories: dict[int, WaitingDirectories] = {}
         self._usage: dict[tuple[str, int], WaitingUsage] = {}
-        self._pool = Pool()
+        self._in_order = InOrder(crew)
 
     def _usage_of(self, kind: str, depth: int) -> WaitingUsage:
         if (kind, depth) not in self._usage:
@@ -110,24 +97,19 @@ class IndexWriter:
 
     def _write(self, groups: Iterator[RowGroup]) -> None:
         for group in groups:
-            self._pool.write(group)
+            self._in_order.write(group)
 
     def close(self) -> Mapping[str, int]:
         """Finish all files; returns the number of rows of each kind. Raises OSError."""
         rows = {DIRECTORIES: sum(writer.rows for writer in self._directories.values())}
         for writer in self._writers():
             self._write(writer.rest())
-        self._pool.finish()
+        self._in_order.finish()
         for writer in self._writers():
             writer.file.close()
         for (kind, _), waiting in self._usage.items():
             rows[kind] = rows.get(kind, 0) + waiting.rows
-        self._pool.close()
         return rows
-
-    def abandon(self) -> None:
-        """Write nothing more."""
-        self._pool.close()
 
 
 def ids_of(rows: Numbers) -> Numbers:

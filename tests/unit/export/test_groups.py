@@ -17,6 +17,7 @@ from lurge.export import groups
 from lurge.export.groups import IndexRow, SplitVolume, file_stem, index_row, publish, sole_split
 from lurge.export.parts import VolumeParts
 from lurge.model.split import GroupLines, Portion
+from lurge.parallel.crew import ThreadCrew
 from tests.hostile import strategies
 
 DAY = date(2024, 1, 31)
@@ -200,5 +201,5 @@ def test_very_many_groups_are_not_all_kept_in_memory(tmp_path: Path, monkeypatch
         ends = np.cumsum([len(own) for own in lines])
         made.add(line + 1, 1, Portion(gids, ones, 0 * ones, ends, np.frombuffer(text, np.uint8)))
         assert sum(map(len, made._open.values())) <= 1000 + len(text)
-    made.finish([])
+    made.finish([], ThreadCrew(1))
     assert {gid: gzip.decompress((tmp_path / "parts" / f"{gid}.gz").read_bytes()) for gid in expected} == expected
