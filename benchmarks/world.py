@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lurge.aggregate.era import detect_era
+from lurge.aggregate.era import NEWEST, detect_era
 from lurge.config import Config, load_config
 from lurge.model.directories import DirectoryUsage, merge
 from lurge.model.dump import Dump, days_before
@@ -70,7 +70,7 @@ class World:
 
     @cached_property
     def era(self) -> Era:
-        return detect_era(self.first_lines)
+        return detect_era(self.first_lines) or NEWEST
 
     @cached_property
     def base_directories(self) -> list[tuple[int, bytes]]:

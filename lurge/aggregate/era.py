@@ -34,10 +34,10 @@ def era_of_line(line: bytes) -> Era | None:
     return None
 
 
-def detect_era(sample: bytes) -> Era:
-    """The era most of the lines in `sample` (the first bytes of a dump) speak for; the first of equals.
+NEWEST = QUOTED_12
 
-    Where no line speaks for any, the newest: every line will be rejected under its rules.
-    """
-    votes = Counter(era for era in map(era_of_line, sample.split(b"\n")) if era is not None)
-    return votes.most_common(1)[0][0] if votes else QUOTED_12
+
+def detect_era(sample: bytes) -> Era | None:
+    """The era for which most lines of `sample`, bytes of a dump, speak; the first of equals, None if none speaks."""
+    votes = Counter(era for line in sample.split(b"\n") if line and (era := era_of_line(line)) is not None)
+    return votes.most_common(1)[0][0] if votes else None

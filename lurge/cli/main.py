@@ -73,11 +73,10 @@ def application(names: Iterable[str] = MODULES) -> typer.Typer:
 
 
 def wanted(arguments: Sequence[str]) -> Iterable[str]:
-    """The names of the commands that a command line needs: all of them if its first word is not one."""
-    first = next((argument for argument in arguments if not argument.startswith("-")), "")
-    if not first and "--version" in arguments:
+    """The names of the commands that a command line needs: all of them if it does not begin with one."""
+    if list(arguments) == ["--version"]:
         return ()
-    return [first] if first in MODULES else MODULES
+    return arguments[:1] if arguments and arguments[0] in MODULES else MODULES
 
 
 def main(app: typer.Typer | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,11 @@ LARGEST = 2**31
 Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(ge=0, le=LARGEST)]
+
+
+def exact(share: float) -> Fraction:
+    """The share exactly as it is written: 0.85 is 17/20, not the nearest double."""
+    return Fraction(str(share))
 
 
 def storable(text: str) -> str:

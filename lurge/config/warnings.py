@@ -7,13 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict
 
-from lurge.config.fields import Share, written_as
+from lurge.config.fields import Share, exact, written_as
 from lurge.config.section import Section
-
-
-def exact(fraction: float) -> Fraction:
-    """The fraction exactly as it is written: 0.85 is 17/20, not the nearest double."""
-    return Fraction(str(fraction))
 
 
 class WarningLevel(Section):

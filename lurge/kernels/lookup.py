@@ -39,7 +39,7 @@ def compile_lookup(directories: Mapping[tuple[int, bytes], int]) -> LookupArrays
     lengths = np.zeros(longest + 1, np.bool_)
     value = np.zeros(len(directories), np.int64)
     for (gid, path), number in directories.items():
-        entry = find_or_add(table, gid, 0, np.frombuffer(path, np.uint8), 0, len(path))
+        entry = find_or_add(table, gid, 0, np.frombuffer(bytearray(path), np.uint8), 0, len(path))
         value[entry] = number
         lengths[len(path)] = True
     return LookupArrays(table, value, lengths, np.zeros(longest + 2, np.int64))

@@ -145,8 +145,9 @@ def write_columns(values, codes, dictionaries, counts, slots, filetypes, tile, t
     values: int64[numbers, at least rows], filled for the numbers that have too many values for a dictionary. codes:
     uint8[numbers, at least rows], and dictionaries: int64[numbers, MOST_CODES], for the others. counts:
     int64[numbers], zeros; filled with the number of codes, or MANY. slots: uint16[numbers, CODE_SLOTS], zeros.
-    filetypes: uint32[rows]. tile: int64[TILE, USAGE_COLUMNS], scratch. text: uint8, cells; ids: int64[rows]. types:
-    number of filetypes with suffixes. most: values of a dictionary, at most MOST_CODES.
+    filetypes: uint32[rows]. tile: int64[TILE, USAGE_COLUMNS], scratch. text: uint8, cells with VECTOR bytes
+    behind them; ids: int64[rows]. types: number of filetypes with suffixes. most: values of a dictionary, at most
+    MOST_CODES.
     """
     at = ZERO
     for first in range(0, len(ids), TILE):

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lurge.aggregate.era import detect_era
+from lurge.aggregate.era import NEWEST, detect_era
 from lurge.kernels.newlines import count_newlines, end_of_lines, end_without
+from lurge.model.era import Era
 from lurge.model.report import LONGEST_LINE
 from lurge.parallel.shared import Text
 from lurge.parallel.stages import Stages
@@ -21,7 +22,7 @@ BUFFER_BYTES = 2 << 20
 BLOCKS_PER_MESSAGE = 64
 """What travels in one message, at most: a message costs as much as reading a thousand lines."""
 
-SAMPLE_BYTES = 1 << 20
+SAMPLE_BYTES, LONGEST_SAMPLE = 1 << 20, 1 << 26
 Read = Callable[[memoryview], int]
 """Fills some of a buffer; returns how many bytes, 0 at the end."""
 
@@ -121,16 +122,26 @@ def skip_line(buffer: memoryview, start: int, used: int) -> tuple[int, bool]:
 
 
 class OpenDump:
-    """A dump whose era was told from its beginning, ready to be cut."""
+    """A dump whose era was told from its beginning, ready to be cut.
+
+    era: the newest if no line among the first LONGEST_SAMPLE bytes speaks for any. Each line is then rejected.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Read the first SAMPLE_BYTES. Raises StreamError."""
+        """Read SAMPLE_BYTES, and more while no line of them is a usual one. Raises StreamError."""
         self.stages = Stages()
         self._reader = DumpReader(path)
-        buffer = bytearray(SAMPLE_BYTES)
-        used, _ = fill(self._reader.read_into, memoryview(buffer), 0)
-        self._first = memoryview(buffer)[:used]
-        self.era = detect_era(bytes(buffer[: buffer.rfind(b"\n", 0, used) + 1] or self._first))
+        sample, lines_end, ended = bytearray(), 0, False
+        era: Era | None = None
+        while era is None and not ended and len(sample) < LONGEST_SAMPLE:
+            start = lines_end
+            buffer = bytearray(SAMPLE_BYTES)
+            used, ended = fill(self._reader.read_into, memoryview(buffer), 0)
+            sample += buffer[:used]
+            lines_end = len(sample) if ended else max(start, sample.rfind(b"\n", len(sample) - used) + 1)
+            era = detect_era(bytes(sample[start:lines_end]))
+        self.era = era or NEWEST
+        self._first = memoryview(sample)
 
     @property
     def position(self) -> int:

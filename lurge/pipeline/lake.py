@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lurge.config.fields import exact
 from lurge.display import counted, display
 from lurge.errors import LakeError, LurgeError
 from lurge.model.inventory import DataFile, Inventory
@@ -262,7 +263,7 @@ def load_inventory(lake: Lake, inventory: Inventory, force: bool, result: Loaded
 def check_rejects(lake: Lake, inventory: Inventory, read: Written, rejects: Rejects) -> None:
     """Raise LakeError if too many rows cannot be parsed."""
     total = read.totals.rows + rejects.count
-    if rejects.count > lake.config.max_rejected_fraction * total:
+    if rejects.count > exact(lake.config.max_rejected_fraction) * total:
         sample = f", for example {rejects.samples[0]}" if rejects.samples else ""
         raise LakeError(
             f"{inventory.address}: {rejects.count:,} of {total:,} rows cannot be parsed{sample}",

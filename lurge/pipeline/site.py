@@ -13,6 +13,7 @@ from lurge.aggregate.standard import volume_report
 from lurge.aggregate.usage import USERS
 from lurge.aggregate.volume import Results
 from lurge.config import Config
+from lurge.config.fields import exact
 from lurge.enrich.forecast import forecast
 from lurge.enrich.identity import Names, make_identity
 from lurge.enrich.quota import Quotas, make_quotas, quotas_of
@@ -177,7 +178,7 @@ def note_split(outcome: VolumeOutcome, arrived: Arrived, results: Results) -> No
 def check_rejected(config: Config, dump: Dump, counts: Counts, samples: Sequence[Sample]) -> None:
     """Raise TooManyRejected if more lines are malformed than the configuration allows."""
     limit = config.dumps.max_rejected_fraction
-    if counts.rejected > limit * counts.records:
+    if counts.rejected > exact(limit) * counts.records:
         first = min(samples, key=lambda sample: sample.line)
         raise TooManyRejected(
             f"{dump.path}: {counts.rejected} of {counts.lines} lines are rejected, more than {limit:g} of the records;"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
+from lurge.aggregate.rollup import Cells
 from lurge.aggregate.suffixes import compile_suffixes
 from lurge.kernels.cells import (
     AGES,
@@ -44,6 +48,8 @@ from lurge.kernels.tree import TRANSLATION
 from lurge.kernels.wide import VECTOR
 from lurge.model.rules import FileType
 from lurge.store.tree.encode import ROWS_A_VALUE, Encoder
+from lurge.store.tree.layout import USAGE
+from lurge.store.tree.waiting import WaitingUsage
 
 TYPES = 3
 FILE_TYPES = {0, 1, 2, TYPES, TYPES + 4}
@@ -132,6 +138,19 @@ def test_cells_are_appended_whatever_the_room(seed: int, counts: list[int], room
         assert rows
     assert taken == text[:-VECTOR].tobytes()
     assert taken_ids == np.repeat(ids, counts).tolist()
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 60))
+def test_kernels_may_read_behind_the_cells_of_a_row_group_that_travels(seed: int, count: int) -> None:
+    cells = random_cells(np.random.default_rng(seed), count)
+    text, lengths = as_text(cells)
+    waiting = WaitingUsage(Path("unwritten"), USAGE, (b"a",))
+    assert not list(waiting.add(np.ones(1, np.int64), np.array([[0, 0, count]]), Cells(text, lengths)))
+    (group,) = waiting.rest()
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(group.rows, protocol=5, buffer_callback=buffers.append)
+    travelled = pickle.loads(head, buffers=[bytearray(buffer.raw()) for buffer in buffers])
+    assert travelled.text[:-VECTOR].tobytes() == text[:-VECTOR].tobytes()
 
 
 @given(paths=st.lists(st.binary(max_size=30).map(lambda path: path.replace(b"\0", b"")), max_size=9))

@@ -137,6 +137,7 @@ HEAVY = ("pyarrow", "pandas", "sqlalchemy", "pyiceberg", "duckdb", "isal", "fast
     ("line", "without"),
     [
         ("--help", HEAVY),
+        ("--help report", HEAVY),
         ("report --help", (*HEAVY, "numpy", "pydantic", "lurge.config", "lurge.cli.works")),
         ("--version", (*HEAVY, "numpy", "lurge.cli.report")),
     ],

@@ -65,7 +65,8 @@ class Encoder:
     def columns(self, text: Text, ids: Numbers, types: int) -> tuple[list[NumberColumn], npt.NDArray[np.uint32]]:
         """The numbers of rows of usage by columns, valid until the next call; and the filetypes.
 
-        text: cells, and ids: the directory, of each row. types: number of filetypes with suffixes.
+        text: cells with VECTOR bytes behind them, and ids: the directory, of each row. types: number of filetypes with
+        suffixes.
         """
         rows = len(ids)
         counts, filetypes = np.zeros(len(USAGE_NUMBERS), np.int64), np.empty(rows, np.uint32)
@@ -113,7 +114,11 @@ class EncodedRows(ABC):
 
 @dataclass(frozen=True)
 class UsageRows(EncodedRows):
-    """Rows of usage. filetypes: the names of all by their numbers; ids: int64, increasing; text: uint8, cells."""
+    """Rows of usage.
+
+    filetypes: the names of all by their numbers. ids: int64, increasing. text: uint8, cells with VECTOR bytes behind
+    them, which kernels may read, whichever process encodes.
+    """
 
     kind: str
     filetypes: tuple[bytes, ...]

@@ -57,7 +57,6 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-@lru_cache(maxsize=1 << 14)
 def integer(number: int) -> bytes:
     """Write a number that is not negative as a signed integer."""
     return varint(number << 1)

@@ -63,7 +63,7 @@ class WaitingUsage:
     def _take(self) -> RowGroup:
         """All rows that wait, which are forgotten."""
         rows, used = self._state[:NEXT_RANGE].tolist()
-        ids, text = self._ids[:rows], self._text[:used]
+        ids, text = self._ids[:rows], self._text[: used + VECTOR]
         self._ids, self._text = np.empty_like(self._ids), np.empty_like(self._text)
         self._state[:NEXT_RANGE] = 0
         return RowGroup(self.file, UsageRows(self._kind, self._filetypes, ids, text))

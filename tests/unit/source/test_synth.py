@@ -34,7 +34,9 @@ def read(folder: Path, dump: Path) -> VolumeReport:
     text = gzip.decompress(dump.read_bytes())
     (bases,) = (folder / "dumps").glob("*.basedirs")
     directories = tuple(read_base_directories(bases))
-    rules = Rules(detect_era(text), last_second(DAY), directories, (), (), ("users", "projects"), PathAliases())
+    era = detect_era(text)
+    assert era
+    rules = Rules(era, last_second(DAY), directories, (), (), ("users", "projects"), PathAliases())
     aggregator = StandardPass(rules)
     for batch in cut(arriving([text]), 250, Buffers()):
         aggregator.add(batch.text, batch.first_line)
