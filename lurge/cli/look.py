@@ -14,7 +14,8 @@ from lurge.cli.look_web import folder_of_indexes, show_pages
 from lurge.cli.options import JsonOption, QuietOption, say, say_json, set_verbosity
 from lurge.cli.scan import PROBLEMS_SHOWN, show_entries
 from lurge.cli.table import rows_aligned
-from lurge.cli.tree import Dimension, named, row_of, time_text, tree_json, tree_lines
+from lurge.cli.tree import row_of, tree_lines
+from lurge.cli.tree_json import Dimension, named, time_text, tree_json
 from lurge.display import counted
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size

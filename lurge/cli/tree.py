@@ -8,10 +8,9 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,13 +18,13 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json
 from lurge.cli.table import or_missing, rows_aligned, share
+from lurge.cli.tree_json import Dimension, amount, largest, measures_json, named, time_text, tree_json
 from lurge.config import load_config
 from lurge.display import display
 from lurge.errors import TreeError, UsageError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
 from lurge.model.tree import AGE_DAYS
-from lurge.store.tree.layout import TIMES
 
 if TYPE_CHECKING:
     from lurge.store.tree.directory import Directory
@@ -39,19 +38,8 @@ ROWS = 20
 BAR = 20
 COLD_DAYS = 730
 NARROW = 60
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = {"d": 1, "w": 7, "m": 30, "mo": 30, "y": 365}
 DATE = "%Y-%m-%d"
-
-
-class Dimension(StrEnum):
-    """A dimension by which a directory can be divided."""
-
-    GROUP = "group"
-    USER = "user"
-    FILETYPE = "filetype"
-    AGE = "age"
-    SIZE = "size"
 
 
 def parse_age(text: str) -> int:
@@ -145,7 +133,8 @@ def tree(
     if since:
         from lurge.cli.tree_growth import show_growth
 
-        show_growth(index, place, wanted, since.date(), json, top)
+        known = tree_json(index, place, wanted, filters, by, 1, top) if json else None
+        show_growth(index, place, wanted, since.date(), known, top)
     elif json:
         say_json(tree_json(index, place, wanted, filters, by, depth, top))
     elif as_csv:
@@ -201,67 +190,6 @@ def show_volumes(directory: Path, as_json: bool) -> None:
     say(*rows_aligned([("size", "records", "date", "path"), *rows], 1))
 
 
-def time_text(seconds: int | None) -> str | None:
-    """A time in UTC, at most the end of the calendar; None for none."""
-    if seconds is None:
-        return None
-    try:
-        return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
-    except OverflowError:
-        return "9999-12-31T23:59:59Z" if seconds > 0 else "0001-01-01T00:00:00Z"
-
-
-def measures_json(sums: Measures) -> dict[str, Any]:
-    """Sums as JSON has them."""
-    return {name: time_text(value) if name in TIMES else value for name, value in asdict(sums).items()}
-
-
-def tree_json(
-    index: Index, place: Directory, wanted: Filter, filters: Mapping[str, Any], by: Dimension | None, depth: int,
-    top: int | None,
-) -> dict[str, Any]:  # fmt: skip
-    """A directory as JSON."""
-    result = {
-        "volume": index.volume,
-        "date": index.date.isoformat(),
-        "path": shown(place.path),
-        "filters": dict(filters),
-        "total": measures_json(index.total(place, wanted)),
-        "here": measures_json(index.total(place, wanted, own=True)),
-        "children": children_json(index, place, wanted, depth, top),
-    }
-    if by:
-        result["by"] = [
-            {"value": value, **named(index, by, value), **measures_json(sums)}
-            for value, sums in index.by(place, wanted, by.value)
-        ]
-    return result
-
-
-def named(index: Index, by: Dimension, value: int | str) -> dict[str, str]:
-    """The name of a group or user."""
-    if by not in (Dimension.GROUP, Dimension.USER):
-        return {}
-    names = index.manifest["groups" if by is Dimension.GROUP else "users"]
-    return {"name": names.get(str(value), str(value))}
-
-
-def children_json(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> list[dict[str, Any]]:
-    rows = []
-    for child, sums in largest(index, place, wanted)[:top]:
-        row = {"path": shown(child.path), **measures_json(sums)}
-        if depth > 1:
-            row["children"] = children_json(index, child, wanted, depth - 1, top)
-        rows.append(row)
-    return rows
-
-
-def largest(index: Index, place: Directory, wanted: Filter) -> list[tuple[Directory, Measures]]:
-    """The children that hold something, the largest first."""
-    rows = index.child_sums(place, wanted)
-    return sorted(rows, key=lambda row: (-amount(row[1]), -row[1].records, row[0].path))
-
-
 def walk(
     index: Index, place: Directory, wanted: Filter, depth: int, top: int | None, level: int = 0
 ) -> Iterator[tuple[int, Directory, Measures]]:
@@ -313,11 +241,6 @@ def tree_lines(
         for value, sums in index.by(place, wanted, by.value)[:top]:
             divided.append(row_of(named(index, by, value).get("name", str(value)), sums, of_all, width))
         yield from rows_aligned([("size", "share", *bar, "records", "modified", by.value), *divided], 1)
-
-
-def amount(sums: Measures) -> int:
-    """The bytes, or, if they are not known, the records: the number by which rows are compared."""
-    return sums.records if sums.bytes is None else sums.bytes
 
 
 def row_of(name: str, sums: Measures, whole: int, width: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lurge.cli.options import say, say_json
 from lurge.cli.table import rows_aligned
+from lurge.cli.tree_json import measures_json
 from lurge.errors import TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
@@ -19,24 +20,32 @@ from lurge.store.tree.usage import Filter
 ROWS = 20
 
 
-def show_growth(index: Index, place: Directory, wanted: Filter, since: date, as_json: bool, top: int | None) -> None:
-    """Print what grew in a directory since a date, by directory, group and user."""
+def show_growth(
+    index: Index, place: Directory, wanted: Filter, since: date, known: dict[str, Any] | None, top: int | None
+) -> None:
+    """Print what grew in a directory since a date, by directory, group and user.
+
+    known: the directory as JSON, to which growth is added; None for tables.
+    """
     before = open_index(index.folder.parent.parent, index.volume, since)
     try:
         old_place = before.find(place.path)
     except TreeError:
         old_place = None
+    children = children_of(index, place, wanted)
     rows = {
-        "children": changes(children_of(index, place, wanted), children_of(before, old_place, wanted)),
+        "children": changes(children, children_of(before, old_place, wanted)),
         "groups": changes(owners_of(index, place, wanted, "group"), owners_of(before, old_place, wanted, "group")),
         "users": changes(owners_of(index, place, wanted, "user"), owners_of(before, old_place, wanted, "user")),
     }
     total = change("total", index.total(place, wanted), before.total(old_place, wanted) if old_place else Measures())
-    if as_json:
-        say_json({
-            "volume": index.volume, "date": index.date.isoformat(), "since": before.date.isoformat(),
-            "path": shown(place.path), "total": total, **{name: part[:top] for name, part in rows.items()},
-        })  # fmt: skip
+    if known:
+        grown = {name: part[:top] for name, part in rows.items()}
+        grown["children"] = [
+            {"path": row["name"], **measures_json(children.get(row["name"], Measures())), **row}
+            for row in grown["children"]
+        ]
+        say_json(known | {"since": before.date.isoformat(), "total": known["total"] | total, **grown})
         return
     say(f"{shown(place.path)}  {index.volume}, {before.date} to {index.date}")
     heads = ("growth", "before", "now", "records")

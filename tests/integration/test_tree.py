@@ -210,6 +210,14 @@ def test_growth_shows_who_did_it(site: Site) -> None:
     assert answer["total"]["bytes_growth"] == 7000
     assert [(row["name"], row["bytes_growth"]) for row in answer["children"]] == [(f"{TOP}/c", 7000)]
     assert [(row["name"], row["bytes_growth"]) for row in answer["users"]] == [("due", 7000)]
+    plain = asked(site, TOP, "--json", "--by", "user")
+    also = asked(site, TOP, "--since", "2024-01-30", "--json", "--by", "user")
+    for name in ("volume", "date", "path", "filters", "here", "by"):
+        assert also[name] == plain[name]
+    (grown,) = also["children"]
+    (child,) = (row for row in plain["children"] if row["path"] == grown["path"])
+    assert child.items() <= grown.items()
+    assert plain["total"].items() <= also["total"].items()
     assert "due" in asked(site, TOP, "--since", "2024-01-30")
     tree = open_tree(site.folder / "out" / "tree", "scratch101")
     growth = tree.compare("2024-01-30")
