@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +51,7 @@ from lurge.model.paths import PathAliases
 from lurge.model.rules import Rules
 
 RULES = Rules(QUOTED_12, 0, (), (), (), (), PathAliases())
-SECONDS_BETWEEN_LOOKS = 0.25
+SECONDS_BETWEEN_LOOKS = 0.5
 
 Progress = Callable[[int, int], None]
 """Takes the number of kernels that are compiled, and of all."""
@@ -184,24 +182,15 @@ def compile_kernels(parts: Sequence[str], progress: Progress, aggregates: Iterab
 
 
 def compile_in_processes(parts: Sequence[str], look: Callable[[], None]) -> None:
-    """Compile each part in a process of its own, one on each core; this one finds on disk what they compiled.
-
-    look: called meanwhile.
-    """
-    cores = len(os.sched_getaffinity(0))
-    waiting, running = deque(parts), dict[str, subprocess.Popen[bytes]]()
-    while waiting or running:
-        while waiting and len(running) < cores:
-            part = waiting.popleft()
-            command = [sys.executable, "-P", "-m", "lurge.aggregate.warm", part]
-            running[part] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+    """Compile each part in a process of its own; this one finds on disk what they compiled. look: called meanwhile."""
+    commands = {part: [sys.executable, "-P", "-m", "lurge.aggregate.warm", part] for part in parts}
+    processes = {part: subprocess.Popen(command, stdin=subprocess.DEVNULL) for part, command in commands.items()}
+    while any(process.poll() is None for process in processes.values()):
         look()
-        for part, process in list(running.items()):
-            if process.poll() is not None:
-                del running[part]
-                if process.returncode:
-                    log.warning("compiling of %s ended with status %d: compiling here", part, process.returncode)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    for part, process in processes.items():
+        if process.returncode:
+            log.warning("compiling of the %s ended with status %d: compiling here", part, process.returncode)
 
 
 if __name__ == "__main__":
