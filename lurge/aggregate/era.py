@@ -19,6 +19,9 @@ from lurge.model.era import (
 
 SLASH = ord("/")
 
+NEWEST = QUOTED_12
+"""The era whose rules are for a dump of which no line speaks for any."""
+
 
 def era_of_line(line: bytes) -> Era | None:
     """The era that one line (without its newline) speaks for; None if it speaks for none."""
@@ -32,9 +35,6 @@ def era_of_line(line: bytes) -> Era | None:
         if first >= 0 and second >= 0 and (first << 2 | second >> 4) == SLASH:
             return era
     return None
-
-
-NEWEST = QUOTED_12
 
 
 def detect_era(sample: bytes) -> Era | None:

@@ -65,8 +65,5 @@ def init_config(
     say(f"{file} is written: remove the # before [dumps] and its keys, then run `lurge doctor --config {file}`.")
 
 
-for command, name in (
-    (show_config, "show"),
-    (init_config, "init"),
-):
-    add(config, command, name)
+add(config, show_config, "show")
+add(config, init_config, "init")

@@ -73,8 +73,5 @@ def check(
     raise typer.Exit(1 if state.problems else 0)
 
 
-for command, name in (
-    (upgrade, None),
-    (check, None),
-):
-    add(db, command, name)
+add(db, upgrade)
+add(db, check)

@@ -345,16 +345,13 @@ def show_rows(rows: pa.Table, json: bool, as_csv: bool) -> None:
     say_answer(Answer(rows.column_names, list(rows_of(rows.to_batches()))), json, as_csv, is_list=True)
 
 
-for command, name in (
-    (load, None),
-    (query, None),
-    (usage, None),
-    (diff, None),
-    (list_loads, "loads"),
-    (show, None),
-    (expire, None),
-    (clean, None),
-    (export, None),
-    (drop_s3_table, "drop-s3-table"),
-):
-    add(lake, command, name)
+add(lake, load)
+add(lake, query)
+add(lake, usage)
+add(lake, diff)
+add(lake, list_loads, "loads")
+add(lake, show)
+add(lake, expire)
+add(lake, clean)
+add(lake, export)
+add(lake, drop_s3_table, "drop-s3-table")

@@ -315,14 +315,11 @@ def asked(config: Path | None, ask: Callable[[sa.Connection], T]) -> T:
         return database.retrying(read)
 
 
-for command, name in (
-    (import_files, "import"),
-    (serve, None),
-    (apply, None),
-    (show, None),
-    (list_errors, "errors"),
-    (replay, None),
-    (watch_errors, "watch-errors"),
-    (check, None),
-):
-    add(ledger, command, name)
+add(ledger, import_files, "import")
+add(ledger, serve)
+add(ledger, apply)
+add(ledger, show)
+add(ledger, list_errors, "errors")
+add(ledger, replay)
+add(ledger, watch_errors, "watch-errors")
+add(ledger, check)

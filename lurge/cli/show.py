@@ -193,10 +193,7 @@ def read_with_names(
     return read_stored(config.database, look)
 
 
-for command, name in (
-    (groups, None),
-    (users, None),
-    (types, None),
-    (history, None),
-):
-    add(show, command, name)
+add(show, groups)
+add(show, users)
+add(show, types)
+add(show, history)

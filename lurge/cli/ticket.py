@@ -164,9 +164,6 @@ def monitor(
     say(", ".join(f"{count} {status or 'new'}" for status, count in counts.items()))
 
 
-for command, name in (
-    (list_tickets, "list"),
-    (show, None),
-    (monitor, None),
-):
-    add(ticket, command, name)
+add(ticket, list_tickets, "list")
+add(ticket, show)
+add(ticket, monitor)

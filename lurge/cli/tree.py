@@ -133,7 +133,7 @@ def tree(
     if since:
         from lurge.cli.tree_growth import show_growth
 
-        known = tree_json(index, place, wanted, filters, by, 1, top) if json else None
+        known = tree_json(index, place, wanted, filters, by, 0, top) if json else None
         show_growth(index, place, wanted, since.date(), known, top)
     elif json:
         say_json(tree_json(index, place, wanted, filters, by, depth, top))

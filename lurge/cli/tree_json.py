@@ -49,7 +49,7 @@ def tree_json(
     index: Index, place: Directory, wanted: Filter, filters: Mapping[str, Any], by: Dimension | None, depth: int,
     top: int | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A directory as JSON."""
+    """A directory as JSON. depth: levels of children; 0 for none."""
     result = {
         "volume": index.volume,
         "date": index.date.isoformat(),
@@ -57,7 +57,7 @@ def tree_json(
         "filters": dict(filters),
         "total": measures_json(index.total(place, wanted)),
         "here": measures_json(index.total(place, wanted, own=True)),
-        "children": children_json(index, place, wanted, depth, top),
+        "children": children_json(index, place, wanted, depth, top) if depth else [],
     }
     if by:
         result["by"] = [

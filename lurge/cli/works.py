@@ -342,14 +342,11 @@ class progress:  # noqa: N801  used like a function
             sys.stderr.flush()
 
 
-for command, name in (
-    (gather, None),
-    (load, None),
-    (list_works, "list"),
-    (show_work, "show"),
-    (show_history, "history"),
-    (ageing, None),
-    (moved, None),
-    (lost, None),
-):
-    add(works, command, name)
+add(works, gather)
+add(works, load)
+add(works, list_works, "list")
+add(works, show_work, "show")
+add(works, show_history, "history")
+add(works, ageing)
+add(works, moved)
+add(works, lost)

@@ -97,7 +97,7 @@ def read_row(row, text, at, identity, types):
 
 @inline_kernel
 def code_of(dictionary, slots, count, value, most):
-    """The code of a value, which is added if it is new; `most` if there is no room.
+    """Find the code of a value, and add the value if it is new. Returns `most` if there is no room.
 
     dictionary: int64[MOST_CODES], count: number of its values. slots: uint16[CODE_SLOTS], codes plus one, or 0.
     """

@@ -1,4 +1,4 @@
-"""`lurge look`: from nothing to an answer about any tree, also after an interrupt, and whatever names are in it."""
+"""`lurge look` shows any tree without configuration, also after an interrupt, and with any names in it."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def own_directory(entry: Entry) -> str:
 
 
 def sums(entries: list[Entry], exact_times: bool = True) -> dict[str, Any]:
-    """What JSON must hold of some records."""
+    """The sums of some records, as JSON must have them."""
     present = [entry for entry in entries if entry.nlink]
     mtimes = [min(entry.mtime, DUMP_TIME) for entry in present]
     result: dict[str, Any] = {

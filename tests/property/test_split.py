@@ -1,4 +1,4 @@
-"""Splitting by group and its plain twin give equal lines, in whatever pieces and order they come."""
+"""Splitting by group and its plain twin give equal lines, if these come in pieces of any size and in any order."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_splitting_hostile_lines_gives_the_lines_of_the_twin(
 
 
 def test_the_bytes_of_a_group_do_not_depend_on_the_pieces(tmp_path: Path) -> None:
-    """Of groups with more than one gzip member."""
+    """Each group has more than one gzip member."""
     (era, rules), *_ = RULES.items()
     lines = [b"L3AvZm9v\t%d\t1\t%d\t0\t0\t0\tf\t1\t1\t1" % (number, number % 3) for number in range(20_000)]
     split(rules, lines, tmp_path / "first", 250, 1)

@@ -1,4 +1,4 @@
-"""The tree index and its plain twin are equal, whatever the lines, and in whichever portions they come."""
+"""The tree index and its plain twin are equal for any lines, which may come in any portions."""
 
 from __future__ import annotations
 

@@ -75,21 +75,15 @@ Field = tuple[int, int, bytes]
 """The number, type and value of a field."""
 
 
-def struct(*fields: Field, begun: bytes = b"", last: int = 0) -> bytes:
-    """Write a structure. fields: in the order of their numbers, after those that are `begun`, up to number `last`."""
-    return begin(*fields, begun=begun, last=last) + b"\0"
-
-
-def begin(*fields: Field, begun: bytes = b"", last: int = 0) -> bytes:
-    """Write the first fields of a structure."""
-    parts = [begun]
+def struct(*fields: Field) -> bytes:
+    """Write a structure. fields: in the order of their numbers."""
+    out, last = bytearray(), 0
     for number, kind, value in fields:
-        parts += (HEADS[number - last << 4 | kind], value)
+        out.append(number - last << 4 | kind)
+        out += value
         last = number
-    return b"".join(parts)
-
-
-HEADS = [bytes((head,)) for head in range(256)]
+    out.append(0)
+    return bytes(out)
 
 
 # Columns
@@ -117,10 +111,10 @@ class Column:
 
 
 @cache
-def metadata_of(column: Column, has_dictionary: bool) -> bytes:
-    """The first fields of a column, which are the same in each row group with a dictionary, and in each without one."""
+def metadata_of(column: Column, has_dictionary: bool) -> tuple[Field, ...]:
+    """The fields of a column that are the same in each row group with a dictionary, and in each without one."""
     encodings = (PLAIN, RLE, RLE_DICTIONARY) if has_dictionary else (PLAIN, RLE)
-    return begin(
+    return (
         (1, I32, integer(column.kind)),
         (2, LIST, list_of(I32, list(map(integer, encodings)))),
         (3, LIST, list_of(BINARY, [text(column.name.encode())])),
@@ -142,12 +136,16 @@ class Chunk(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def header_of(count: int, is_dictionary: bool, has_dictionary: bool) -> Field:
-    """The part of a page's header that pages with the same number of values share."""
-    if is_dictionary:
-        return 7, STRUCT, struct((1, I32, integer(count)), (2, I32, integer(PLAIN)))
-    encoding, levels = integer(RLE_DICTIONARY if has_dictionary else PLAIN), integer(RLE)
-    return 5, STRUCT, struct((1, I32, integer(count)), (2, I32, encoding), (3, I32, levels), (4, I32, levels))
+def data_header(count: int, encoding: int) -> Field:
+    """The part of the header that data pages with the same number of values share."""
+    levels = integer(RLE)
+    return 5, STRUCT, struct((1, I32, integer(count)), (2, I32, integer(encoding)), (3, I32, levels), (4, I32, levels))
+
+
+@lru_cache(maxsize=1024)
+def dictionary_header(count: int) -> Field:
+    """The part of the header that dictionaries with the same number of values share."""
+    return 7, STRUCT, struct((1, I32, integer(count)), (2, I32, integer(PLAIN)))
 
 
 def page(kind: int, header: Field, values: Values, compress: Compress) -> tuple[bytes, int]:
@@ -178,9 +176,8 @@ def encode(
     """
     first, first_size = b"", 0
     if dictionary:
-        header = header_of(dictionary.size, is_dictionary=True, has_dictionary=True)
-        first, first_size = page(DICTIONARY_PAGE, header, dictionary.values, compress)
-    header = header_of(count, is_dictionary=False, has_dictionary=dictionary is not None)
+        first, first_size = page(DICTIONARY_PAGE, dictionary_header(dictionary.size), dictionary.values, compress)
+    header = data_header(count, RLE_DICTIONARY if dictionary else PLAIN)
     data, size = page(DATA_PAGE, header, values, compress)
     if bounds and max(map(len, bounds)) > LONGEST_BOUND:
         bounds = None
@@ -245,6 +242,7 @@ class ParquetFile:
         for column, chunk in zip(self._columns, chunks, strict=True):
             size = len(chunk.dictionary) + len(chunk.data)
             fields = [
+                *metadata_of(column, bool(chunk.dictionary)),
                 (5, I64, integer(rows)),
                 (6, I64, integer(chunk.uncompressed)),
                 (7, I64, integer(size)),
@@ -255,8 +253,7 @@ class ParquetFile:
             if chunk.bounds:
                 least, greatest = map(text, chunk.bounds)
                 fields.append((12, STRUCT, struct((5, BINARY, greatest), (6, BINARY, least))))
-            metadata = struct(*fields, begun=metadata_of(column, bool(chunk.dictionary)), last=4)
-            footers.append(struct((2, I64, integer(0)), (3, STRUCT, metadata)))
+            footers.append(struct((2, I64, integer(0)), (3, STRUCT, struct(*fields))))
             place += size
             uncompressed += chunk.uncompressed
         self._write(*(part for chunk in chunks for part in (chunk.dictionary, chunk.data)))
