@@ -77,6 +77,11 @@ class Reader:
                 return True
         return False
 
+    @property
+    def is_ahead(self) -> bool:
+        """True if the thread waits until a batch is taken, or will when it has read one more."""
+        return self._ready.qsize() >= BATCHES_AHEAD - 1
+
     def take(self, timeout: float) -> Batch | None:
         """The next batch; None if none came in time or, then `ended` is set, none will come.
 

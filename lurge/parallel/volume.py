@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -56,12 +56,12 @@ class Sinks:
         """True if portions should come before more lines are handed out."""
         return any(sink.is_full for sink in self._open.values())
 
-    def add(self, message: Portions) -> None:
-        """Hand portions on."""
-        for name, portion in message.portions.items():
+    def add(self, first_line: int, lines: int, portions: Mapping[str, Any]) -> None:
+        """Hand on the portions of some lines."""
+        for name, portion in portions.items():
             if sink := self._open.get(name):
                 with self._surviving(name):
-                    sink.add(message.first_line, message.lines, portion)
+                    sink.add(first_line, lines, portion)
 
     def finish(self, export: VolumeExport, crew: Crew) -> VolumeExport:
         """The export as it travels, without aggregates whose sinks failed."""
@@ -132,18 +132,32 @@ class VolumeWork:
         return VolumeRead(self._number, self._reader.lines, self._reader.rules, export, self._sinks.failures, seconds)
 
     def _give_out(self) -> None:
-        """Hand every batch to a worker that asks."""
+        """Hand every batch to a worker that asks. While all are busy and the reader waits, read one here."""
         batch: Batch | None = None
         while batch is not None or not self._reader.ended:
             if batch is None:
                 batch = self._reader.take(self._crew.patience)
-            must_wait = self._sinks.are_full or not self._asking
-            self._handle_all(wait=batch is not None and must_wait)
-            if batch is not None and self._asking and not self._sinks.are_full:
-                with self._reader.stages("send"):
-                    self._send(batch)
+            self._handle_all(wait=batch is not None and self._must_wait)
+            if batch is not None and not self._must_wait:
+                if self._asking:
+                    with self._reader.stages("send"):
+                        self._send(batch)
+                else:
+                    self._read(batch)
                 batch = None
             self._show_progress()
+
+    @property
+    def _must_wait(self) -> bool:
+        """True if nobody should read a batch now."""
+        return self._sinks.are_full or not (self._asking or self._reader.is_ahead)
+
+    def _read(self, batch: Batch) -> None:
+        """Read a batch as a worker does, on the core where the reader waits."""
+        with self._reader.stages("read"):
+            self._merged.add(batch.text, batch.first_line)
+        if portions := self._merged.take_portions():
+            self._sinks.add(batch.first_line, batch.lines, portions)
 
     def _send(self, batch: Batch) -> None:
         """Give a batch to the worker that has asked for longest: by its place in memory if the worker sees that."""
@@ -186,7 +200,7 @@ class VolumeWork:
                     self._lent[worker].popleft()
                 self._asking.append((worker, message.sees_memory))
             elif isinstance(message, Portions):
-                self._sinks.add(message)
+                self._sinks.add(message.first_line, message.lines, message.portions)
             else:
                 self._merge(worker, message)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lurge.errors import TreeError
 from lurge.store.tree.footers import FOOTERS, Footer
-from lurge.store.tree.layout import DIRECTORIES, FILETYPE, ROWS, file_of
+from lurge.store.tree.layout import DIRECTORIES, FILETYPE, file_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,18 +71,22 @@ class Files:
         opened = self.open(kind, depth)
         if opened is None or not count:
             return None
-        first, last = start // ROWS[kind], (start + count - 1) // ROWS[kind]
+        file, footer = opened
+        first, last = start // footer.group_rows, (start + count - 1) // footer.group_rows
         with reading(file_of(self._folder, kind, depth)):
-            if not 0 <= start <= start + count <= opened[0].metadata.num_row_groups * ROWS[kind]:
+            if not 0 <= start <= start + count <= footer.metadata.num_rows:
                 raise IndexError(f"no rows {start} to {start + count}")
-            table = opened[0].read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
-        return table.slice(start - first * ROWS[kind], count)
+            table = file.read_row_groups(range(first, last + 1), columns=list(columns), use_threads=False)
+        return table.slice(start - first * footer.group_rows, count)
 
-    def groups(self, kind: str, depth: int, column: str, value: Any) -> list[int]:
-        """The row groups that may hold a value of a column."""
+    def groups(self, kind: str, depth: int, column: str, value: Any) -> Iterator[tuple[int, pa.Array]]:
+        """The row groups that may hold a value of a column: the first row of each, and the column there."""
         opened = self.open(kind, depth)
         if opened is None:
-            return []
+            return
         file, footer = opened
-        bounds = footer.bounds(file.schema_arrow.get_field_index(column))
-        return [i for i, bound in enumerate(bounds) if bound is None or bound[0] <= value <= bound[1]]
+        for number, bound in enumerate(footer.bounds(file.schema_arrow.get_field_index(column))):
+            if bound is None or bound[0] <= value <= bound[1]:
+                with reading(file_of(self._folder, kind, depth)):
+                    table = file.read_row_group(number, columns=[column], use_threads=False)
+                yield number * footer.group_rows, table[column]

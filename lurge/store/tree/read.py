@@ -17,7 +17,7 @@ from lurge.errors import TreeError
 from lurge.model.paths import shown
 from lurge.store.tree.directory import DIRECTORY_COLUMNS, Children, Directory, directories_of
 from lurge.store.tree.files import REBUILD, Files, check_files
-from lurge.store.tree.layout import DIRECTORIES, MANIFEST, MEASURES, OWN, ROWS, USAGE, USAGE_PLACES, VERSION
+from lurge.store.tree.layout import DIRECTORIES, MANIFEST, MEASURES, OWN, USAGE, USAGE_PLACES, VERSION
 from lurge.store.tree.sums import LARGEST, Measures, Sums
 from lurge.store.tree.usage import Filter, Place, Usage
 
@@ -112,11 +112,10 @@ class Index:
         import pyarrow.compute as pc
 
         depth = path[len(self.top.path.rstrip(b"/")) :].count(b"/")
-        for group in self._files.groups(DIRECTORIES, depth, "path", path):
-            paths = self._files.rows(DIRECTORIES, depth, group * ROWS[DIRECTORIES], ROWS[DIRECTORIES], ["path"])
-            place = pc.index(paths["path"], pa.scalar(path, pa.binary())).as_py() if paths else -1
+        for first, paths in self._files.groups(DIRECTORIES, depth, "path", path):
+            place = pc.index(paths, pa.scalar(path, pa.binary())).as_py()
             if place >= 0:
-                return self._directories(depth, group * ROWS[DIRECTORIES] + place, 1)[0]
+                return self._directories(depth, first + place, 1)[0]
         return None
 
     def children(self, directory: Directory) -> list[Directory]:
@@ -184,13 +183,12 @@ class Index:
         row, depth = directory.row, directory.depth
         if not own or not row["children"]:
             return USAGE, depth, row["first_usage"], row["usage_rows"]
-        groups = self._files.groups(OWN, depth, "directory", row["id"])
-        first = groups[0] * ROWS[OWN] if groups else 0
-        table = self._files.rows(OWN, depth, first, len(groups) * ROWS[OWN], ["directory"])
-        if table is None:
-            return OWN, depth, 0, 0
-        start, end = np.searchsorted(table["directory"].to_numpy(), [row["id"], row["id"] + 1]).tolist()
-        return OWN, depth, first + start, end - start
+        places = [
+            first + np.searchsorted(ids.to_numpy(), [row["id"], row["id"] + 1])
+            for first, ids in self._files.groups(OWN, depth, "directory", row["id"])
+        ]
+        start, end = (int(places[0][0]), int(places[-1][1])) if places else (0, 0)
+        return OWN, depth, start, end - start
 
     @property
     def ownerless(self) -> tuple[frozenset[int], frozenset[int]]:

@@ -30,6 +30,7 @@ def test_a_footer_is_kept_until_its_file_is_replaced(tmp_path: Path) -> None:
     file, footer = kept.open(path)
     assert kept.open(path)[1] is footer
     assert footer.bounds(0) == [(0, 9), (10, 19), (20, 29), (30, 39)]
+    assert footer.group_rows == 10
     write(path, 100)
     assert values(kept, path) == list(range(100, 140))
     assert kept.open(path)[1].bounds(0)[0] == (100, 109)
