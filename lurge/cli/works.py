@@ -51,7 +51,11 @@ class By(StrEnum):
 
 
 def gather(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Trees (default: the configured).")] = None,
+    paths: Annotated[
+        list[Path] | None,
+        # A tree that cannot be read fails apart from the others.
+        typer.Argument(metavar="PATH", readable=False, help="Trees (default: the configured)."),
+    ] = None,
     state: Annotated[str | None, typer.Option("-s", "--state", metavar="STATE", help="The state of the works.")] = None,
     option_file: DatabaseOption = None,
     config: ConfigOption = None,
@@ -116,6 +120,7 @@ def list_works(
 
     Example: lurge works list --by project --state scanned
     """
+    from lurge.store.works.keys import text_of
     from lurge.store.works.read import StateTotal, totals, work_states
     from lurge.store.works.read import gone as gone_works
 
@@ -124,7 +129,7 @@ def list_works(
         rows = [
             row
             for row in (gone_works(everything) if gone else everything)
-            if is_in(row, state) and (project is None or row.project == project)
+            if is_in(row, state) and (project is None or row.project == text_of(project))
         ]
         if gone or by is By.WORK:
             names = ("work", "project", "host", "state", "publish_state", "images", "first_obs_date", "last_obs_date",
@@ -154,12 +159,15 @@ def show_work(
 
     Example: lurge works show W12345
     """
+    from lurge.store.works.keys import text_of
     from lurge.store.works.read import work_states
 
+    name = text_of(work)
+
     def ask(connection: sa.Connection) -> Answer:
-        rows = work_states(connection, work)
+        rows = work_states(connection, name)
         if not rows:
-            raise UsageError(f"there is no work {work}", "`lurge works list --by work` lists them.")
+            raise UsageError(f"there is no work {name}", "`lurge works list --by work` lists them.")
         names = ("state", "publish_state", "project", "host", "first_obs_date", "last_obs_date", "days", "observations",
                  "images", "files", "bytes", "create_date", "is_present")  # fmt: skip
         return Answer(names, [[getattr(row, name) for name in names] for row in rows])

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from posixpath import normpath
+import os
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from lurge.config.fields import AbsolutePath, Name, RelativePath, Share, Strings, in_reports
+from lurge.config.fields import Name, RelativePath, Share, Strings, in_reports, resolve
 from lurge.config.section import Section, problem
 from lurge.model.works import FULL, PUBLISH_STATES, STATES, SUFFIXES, WEB, is_published
 
 
 def normal(path: str) -> str:
-    """A path as dumps have it, without repeated slashes, `.` and `..`."""
-    return f"/{normpath(path).lstrip('/')}"
+    """An absolute path as dumps have it, without repeated slashes, `.` and `..`."""
+    return f"/{os.path.abspath(path).lstrip('/')}"
+
+
+def place_of(value: object, info: ValidationInfo) -> str:
+    """The path of a tree, relative to the configuration file."""
+    return normal(str(resolve(value, info)))
 
 
 class WorksTree(Section):
     """A tree of works in one state."""
 
     state: Name = Field(description="The state of its works.", examples=["scanned"])
-    path: Annotated[AbsolutePath, AfterValidator(normal)] = Field(
-        description="The tree.", examples=["/lustre/scratch119/scans"]
+    path: Annotated[str, BeforeValidator(place_of)] = Field(
+        description="The tree.", examples=["/lustre/scratch119/scans"], json_schema_extra={"format": "path"}
     )
 
 

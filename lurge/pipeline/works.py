@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from lurge.atomic import whole_file
 from lurge.config import Config
-from lurge.config.works import WorksConfig
-from lurge.errors import LurgeError, OutputError, WorksError
+from lurge.config.works import WorksConfig, normal
+from lurge.errors import LurgeError, OutputError, UsageError, WorksError, permission_advice
 from lurge.model.works import CountRules, Observation, TreeKey, is_published
 from lurge.pipeline.frame.job import Job, open_job
 from lurge.pipeline.frame.recipe import Recipe
@@ -29,11 +29,15 @@ from lurge.store.database import Database
 from lurge.store.database.lock import RunLock
 from lurge.store.works import schema
 from lurge.store.works.area import WORKS
+from lurge.store.works.keys import text_of
 from lurge.store.works.read import host_of
 from lurge.store.works.record import LastSeen, Recorder
 
 GATHER = Recipe("works_gather", ("gather",), WORKS)
 LOAD = Recipe("works_load", ("load",), WORKS)
+
+LONGEST_STEM = 200
+"""Bytes of the name of a backlog that are kept in the name of its rejects."""
 
 Advanced = Callable[[str, int], None]
 """Takes the path of a tree, and the works of it so far."""
@@ -55,17 +59,17 @@ def rules_of(config: WorksConfig) -> CountRules:
 
 
 def trees_of(config: WorksConfig, state: str | None, paths: Iterable[Path]) -> list[TreeKey]:
-    """The trees to gather: those that are given, else the configured ones, without hosts. Raises WorksError."""
+    """The trees to gather: those that are given, else the configured ones, without hosts. Raises UsageError."""
     given = list(paths)
     if not given:
         wanted = None if state is None else known_state(config, state)
         chosen = [tree for tree in config.trees if wanted in (None, known_state(config, tree.state))]
         if not chosen:
-            raise WorksError("no tree is configured", "Name one: lurge works gather -s STATE PATH, or [[works.trees]].")
+            raise UsageError("no tree is configured", "Name one: lurge works gather -s STATE PATH, or [[works.trees]].")
         return [TreeKey("", known_state(config, tree.state), tree.path) for tree in chosen]
     if state is None:
-        raise WorksError("no state is given", "Give it: lurge works gather -s STATE PATH.")
-    return [TreeKey(socket.gethostname(), known_state(config, state), os.path.abspath(path)) for path in given]
+        raise UsageError("no state is given", "Give it: lurge works gather -s STATE PATH.")
+    return [TreeKey(socket.gethostname(), known_state(config, state), normal(str(path))) for path in given]
 
 
 def with_host(connection: sa.Connection, tree: TreeKey) -> TreeKey:
@@ -74,11 +78,11 @@ def with_host(connection: sa.Connection, tree: TreeKey) -> TreeKey:
 
 
 def known_state(config: WorksConfig, state: str) -> str:
-    """A state as it is stored. Raises WorksError, which names the known ones."""
+    """A state as it is stored. Raises UsageError, which names the known ones."""
     for name in config.all_states:
         if name == state or (is_published(name) and is_published(state)):
             return name
-    raise WorksError(f"{state!r} is not a state", f"Known are {', '.join(config.all_states)}.")
+    raise UsageError(f"{state!r} is not a state", f"Known are {', '.join(config.all_states)}.")
 
 
 def run_gather(
@@ -157,8 +161,7 @@ def load_file(job: Job, config: WorksConfig, file: Path, name: str) -> TreeOutco
     """Load one backlog, unless one with the same content was loaded."""
     outcome = TreeOutcome(name)
     try:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = digest_of(file)
         job.database.retrying(lambda: store_backlog(job, config, file, name, digest, outcome))
     except OSError as error:
         outcome.failed = OutputError.at(Path(error.filename or file), error)
@@ -167,6 +170,21 @@ def load_file(job: Job, config: WorksConfig, file: Path, name: str) -> TreeOutco
     if outcome.failed:
         log.error("%s: %s", name, outcome.failed.message)
     return outcome
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file. Raises WorksError."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise WorksError(f"cannot read {file}: {error.strerror}", permission_advice(error)) from error
+
+
+def rejects_of(config: WorksConfig, name: str, digest: str) -> Path:
+    """The file of the rejected lines of a backlog, whose own name may be as long as a name can be."""
+    stem = os.fsencode(Path(name).name)[:LONGEST_STEM].decode("utf-8", "ignore")
+    return config.rejects / f"{stem}.{digest[:8]}.rejects.csv"
 
 
 def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: str, outcome: TreeOutcome) -> None:
@@ -196,7 +214,7 @@ def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: 
                         if len(outcome.problems) < KEPT:
                             outcome.problems.append(f"line {row.number}: {row.reason}")
                         if rejected is None:
-                            target = config.rejects / f"{Path(name).name}.{digest[:8]}.rejects.csv"
+                            target = rejects_of(config, name, digest)
                             target.parent.mkdir(parents=True, exist_ok=True)
                             rejected = rejects.enter_context(whole_file(target))
                         rejected.write(
@@ -209,7 +227,7 @@ def store_backlog(job: Job, config: WorksConfig, file: Path, name: str, digest: 
         outcome.works = recorder.add(observations())
         recorder.finish()
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-        values = {"content": digest, "name": name, "loaded_time": now}
+        values = {"content": digest, "name": text_of(name), "loaded_time": now}
         counts = {"observations": outcome.works, "rejected": outcome.problem_count}
         connection.execute(sa.insert(table), [{**values, **counts}])
         job.lock.confirm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -122,6 +122,71 @@ def test_an_empty_date_of_creation_is_filled_and_a_known_one_stays(works: Databa
             recorder.finish()
     with works.reading() as connection:
         assert [row.create_date for row in work_states(connection)] == [DAY]
+
+
+def test_the_first_date_of_creation_of_a_file_stays(works: Database) -> None:
+    lines = [
+        (0, "W1", DAY, 5), (1, "W1", after(9), 6), (0, "W2", None, 1), (0, "W2", after(3), 2), (4, "W2", after(2), 3),
+        (0, "W3", after(7), 1),
+    ]  # fmt: skip
+    with works.writing() as connection:
+        recorder = Recorder(connection, STATES, PUBLISH_STATES)
+        rows = [
+            Observation(after(day), "h", "P", work, made, "scanned", None, count) for day, work, made, count in lines
+        ]
+        recorder.add((row, "P") for row in rows)
+        recorder.finish()
+    with works.reading() as connection:
+        stored = {row.work: (row.create_date, row.images, row.observations) for row in work_states(connection)}
+    assert stored == {"W1": (DAY, 6, 2), "W2": (after(3), 3, 2), "W3": (after(7), 1, 1)}
+
+
+def counted(database: Database) -> list[tuple[object, ...]]:
+    """The history of projects, as viewers read it."""
+    table, project = schema.process_count_history, schema.projects
+    query = sa.select(table.c.last_obs_date, project.c.process_project, table.c.image_count, table.c.work_count)
+    with database.reading() as connection:
+        return sorted(tuple(row) for row in connection.execute(query.join_from(table, project)))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_history_has_the_observations_of_its_date(works: Database, is_first: bool) -> None:
+    """Also those of a backlog, before or after the walk of another project; but a work counts once."""
+    if is_first:
+        walk(works, SCANS, 0, W1=1)
+    backlog(works, 1, 5, project="Q", work="W2")
+    backlog(works, 0, 9)
+    if not is_first:
+        walk(works, SCANS, 0, W1=1)
+    walk(works, OTHERS, 0, W1=2, W3=4)
+    walk(works, SCANS, 0, W1=1)
+    assert counted(works) == [(DAY, "P", 6, 2), (after(1), "Q", 5, 1)]
+    with works.reading() as connection:
+        assert [(row.works, row.images) for row in history(connection) if row.record_date == DAY] == [(2, 6)]
+        assert {row.work: row.images for row in work_states(connection)} == {"W1": 2, "W2": 5, "W3": 4}
+
+
+def test_what_changes_nothing_leaves_the_times(works: Database) -> None:
+    tables = (schema.process_work_states, schema.process_count_history)
+
+    def rows() -> list[object]:
+        with works.reading() as connection:
+            return [list(connection.execute(sa.select(table))) for table in tables]
+
+    walk(works, SCANS, 0, W1=1, W2=2)
+    long_ago = datetime(2020, 1, 1)
+    with works.writing() as connection:
+        connection.execute(sa.update(tables[0]).values(create_time=long_ago, update_time=long_ago))
+        connection.execute(sa.update(tables[1]).values(created_time=long_ago, updated_time=long_ago))
+    before = rows()
+    walk(works, SCANS, 0, W1=1, W2=2)
+    assert rows() == before
+    walk(works, SCANS, 0, W1=1, W2=3)
+    with works.reading() as connection:
+        changed = connection.execute(sa.select(tables[0].c.update_time > long_ago)).scalars()
+        assert sorted(map(bool, changed)) == [False, True]
+        row = connection.execute(sa.select(tables[1])).one()
+        assert row.created_time == long_ago < row.updated_time
 
 
 def test_the_host_of_a_tree_is_that_on_which_it_was_walked_last(works: Database) -> None:

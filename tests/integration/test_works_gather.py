@@ -104,15 +104,15 @@ def test_a_tree_that_is_missing_fails_and_no_work_of_it_is_gone(folder: Path) ->
 
 def test_a_state_that_is_not_configured_names_the_known_ones(folder: Path) -> None:
     done = run_lurge("works", "gather", "-s", "proofread", ".")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "cataloged, scanned, ReadyToProcess, published" in done.stderr
 
 
 def test_configured_trees_are_gathered_and_one_that_fails_does_not_stop_the_others(folder: Path) -> None:
     make(folder / "a" / "P" / "W1", "a.jpg")
     (folder / "lurge.toml").write_text(
-        f'[works.states]\nproofread = "Proofread"\n[[works.trees]]\nstate = "scanned"\npath = "{folder}/none"\n'
-        f'[[works.trees]]\nstate = "proofread"\npath = "{folder}/a"\n'
+        '[works.states]\nproofread = "Proofread"\n[[works.trees]]\nstate = "scanned"\npath = "none"\n'
+        '[[works.trees]]\nstate = "proofread"\npath = "./a"\n'
     )
     lurge("gather", status=3)
     assert works_in("proofread") == {("P", "W1"): 1}
@@ -170,6 +170,25 @@ def test_a_backlog_is_loaded_once_and_its_bad_lines_are_kept(folder: Path) -> No
         "2020-01-31",
         1,
     )
+
+
+def test_a_backlog_may_have_a_name_of_any_bytes_and_length(folder: Path) -> None:
+    lines = HEADER + "2024-01-01,h,P,W1,,scanned,5\nbad\n"
+    for name in (b"b\xff.csv", b"n" * 251 + b".csv"):
+        Path(os.fsdecode(name)).write_text(lines)
+        (tree,) = lurge("load", os.fsdecode(name), status=3)["trees"]
+        assert tree["problem_count"] == 1
+        lines += "2024-01-02,h,P,W1,,scanned,5\n"
+    assert len(list((folder / "out" / "works-rejects").iterdir())) == 2
+    done = run_lurge("works", "load", "none.csv")
+    assert (done.returncode, "cannot read none.csv" in done.stdout) == (1, True)
+
+
+def test_a_work_that_is_no_text_is_found_by_its_name(folder: Path) -> None:
+    make(Path(os.fsdecode(b"scans/P\xff/W\xff")), "a.jpg")
+    lurge("gather", "-s", "scanned", "scans")
+    assert [row["images"] for row in lurge("show", os.fsdecode(b"W\xff"))["rows"]] == [1]
+    assert len(lurge("list", "--by", "work", "--project", os.fsdecode(b"P\xff"))["rows"]) == 1
 
 
 def test_a_backlog_with_other_columns_is_refused_whole(folder: Path) -> None:

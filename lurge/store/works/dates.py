@@ -11,31 +11,47 @@ import sqlalchemy as sa
 from lurge.model.works import is_published
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
-from lurge.store.works.walked import walked_since
 
 DAYS_AT_ONCE = 500
 
 
 def store_dates(connection: sa.Connection, dates: Collection[date], now: datetime) -> None:
     """Compute the sums and the histories of some dates anew. now: the time of making for new rows."""
-    counts = what_counts(connection)
     in_order = sorted(dates)
     for first in range(0, len(in_order), DAYS_AT_ONCE):
         days = in_order[first : first + DAYS_AT_ONCE]
-        store_sums(connection, days)
-        for table, columns, query in history_queries(
-            connection, now, counts & schema.observations.c.obs_date.in_(days)
-        ):
-            connection.execute(sa.delete(table).where(table.c.last_obs_date.in_(days), ~table.c.is_adopted))
+        counts = what_counts(connection, days)
+        store_sums(connection, counts)
+        for table, columns, query in history_queries(connection, now, counts):
+            at = table.c.last_obs_date.in_(days) & ~table.c.is_adopted
+            before = (
+                connection.execute(sa.select(table).where(at)).mappings().all() if "created_time" in table.c else []
+            )
+            connection.execute(sa.delete(table).where(at))
             keys = [column.name for column in table.primary_key]
             connection.execute(dialect_of(connection).upsert(table, keys, lambda new: {}, (columns, query)))
+            keep_times(connection, before)
 
 
-def store_sums(connection: sa.Connection, days: Sequence[date]) -> None:
-    """Store the works and images of each tree at some dates."""
+def keep_times(connection: sa.Connection, before: Sequence[sa.RowMapping]) -> None:
+    """Restore the times of rows of the history that there were before: that of a change only if nothing changed."""
+    table = schema.process_count_history
+    old: dict[str, sa.BindParameter[Any]] = {
+        column.name: sa.bindparam(f"old_{column.name}") for column in table.columns
+    }
+    at = sa.and_(~table.c.is_adopted, *(column == old[column.name] for column in table.primary_key))
+    same = (table.c.image_count == old["image_count"]) & (table.c.work_count == old["work_count"])
+    for name, condition in (("created_time", at), ("updated_time", at & same)):
+        rows = [{f"old_{column}": value for column, value in row.items()} for row in before]
+        if rows:
+            connection.execute(sa.update(table).where(condition).values({name: old[name]}), rows)
+
+
+def store_sums(connection: sa.Connection, counts: sa.ColumnElement[bool]) -> None:
+    """Store the works and images of each tree and date. counts: the condition on observations."""
     row, table = schema.observations, schema.observed
     sums = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
-    totals = connection.execute(sums.where(row.c.obs_date.in_(days)).group_by(row.c.obs_date, row.c.idtree)).all()
+    totals = connection.execute(sums.where(counts).group_by(row.c.obs_date, row.c.idtree)).all()
     if totals:
         of_total = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
         values: dict[str, Any] = {"works": sa.bindparam("count"), "image_count": sa.bindparam("images")}
@@ -45,15 +61,42 @@ def store_sums(connection: sa.Connection, days: Sequence[date]) -> None:
         )
 
 
-def what_counts(connection: sa.Connection) -> sa.ColumnElement[bool]:
-    """The condition on observations that count: not of a tree from the date on that another one replaced it."""
-    row = schema.observations
-    replaced: dict[date, list[int]] = {}
-    for tree, first in walked_since(connection).items():
-        replaced.setdefault(first, []).append(tree)
-    return sa.and_(
-        sa.true(), *(~(row.c.idtree.in_(keys) & (row.c.obs_date >= first)) for first, keys in replaced.items())
+def what_counts(connection: sa.Connection, days: Sequence[date]) -> sa.ColumnElement[bool]:
+    """The condition on observations of some dates that count: a work counts once on a host in a state.
+
+    Of several trees that have it at one date, a walked one goes before that of a backlog, and the newest before others.
+    """
+    row, other = schema.observations, schema.observations.alias()
+    same_work = (other.c.obs_date == row.c.obs_date) & (other.c.process_project_id == row.c.process_project_id)
+    same_work &= other.c.process_work_id == row.c.process_work_id
+    same_work &= sa.func.coalesce(other.c.publish_state_id, 0) == sa.func.coalesce(row.c.publish_state_id, 0)
+    twice = (
+        row.c.idtree.in_(trees)
+        & sa.select(sa.literal(1)).where(other.c.idtree.in_(others), same_work).correlate(row).exists()
+        for others, trees in trees_before(connection, days).items()
     )
+    return sa.and_(row.c.obs_date.in_(days), *(~condition for condition in twice))
+
+
+def trees_before(connection: sa.Connection, days: Sequence[date]) -> dict[frozenset[int], list[int]]:
+    """The trees before which others of their host and state go at some dates, by these others."""
+    mine, other = schema.trees.alias(), schema.trees.alias()
+    seen, again = schema.observed.alias(), schema.observed.alias()
+    pairs = (
+        sa.select(mine.c.idtree, other.c.idtree)
+        .join_from(mine, seen, seen.c.idtree == mine.c.idtree)
+        .join(other, (other.c.process_host_id == mine.c.process_host_id) & (other.c.state == mine.c.state))
+        .join(again, (again.c.idtree == other.c.idtree) & (again.c.obs_date == seen.c.obs_date))
+        .where(other.c.is_walked, ~mine.c.is_walked | (mine.c.idtree < other.c.idtree), seen.c.obs_date.in_(days))
+        .distinct()
+    )
+    before: dict[int, set[int]] = {}
+    for tree, one in map(tuple, connection.execute(pairs)):
+        before.setdefault(tree, set()).add(one)
+    groups: dict[frozenset[int], list[int]] = {}
+    for tree, others in before.items():
+        groups.setdefault(frozenset(others), []).append(tree)
+    return groups
 
 
 def history_queries(

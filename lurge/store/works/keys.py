@@ -101,6 +101,6 @@ def hash_of(path: str) -> str:
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def text_of(path: str) -> str:
-    """Return a path as it is stored. Invalid bytes are shown as text."""
-    return shown(os.fsencode(path))
+def text_of(name: str) -> str:
+    """Return a path or name as it is stored. Invalid bytes are shown as text."""
+    return shown(os.fsencode(name))

@@ -70,6 +70,9 @@ class Recorder:
         self._shared: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared_rows = 0
         self._new_shared: list[tuple[Any, ...]] = []
+        self._days: set[date] = set()
+        self._created: dict[tuple[Any, ...], set[date | None]] = {}
+        """The dates of creation that each tree and project has."""
         self._seen: list[SeenTree] = []
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
@@ -127,12 +130,19 @@ class Recorder:
         self._shared_rows += 1
         keys = self._keys.of(one, path)
         made = one.create_date and one.create_date.isoformat()
+        self._days.add(one.day)
+        self._created.setdefault((keys[0], keys[2]), set()).add(one.create_date)
         self._new_shared.append((self._shared_rows, *keys, one.day.toordinal(), one.day.isoformat(), made))
         return self._shared_rows, hash((keys[0], keys[2], one.day))
 
     def _is_unique(self) -> bool:
         """True if surely no work occurs twice in a tree at one date."""
         return self._lines == len(self._hashes) == len(np.unique(np.frombuffer(self._hashes, np.int64)))
+
+    def _has_one_creation(self) -> bool:
+        """True if surely all lines of a work have one date of creation."""
+        is_once = len(self._days) <= 1 and self._is_unique()
+        return is_once or all(len(dates) == 1 for dates in self._created.values())
 
     def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> LastSeen | None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
@@ -258,7 +268,7 @@ class Recorder:
     def _count_again(self, key: Counted) -> None:
         """Compute a work's state from all its observations, in all trees of its host and state; remove it without any.
 
-        Of two trees with it at one date, the walked one tells its count.
+        Of several trees with it at one date, that of `what_counts` tells its count.
         """
         row, tree = schema.observations, schema.trees
         host, state = self._connection.execute(
@@ -269,7 +279,8 @@ class Recorder:
         of_work &= row.c.publish_state_id.is_(None) if key.publish is None else row.c.publish_state_id == key.publish
         names = ("image_count", *OURS, "idtree")
         query = sa.select(row.c.obs_date, *(row.c[name] for name in names)).join_from(row, tree).where(of_work)
-        rows = self._connection.execute(query.order_by(row.c.obs_date, tree.c.is_walked)).mappings().all()
+        order = (row.c.obs_date, tree.c.is_walked, tree.c.idtree)
+        rows = self._connection.execute(query.order_by(*order)).mappings().all()
         is_process = key.publish is None
         table = schema.process_work_states if is_process else schema.publish_work_states
         at = table.c["process_work_id" if is_process else "publish_work_id"] == key.work
@@ -349,28 +360,46 @@ class Recorder:
         return chosen_lines
 
     def _resolve(self) -> None:
-        """Keep the last line of each work, tree and date, and give it the key of its work."""
+        """Keep the last line of each work, tree and date, and give it the key of its work.
+
+        Its date of creation is that of the first line of the work that has one.
+        """
         row, old = incoming, schema.observations
-        known = sa.case((old.c.idtree.is_(None), 1), else_=0)
-        columns = [
-            schema.works.c.idprocess_work if name == "work_id" else shared.c[name] if name in SHARED else row.c[name]
-            for name in resolved.columns.keys()[:-1]
-        ]
         lines = row.join(shared, shared.c.id == row.c.shared_id)
         if not self._is_unique():
             of_work = (shared.c.idtree, shared.c.project_id, row.c.work, shared.c.obs_date)
             last = self._choose(sa.select(sa.func.max(row.c.line)).select_from(lines).group_by(*of_work), "line")
-            lines = lines.join(last, row.c.line == last.c.line)
+            lines = lines.join(last, row.c.line == last.c.line, isouter=True)
+        else:
+            last = row
+        names = [name for name in resolved.columns.keys()[:-1] if name != "work_id"]
+        values: dict[str, sa.ColumnElement[Any]] = {name: (shared if name in SHARED else row).c[name] for name in names}
+        if not self._has_one_creation():
+            values["create_date"] = sa.func.first_value(shared.c.create_date).over(
+                partition_by=[shared.c.idtree, shared.c.project_id, shared.c.publish_id, row.c.work],
+                order_by=[sa.case((shared.c.create_date.is_(None), 1), else_=0), row.c.line],
+            )
+        line = (
+            sa.select(*(value.label(name) for name, value in values.items()), row.c.work, last.c.line.label("last"))
+            .select_from(lines)
+            .subquery()
+        )
+        known = sa.case((old.c.idtree.is_(None), 1), else_=0)
+        columns = [
+            schema.works.c.idprocess_work if name == "work_id" else line.c[name]
+            for name in resolved.columns.keys()[:-1]
+        ]
         chosen = (
             sa.select(*columns, known)
-            .join_from(lines, schema.works, schema.works.c.process_work == row.c.work)
+            .join_from(line, schema.works, schema.works.c.process_work == line.c.work)
             .join(
                 old,
-                (old.c.idtree == shared.c.idtree) & (old.c.obs_date == shared.c.obs_date)
-                & (old.c.process_project_id == shared.c.project_id)
+                (old.c.idtree == line.c.idtree) & (old.c.obs_date == line.c.obs_date)
+                & (old.c.process_project_id == line.c.project_id)
                 & (old.c.process_work_id == schema.works.c.idprocess_work),
                 isouter=True,
             )
+            .where(line.c.last.is_not(None))
         )  # fmt: skip
         self._connection.execute(sa.insert(resolved).from_select(resolved.columns.keys(), chosen))
 
@@ -412,15 +441,20 @@ class Recorder:
         def changes(new: Any) -> dict[str, Any]:
             old = table.c
             is_newer = sa.or_(old[last].is_(None), new[last] >= old[last])
+            is_other = sa.or_(*(
+                sa.func.coalesce(new[name], -1) != sa.func.coalesce(old[name], -1) for name in ("image_count", *OURS)
+            ))  # fmt: skip
+            is_changed = sa.or_(new.obs_count > 0, new.first_obs_date < old.first_obs_date, is_newer & is_other)
             kept = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in ("image_count", *OURS, "idtree")}
             return {
+                # First, because MySQL uses new values in the expressions behind them.
+                "update_time": sa.case((is_changed, new.update_time), else_=old.update_time),
                 **kept,
                 "obs_count": sa.func.coalesce(old.obs_count, 0) + new.obs_count,
-                "update_time": new.update_time,
                 created: sa.func.coalesce(old[created], new[created]),
                 "first_obs_date": sa.case((new.first_obs_date < old.first_obs_date, new.first_obs_date),
                                           else_=sa.func.coalesce(old.first_obs_date, new.first_obs_date)),
-                # Last, because MySQL uses new values in the expressions behind them.
+                # Last, for the same reason.
                 last: sa.case((is_newer, new[last]), else_=old[last]),
             }  # fmt: skip
 
