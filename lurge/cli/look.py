@@ -77,6 +77,7 @@ def look_json(seen: Look) -> dict[str, Any]:
     from lurge.store.tree.usage import Filter
 
     filters: dict[str, Any] = {"groups": [], "users": [], "filetypes": [], "older_than": None, "by": "mtime"}
+    filters |= {"ownerless": False, "small": False}
     extremes, problems = seen.extremes, [problem.rpartition(": ") for problem in seen.walked.problems]
     return {
         "complete": seen.is_complete,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import re
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +16,7 @@ import typer
 
 from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json
 from lurge.cli.table import or_missing, rows_aligned, share
-from lurge.cli.tree_json import Dimension, amount, largest, measures_json, named, time_text, tree_json
+from lurge.cli.tree_json import Dimension, amount, csv_of, largest, measures_json, named, time_text, tree_json
 from lurge.config import load_config
 from lurge.display import display
 from lurge.errors import TreeError, UsageError
@@ -104,7 +102,7 @@ def tree(
 
     Example: lurge tree /lustre/scratch101 --by user --older 2y
     """
-    from lurge.store.tree.read import as_path, numbers_of
+    from lurge.store.tree.read import as_path, numbers_of, open_directory
     from lurge.store.tree.usage import Filter
 
     if json and as_csv:
@@ -113,12 +111,11 @@ def tree(
         raise UsageError("--cold and --older exclude each other")
     older_than = COLD_DAYS if cold else parse_age(older) if older else None
     directory = load_config(config, optional=True).tree.directory
-    if path is None:
-        show_volumes(directory, json)
-        return
     day = date.date() if date else None
-    index = index_of(directory, as_path(path), day)
-    place = index.find(as_path(path))
+    if path is None:
+        show_volumes(directory, day, json, as_csv)
+        return
+    index, place = open_directory(directory, as_path(path), day)
     wanted = Filter(
         gids=numbers_of(group, index.manifest["groups"], "group"),
         uids=numbers_of(user, index.manifest["users"], "user"),
@@ -131,10 +128,16 @@ def tree(
     filters: dict[str, Any] = {"groups": group or [], "users": user or [], "filetypes": filetype or []}
     filters |= {"older_than": older_than, "by": wanted.by, "ownerless": ownerless, "small": small}
     if since:
-        from lurge.cli.tree_growth import show_growth
+        from lurge.cli.tree_growth import growth_csv, growth_json, growth_lines, growth_of
 
-        known = tree_json(index, place, wanted, filters, by, 0, top) if json else None
-        show_growth(index, place, wanted, since.date(), known, top)
+        growth = growth_of(index, place, wanted, since.date())
+        if json:
+            known = tree_json(index, place, wanted, filters, by, 0, top)
+            say_json(growth_json(growth, known, top))
+        elif as_csv:
+            put(growth_csv(growth, top).rstrip("\n"))
+        else:
+            say(*growth_lines(index, place, growth, top))
     elif json:
         say_json(tree_json(index, place, wanted, filters, by, depth, top))
     elif as_csv:
@@ -143,28 +146,11 @@ def tree(
         say(*tree_lines(index, place, wanted, by, depth, top or ROWS))
 
 
-def index_of(directory: Path, path: bytes, day: Any) -> Index:
-    """The index that holds a path, of the volume whose top is deepest. Raises TreeError."""
-    from lurge.store.tree.read import open_index, open_newest
+def show_volumes(directory: Path, day: date | None, as_json: bool, as_csv: bool) -> None:
+    """Print the volumes that have an index, or one of a date."""
+    from lurge.store.tree.read import open_each
 
-    newest, errors = open_newest(directory)
-    holding = [index for index in newest if index.holds(path)]
-    if not holding and errors:
-        raise errors[0]
-    if not newest:
-        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
-    if not holding:
-        tops = ", ".join(f"{index.volume} ({shown(index.top.path)})" for index in newest)
-        raise TreeError(f"{shown(path)} is in no volume that has a tree index", f"There are {tops}.")
-    index = max(holding, key=lambda index: len(index.top.path))
-    return open_index(directory, index.volume, day) if day else index
-
-
-def show_volumes(directory: Path, as_json: bool) -> None:
-    """Print the volumes that have an index."""
-    from lurge.store.tree.read import open_newest
-
-    indexes, errors = open_newest(directory)
+    indexes, errors = open_each(directory, day)
     if errors and not indexes:
         raise errors[0]
     for error in errors:
@@ -178,7 +164,14 @@ def show_volumes(directory: Path, as_json: bool) -> None:
         return
     if not indexes:
         raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
-    rows = [
+    if as_csv:
+        rows = [
+            [index.volume, index.date, display(shown(index.top.path)), *measures_json(index.top.measures).values()]
+            for index in indexes
+        ]
+        put(csv_of(["volume", "date", "path", *asdict(indexes[0].top.measures)], rows).rstrip("\n"))
+        return
+    lines = [
         (
             human_size(index.top.measures.bytes or 0),
             f"{index.top.measures.records:,}",
@@ -187,7 +180,7 @@ def show_volumes(directory: Path, as_json: bool) -> None:
         )
         for index in indexes
     ]
-    say(*rows_aligned([("size", "records", "date", "path"), *rows], 1))
+    say(*rows_aligned([("size", "records", "date", "path"), *lines], 1))
 
 
 def walk(
@@ -202,13 +195,12 @@ def walk(
 
 def tree_csv(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> str:
     """The directories as CSV, the first of which is the one that was asked for."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     first = index.total(place, wanted)
-    writer.writerow(["path", *asdict(first)])
-    for _, directory, sums in [(0, place, first), *walk(index, place, wanted, depth, top)]:
-        writer.writerow([display(shown(directory.path)), *measures_json(sums).values()])
-    return text.getvalue()
+    rows = [(0, place, first), *walk(index, place, wanted, depth, top)]
+    return csv_of(
+        ["path", *asdict(first)],
+        ([display(shown(directory.path)), *measures_json(sums).values()] for _, directory, sums in rows),
+    )
 
 
 def tree_lines(

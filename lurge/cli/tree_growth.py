@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from lurge.cli.options import say, say_json
 from lurge.cli.table import rows_aligned
-from lurge.cli.tree_json import measures_json
+from lurge.cli.tree_json import csv_of, measures_json
+from lurge.display import display
 from lurge.errors import TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
@@ -20,47 +22,76 @@ from lurge.store.tree.usage import Filter
 ROWS = 20
 
 
-def show_growth(
-    index: Index, place: Directory, wanted: Filter, since: date, known: dict[str, Any] | None, top: int | None
-) -> None:
-    """Print what grew in a directory since a date, by directory, group and user.
+Sums = Mapping[Any, Measures]
 
-    known: the directory as JSON, to which growth is added; None for tables.
+
+@dataclass(frozen=True)
+class Growth:
+    """What grew in a directory since a date, as rows of `change`.
+
+    parts: of its children, groups and users. children: the sums now of each child in `parts`.
     """
+
+    since: date
+    total: dict[str, Any]
+    parts: dict[str, list[dict[str, Any]]]
+    children: Sequence[Measures]
+
+
+def growth_of(index: Index, place: Directory, wanted: Filter, since: date) -> Growth:
+    """What grew in a directory since a date. Raises TreeError."""
     before = open_index(index.folder.parent.parent, index.volume, since)
     try:
         old_place = before.find(place.path)
     except TreeError:
         old_place = None
     children = children_of(index, place, wanted)
-    rows = {
-        "children": changes(children, children_of(before, old_place, wanted)),
+    parts = {
+        "children": changes(children, children_of(before, old_place, wanted), shown),
         "groups": changes(owners_of(index, place, wanted, "group"), owners_of(before, old_place, wanted, "group")),
         "users": changes(owners_of(index, place, wanted, "user"), owners_of(before, old_place, wanted, "user")),
     }
-    total = change("total", index.total(place, wanted), before.total(old_place, wanted) if old_place else Measures())
-    if known:
-        grown = {name: part[:top] for name, part in rows.items()}
-        grown["children"] = [
-            {"path": row["name"], **measures_json(children.get(row["name"], Measures())), **row}
-            for row in grown["children"]
-        ]
-        say_json(known | {"since": before.date.isoformat(), "total": known["total"] | total, **grown})
-        return
-    say(f"{shown(place.path)}  {index.volume}, {before.date} to {index.date}")
+    old_total = before.total(old_place, wanted) if old_place else Measures()
+    total = change("total", index.total(place, wanted), old_total)
+    return Growth(
+        before.date, total, {noun: [row for _, row in rows] for noun, rows in parts.items()},
+        [children.get(path, Measures()) for path, _ in parts["children"]],
+    )  # fmt: skip
+
+
+def growth_json(growth: Growth, known: Mapping[str, Any], top: int | None) -> dict[str, Any]:
+    """A directory as JSON, with its growth. known: as `tree_json` has it, without children."""
+    parts = {noun: rows[:top] for noun, rows in growth.parts.items()}
+    parts["children"] = [
+        {"path": row["name"], **measures_json(sums), **row}
+        for row, sums in zip(parts["children"], growth.children, strict=False)
+    ]
+    return {**known, "since": growth.since.isoformat(), "total": known["total"] | growth.total, **parts}
+
+
+def growth_csv(growth: Growth, top: int | None) -> str:
+    """The growth of a directory, its children, groups and users as CSV."""
+    kinds = {"children": "child", "groups": "group", "users": "user"}
+    rows = [("total", growth.total), *((kinds[noun], row) for noun, part in growth.parts.items() for row in part[:top])]
+    return csv_of(
+        ["kind", *growth.total],
+        ([kind, display(row["name"]), *list(row.values())[1:]] for kind, row in rows),
+    )
+
+
+def growth_lines(index: Index, place: Directory, growth: Growth, top: int | None) -> Iterator[str]:
+    """The growth of a directory for people."""
+    yield f"{shown(place.path)}  {index.volume}, {growth.since} to {index.date}"
     heads = ("growth", "before", "now", "records")
-    lines = [line_of(total)]
-    say(*rows_aligned([(*heads, "name"), *lines, *map(line_of, rows["children"][: top or ROWS])], 1))
-    for noun in ("groups", "users"):
-        say(*rows_aligned([(*heads, noun), *map(line_of, rows[noun][: top or ROWS])], 1))
-
-
-Sums = dict[str, Measures]
+    for noun, rows in growth.parts.items():
+        lines = list(map(line_of, rows[: top or ROWS]))
+        head = [(*heads, "name"), line_of(growth.total)] if noun == "children" else [(*heads, noun)]
+        yield from rows_aligned([*head, *lines], 1)
 
 
 def children_of(index: Index, place: Directory | None, wanted: Filter) -> Sums:
-    """The sums of each child by its path as shown."""
-    return {shown(child.path): sums for child, sums in index.child_sums(place, wanted)} if place else {}
+    """The sums of each child by its path."""
+    return {child.path: sums for child, sums in index.child_sums(place, wanted)} if place else {}
 
 
 def owners_of(index: Index, place: Directory | None, wanted: Filter, by: By) -> Sums:
@@ -74,13 +105,12 @@ def owners_of(index: Index, place: Directory | None, wanted: Filter, by: By) -> 
     return {unique[str(value)]: sums for value, sums in rows}
 
 
-def changes(now: Sums, before: Sums) -> list[dict[str, Any]]:
-    """Everything that changed, the largest growth first."""
-    names = sorted(now.keys() | before.keys())
-    rows = [change(name, now.get(name, Measures()), before.get(name, Measures())) for name in names]
-    return sorted(
-        (row for row in rows if row["bytes_growth"] or row["records_growth"]), key=lambda row: -row["bytes_growth"]
-    )
+def changes(now: Sums, before: Sums, name_of: Callable[[Any], str] = str) -> list[tuple[Any, dict[str, Any]]]:
+    """Everything that changed, with its key, the largest growth first."""
+    keys = sorted(now.keys() | before.keys())
+    rows = [(key, change(name_of(key), now.get(key, Measures()), before.get(key, Measures()))) for key in keys]
+    changed = [(key, row) for key, row in rows if row["bytes_growth"] or row["records_growth"]]
+    return sorted(changed, key=lambda keyed: -keyed[1]["bytes_growth"])
 
 
 def change(name: str, now: Measures, before: Measures) -> dict[str, Any]:

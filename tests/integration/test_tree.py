@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import random
@@ -224,6 +226,61 @@ def test_growth_shows_who_did_it(site: Site) -> None:
     assert growth["bytes_growth"].tolist() == [7000, 0, 0]
     with pytest.raises(TreeError, match="no tree index of scratch101 on 2024-01-29"):
         tree.at("2024-01-29")
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_volumes_and_growth_as_csv(site: Site) -> None:
+    """Two directories that are shown alike stay two."""
+    site.base_directories((10, TOP))
+    for day, size in (("20240130", 1000), ("20240131", 3000)):
+        site.dump(Entry(f"{TOP}/\\xff/y", size // 100, uid=2), Entry(TOP.encode() + b"/\xff/x", size, uid=1), day=day)
+        site.run()
+    (volume,) = rows_of(asked(site, "--csv"))
+    assert (volume["volume"], volume["date"], volume["bytes"]) == ("scratch101", "2024-01-31", "3030")
+    assert rows_of(asked(site, "--csv", "--date", "2024-01-30"))[0]["bytes"] == "1010"
+    grown = rows_of(asked(site, TOP, "--since", "2024-01-30", "--csv"))
+    assert [(row["kind"], row["name"], row["bytes_growth"]) for row in grown] == [
+        ("total", "total", "2020"), ("child", f"{TOP}/\\xff", "2000"), ("child", f"{TOP}/\\xff", "20"),
+        ("group", "ten", "2020"), ("user", "uno", "2000"), ("user", "due", "20"),
+    ]  # fmt: skip
+    as_json = asked(site, TOP, "--since", "2024-01-30", "--json")["children"]
+    assert [(row["bytes"], row["bytes_before"]) for row in as_json] == [(3000, 1000), (30, 10)]
+
+
+def test_a_directory_is_found_in_any_index_whose_top_is_above_it(site: Site) -> None:
+    """Records outside of the volumes make the root the top of both indexes."""
+    site.volumes = ["scratch101", "scratch102"]
+    site.configure()
+    site.base_directories((10, TOP))
+    for number, day in ((101, "20240130"), (102, "20240131")):
+        entries = [Entry(f"/lustre/scratch{number}/a/x", number), Entry(f"/elsewhere/{number}/y", 1)]
+        site.dump(*entries, volume=f"scratch{number}", day=day)
+    site.run()
+    for number in (101, 102):
+        assert asked(site, f"/lustre/scratch{number}/a", "--json")["total"]["bytes"] == number
+        assert asked(site, f"/elsewhere/{number}", "--json")["volume"] == f"scratch{number}"
+    assert asked(site, "/elsewhere/102", "--date", "2024-01-31", "--json")["total"]["bytes"] == 1
+    assert "no tree index of scratch102 on 2024-01-30" in asked(
+        site, "/elsewhere/102", "--date", "2024-01-30", status=1
+    )
+    assert "is not a directory" in asked(site, "/elsewhere/103", status=1)
+
+
+def test_the_files_tell_how_many_rows_a_row_group_has(indexed: tuple[Site, list[Entry]]) -> None:
+    """Indexes of other versions have others."""
+    site, _ = indexed
+    paths = [TOP, f"{TOP}/a", f"{TOP}/b/c"]
+    before = [asked(site, path, "--json", "--by", "user") for path in paths]
+    folder = site.folder / "out" / "tree" / "scratch101" / "20240131"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name in manifest["files"]:
+        pq.write_table(pq.read_table(folder / name), folder / name, row_group_size=3)
+        manifest["files"][name] = (folder / name).stat().st_size
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert [asked(site, path, "--json", "--by", "user") for path in paths] == before
 
 
 def test_frames_have_the_same_numbers(indexed: tuple[Site, list[Entry]]) -> None:

@@ -102,6 +102,18 @@ def test_the_table_has_any_order_and_the_boxes_any_area(client: TestClient, want
             check_boxes(answer.json()["plots"], path, area, matches)
 
 
+def test_a_date_counts_for_a_path_without_its_volume(client: TestClient, site: Site) -> None:
+    site.dump(Entry(f"{TOP}/young/x", 7), day="20240201")
+    site.run()
+    for path, day, status in (
+        (f"{TOP}/a", "2024-01-31", 200), (f"{TOP}/young", "2024-01-31", 404), (f"{TOP}/a", "2024-02-01", 404),
+        (f"{TOP}/young", "2024-02-01", 200), (f"{TOP}/young", "2001-01-01", 404),
+    ):  # fmt: skip
+        answer = client.get("/api/tree", params={"path": path, "at": day})
+        assert answer.status_code == status, (path, day)
+        assert status != 200 or f"as of {day}" in str(answer.json()["sentences"])
+
+
 def in_order(expected: dict[str, dict[str, Any]], area: str, sort: str) -> list[str]:
     """The names of children in an order, in which those without a value come last; else the largest first."""
     names = sorted(expected, key=lambda name: (-expected[name][area], name))

@@ -245,18 +245,49 @@ def open_index(directory: Path, volume: str, day: date | None = None) -> Index:
     return Index(place_of(directory, volume, day))
 
 
-def open_newest(directory: Path) -> tuple[list[Index], list[TreeError]]:
-    """The newest index of each volume, and the errors of those that cannot be read."""
+def open_each(directory: Path, day: date | None = None) -> tuple[list[Index], list[TreeError]]:
+    """The index of each volume, the newest or that of a date, and the errors of those that cannot be read."""
     indexes: list[Index] = []
     errors: list[TreeError] = []
     for volume in indexed_volumes(directory):
         try:
-            index = open_index(directory, volume)
+            index = open_index(directory, volume, day)
             if index.top:
                 indexes.append(index)
         except TreeError as error:
             errors.append(error)
     return indexes, errors
+
+
+def open_directory(directory: Path, path: bytes, day: date | None = None) -> tuple[Index, Directory]:
+    """The directory at a path, and its index: of several that have it, the one whose top is deepest.
+
+    Raises TreeError.
+    """
+    indexes, errors = open_each(directory, day)
+    problem: TreeError | None = None
+    for index in sorted(indexes, key=lambda index: -len(index.top.path)):
+        if index.holds(path):
+            try:
+                return index, index.find(path)
+            except TreeError as error:
+                problem = problem or error
+    if day:
+        # The newest indexes tell which volume is meant.
+        try:
+            volume = open_directory(directory, path)[0].volume
+        except TreeError as error:
+            raise problem or error from None
+        index = open_index(directory, volume, day)
+        return index, index.find(path)
+    if problem:
+        raise problem
+    if errors:
+        raise errors[0]
+    if not indexes:
+        raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
+    tops = ", ".join(f"{index.volume} ({shown(index.top.path)})" for index in indexes)
+    raise TreeError(f"{shown(path)} is in no volume that has a tree index", f"There are {tops}.")
 
 
 def indexed_volumes(directory: Path) -> list[str]:

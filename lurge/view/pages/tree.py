@@ -17,7 +17,7 @@ from lurge.model.paths import shown
 from lurge.model.sizes import human_size
 from lurge.store.tree.directory import Children, Directory
 from lurge.store.tree.layout import TIMES
-from lurge.store.tree.read import By, Index, open_newest
+from lurge.store.tree.read import By, Index, open_each
 from lurge.store.tree.sums import LATEST, Measures, Numbers
 from lurge.store.tree.usage import Filter
 from lurge.store.usage.read.pages import kept_below
@@ -78,8 +78,9 @@ def place_of(
     if volume:
         indexes = [index_of(directory, volume, day)]
     else:
-        indexes, errors = open_newest(directory)
-        if not indexes and errors:
+        indexes, errors = open_each(directory, day)
+        # Of a date, there may be none.
+        if not indexes and errors and not day:
             raise errors[0]
     used += indexes
     paths = candidates(path) if path else [index.top.path for index in indexes]
@@ -137,7 +138,7 @@ def inspect(context: Context, asked: AskedTree, used: list[Index]) -> View:
 
 def volumes(context: Context, used: list[Index]) -> View:
     """The volumes that have an index in which something may be seen. used: the opened indexes are added to it."""
-    indexes, errors = open_newest(context.config.tree.directory)
+    indexes, errors = open_each(context.config.tree.directory)
     used += indexes
     rows = []
     for index in indexes:
