@@ -182,12 +182,18 @@ def find(places: Places, config: LakeConfig, wanted: Wanted, outcome: LakeOutcom
             outcome.loads.append(Loaded(listed.address, failed=error))
             return []
     for address in addresses:
-        count = 0
-        for inventory in each_inventory(places, address, wanted, outcome):
-            count += 1
+        before = len(outcome.loads)
+        try:
+            inventories = list(each_inventory(places, address, wanted, outcome))
+            if not inventories and len(outcome.loads) == before:
+                raise LakeError(f"{address}: no inventory is there", "Give a place with manifest.json files below it.")
+        except LurgeError as error:
+            # The inventories of other places do not wait for it.
+            log.error("%s", error.message)
+            outcome.loads.append(Loaded(address, failed=error))
+            continue
+        for inventory in inventories:
             found.setdefault(inventory.identity, inventory)
-        if not count and not outcome.loads:
-            raise LakeError(f"{address}: no inventory is there", "Give a place with manifest.json files below it.")
     return sorted(found.values(), key=lambda inventory: (inventory.time, inventory.identity))
 
 

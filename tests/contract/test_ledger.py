@@ -190,7 +190,7 @@ def test_errors_that_are_sent_again(ledger: Database) -> None:
         assert replay(connection, read.ErrorFilter(), "events") == (2, 1)
         assert replay(connection, read.ErrorFilter(), "events") == (0, 1)
     state = state_of(ledger)
-    assert (state.errors, state.replayed, state.waiting) == (3, 2, 2)
+    assert (state.errors, state.replayed, state.waiting) == (1, 2, 2)
     messages = sent(ledger, "replay")
     assert [message.attempt for message in messages] == [0, 0]
     assert apply(ledger, [*messages, *messages]) == Counts(applied=1, retried=1, resent=2)

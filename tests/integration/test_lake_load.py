@@ -262,6 +262,10 @@ def test_a_header_of_a_list_is_used_and_other_columns_must_be_named(folder: Path
     assert failed.failed
     assert "2 columns without a header" in failed.failed.message
     load("b.csv", kind=Kind.LIST, columns=("bucket", "key"))
+    (folder / "c.csv").write_text("Bucket,Key,Size\nb4,k4,7\n")
+    load("c.csv", kind=Kind.LIST, columns=("bucket", "key", "etag"))
+    assert ask("SELECT key, size FROM objects WHERE bucket = 'b4'") == [{"key": "k4", "size": 7}]
+    assert ask("SELECT count(*) AS n FROM objects WHERE bucket = 'Bucket'") == [{"n": 0}]
     assert ask("SELECT key FROM objects WHERE bucket = 'b3'") == [{"key": "k3"}]
 
 
@@ -280,12 +284,14 @@ def test_partitions_of_hive_are_loaded_once_with_or_without_their_manifest(folde
     assert (loaded.load.source, keys()) == ("archive/daily", ["a"])
 
 
-def test_a_place_without_inventories_is_told(folder: Path) -> None:
+def test_a_place_without_inventories_is_told_and_does_not_stop_others(folder: Path) -> None:
     (folder / "empty").mkdir()
-    with pytest.raises(LakeError, match="no inventory is there"):
-        load("empty")
-    with pytest.raises(LurgeError, match="nowhere"):
-        load("nowhere")
+    write_inventory(folder, [[row("a")]])
+    outcome = load("empty", "nowhere", "reports")
+    problems = [str(one.failed.message) if one.failed else "" for one in outcome.loads]
+    assert ["no inventory is there" in problems[0], "nowhere" in problems[1], problems[2]] == [True, True, ""]
+    assert (outcome.exit_status, keys()) == (3, ["a"])
+    assert load("empty").exit_status == 1
     with pytest.raises(LakeError, match="no place to search"):
         load()
 

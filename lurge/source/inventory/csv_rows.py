@@ -37,13 +37,19 @@ class DoesNotFitError(Exception):
 
 
 def read_csv(
-    file: io.RawIOBase, columns: Sequence[str], address: str, rejects: Rejects, is_typed: bool, first: int = 0
+    file: io.RawIOBase,
+    columns: Sequence[str],
+    is_list: bool,
+    address: str,
+    rejects: Rejects,
+    is_typed: bool,
+    first: int = 0,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a CSV file, plain or compressed, a batch for each block. Raises pa.ArrowInvalid, LakeError.
 
-    columns: none for a list, which may have a header. is_typed: read columns in their types at once, which is several
-    times as fast as reading texts; raises DoesNotFitError at a value for which that is not possible. first: the number
-    of the block from which on rows are wanted.
+    columns: none for those of a list. is_list: it may have a header, which tells the columns. is_typed: read columns in
+    their types at once, which is several times as fast as reading texts; raises DoesNotFitError at a value for which
+    that is not possible. first: the number of the block from which on rows are wanted.
     """
     raw = io.BufferedReader(file, 1 << 20)
     text: Any = raw
@@ -53,8 +59,8 @@ def read_csv(
     if not start:
         return
     skipped = 0
-    if not columns:
-        columns, skipped = columns_of_list(start, address)
+    if is_list or not columns:
+        columns, skipped = columns_of_list(start, address, columns)
     reading = arrow_csv.ReadOptions(column_names=list(columns), skip_rows=skipped, block_size=BLOCK_BYTES)
 
     def reject(row: Any) -> str:
@@ -127,8 +133,11 @@ class ValidText(io.RawIOBase):
                 return text.encode()
 
 
-def columns_of_list(start: bytes, address: str) -> tuple[Sequence[str], int]:
-    """The columns of a plain list, and the lines of its header. Raises LakeError for a number that is not known."""
+def columns_of_list(start: bytes, address: str, columns: Sequence[str] = ()) -> tuple[Sequence[str], int]:
+    """The columns of a plain list, and the lines of its header. Raises LakeError for a number that is not known.
+
+    columns: those of a list without a header, if they are given.
+    """
     line = start.partition(b"\n")[0].rstrip(b"\r").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
         fields = next(csv.reader([line]), [])
@@ -139,6 +148,8 @@ def columns_of_list(start: bytes, address: str) -> tuple[Sequence[str], int]:
         if len(set(names)) < len(names) or "" in names:
             raise LakeError(f"{address}: the header names a column twice, or has an empty name")
         return names, 1
+    if columns:
+        return columns, 0
     if len(fields) != len(LIST_COLUMNS):
         raise LakeError(
             f"{address}: {len(fields)} columns without a header; known are only {len(LIST_COLUMNS)}",

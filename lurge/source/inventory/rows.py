@@ -48,7 +48,7 @@ def csv_rows(places: Places, inventory: Inventory, file: DataFile, rejects: Reje
         with places.open(file.address) as opened:
             checked = Checked(opened, file)
             try:
-                for batch in read_csv(checked, inventory.columns, file.address, own, is_typed, done):
+                for batch in read_csv(checked, inventory.columns, inventory.is_list, file.address, own, is_typed, done):
                     done += 1
                     yield batch
             except DoesNotFitError:

@@ -25,8 +25,8 @@ class LedgerState:
     """The sums of the ledger, and the problems that were found.
 
     events: lines of files, without empty ones. in_topic: events of files that no service has read yet. foreign: events
-    of other programs. replayed: errors that were sent again, and so have another fate as well. unfinished: names of
-    files that are not read to their end.
+    of other programs. errors: those that were not sent again. replayed: those that were, and so have another fate.
+    unfinished: names of files that are not read to their end.
     """
 
     items: int = 0
@@ -66,7 +66,7 @@ class LedgerState:
         if not self.problem_count:
             yield f"{counted(self.items, 'item')}: every amount equals the sum of its journal"
         foreign = f" and {self.foreign:,} of other programs" if self.foreign else ""
-        replayed = f", of which {self.replayed:,} were sent again" if self.replayed else ""
+        replayed = f"; {counted(self.replayed, 'error')} sent again" if self.replayed else ""
         yield (
             f"{counted(self.events, 'event')} in files{foreign} = {self.applied:,} applied"
             f" + {counted(self.duplicates, 'duplicate')} + {self.waiting:,} waiting"
@@ -148,12 +148,12 @@ def check_fates(connection: sa.Connection, state: LedgerState) -> None:
     for file_id, number in seen.items():
         state.report(f"{counted(number, 'event')} came from file {file_id}, which is not known")
     state.retrying = count_waiting(connection)
-    everything = ErrorFilter(is_open=False)
-    state.errors = count_errors(connection, everything)
-    state.replayed = state.errors - count_errors(connection, ErrorFilter())
+    every_error = count_errors(connection, ErrorFilter(is_open=False))
+    state.errors = count_errors(connection, ErrorFilter())
+    state.replayed = every_error - state.errors
     state.applied, state.duplicates = count(connection, schema.transactions), totals["duplicates"]
     compare(state, "rows in the journal", state.applied, "events that were applied", totals["applied"])
-    compare(state, "rows in the table of errors", state.errors, "errors that were counted", totals["errors"] + rejected)
+    compare(state, "rows in the table of errors", every_error, "errors that were counted", totals["errors"] + rejected)
     fates = totals["applied"] + totals["duplicates"] + totals["errors"] + rejected + state.retrying
     arrived = totals["seen"] + rejected + state.replayed
     compare(state, "events that arrived", arrived, "fates of events", fates)
