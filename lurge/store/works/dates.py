@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from lurge.model.works import is_published
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
+from lurge.store.works.twice import what_counts
 
 DAYS_AT_ONCE = 500
 
@@ -59,44 +60,6 @@ def store_sums(connection: sa.Connection, counts: sa.ColumnElement[bool]) -> Non
             sa.update(table).where(of_total).values(values),
             [dict(zip(("tree", "at", "count", "images"), total, strict=True)) for total in totals],
         )
-
-
-def what_counts(connection: sa.Connection, days: Sequence[date]) -> sa.ColumnElement[bool]:
-    """The condition on observations of some dates that count: a work counts once on a host in a state.
-
-    Of several trees that have it at one date, a walked one goes before that of a backlog, and the newest before others.
-    """
-    row, other = schema.observations, schema.observations.alias()
-    same_work = (other.c.obs_date == row.c.obs_date) & (other.c.process_project_id == row.c.process_project_id)
-    same_work &= other.c.process_work_id == row.c.process_work_id
-    same_work &= sa.func.coalesce(other.c.publish_state_id, 0) == sa.func.coalesce(row.c.publish_state_id, 0)
-    twice = (
-        row.c.idtree.in_(trees)
-        & sa.select(sa.literal(1)).where(other.c.idtree.in_(others), same_work).correlate(row).exists()
-        for others, trees in trees_before(connection, days).items()
-    )
-    return sa.and_(row.c.obs_date.in_(days), *(~condition for condition in twice))
-
-
-def trees_before(connection: sa.Connection, days: Sequence[date]) -> dict[frozenset[int], list[int]]:
-    """The trees before which others of their host and state go at some dates, by these others."""
-    mine, other = schema.trees.alias(), schema.trees.alias()
-    seen, again = schema.observed.alias(), schema.observed.alias()
-    pairs = (
-        sa.select(mine.c.idtree, other.c.idtree)
-        .join_from(mine, seen, seen.c.idtree == mine.c.idtree)
-        .join(other, (other.c.process_host_id == mine.c.process_host_id) & (other.c.state == mine.c.state))
-        .join(again, (again.c.idtree == other.c.idtree) & (again.c.obs_date == seen.c.obs_date))
-        .where(other.c.is_walked, ~mine.c.is_walked | (mine.c.idtree < other.c.idtree), seen.c.obs_date.in_(days))
-        .distinct()
-    )
-    before: dict[int, set[int]] = {}
-    for tree, one in map(tuple, connection.execute(pairs)):
-        before.setdefault(tree, set()).add(one)
-    groups: dict[frozenset[int], list[int]] = {}
-    for tree, others in before.items():
-        groups.setdefault(frozenset(others), []).append(tree)
-    return groups
 
 
 def history_queries(

@@ -6,7 +6,7 @@ Everything that follows from observations is computed from them in the same tran
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from lurge.store.works.incoming import LINE_BITS, chosen_lines, incoming, incomi
 from lurge.store.works.keys import MOST_KEPT, Keys
 from lurge.store.works.schema import OURS
 from lurge.store.works.takeover import take_over
+from lurge.store.works.twice import Counted, seen_twice
 
 BATCH = 5_000
 MOST_HASHES = 8_000_000
@@ -45,15 +46,6 @@ class LastSeen(NamedTuple):
 
     day: date
     works: int
-
-
-class Counted(NamedTuple):
-    """The keys of a work in a state. publish: of a published work, else None."""
-
-    tree: int
-    project: int
-    work: int
-    publish: int | None
 
 
 class Recorder:
@@ -172,7 +164,7 @@ class Recorder:
         self._store_states()
         self._store_observations()
         pairs = self._see_dates()
-        for key in {*changed, *self._seen_twice(pairs)}:
+        for key in {*changed, *seen_twice(self._connection, pairs)}:
             self._count_again(key)
         for seen in self._seen:
             self._note_unread(seen)
@@ -235,35 +227,6 @@ class Recorder:
         for seen in self._seen:
             at = (table.c.idtree == seen.tree) & (table.c.obs_date == seen.day)
             self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
-
-    def _seen_twice(self, pairs: Set[tuple[int, date]]) -> list[Counted]:
-        """The works that other trees of the same host and state have at the same date: they count once there.
-
-        Such trees are those of backlogs beside a walk, and two that are walked. pairs: the trees and dates to look at.
-        """
-        mine, other = schema.trees.alias(), schema.trees.alias()
-        own, theirs = schema.observations.alias(), schema.observations.alias()
-        seen, again = schema.observed.alias(), schema.observed.alias()
-        beside = (
-            sa.select(seen.c.idtree, again.c.idtree, seen.c.obs_date)
-            .join_from(seen, mine, mine.c.idtree == seen.c.idtree)
-            .join(other, (other.c.process_host_id == mine.c.process_host_id) & (other.c.state == mine.c.state))
-            .join(again, (again.c.idtree == other.c.idtree) & (again.c.obs_date == seen.c.obs_date))
-            .where(seen.c.idtree != again.c.idtree, sa.or_(mine.c.is_walked, other.c.is_walked))
-            .where(seen.c.obs_date.in_({day for _, day in pairs}))
-        )
-        found: list[Counted] = []
-        for tree, others, day in list(map(tuple, self._connection.execute(beside))):
-            if (tree, day) not in pairs:
-                continue
-            same = (
-                sa.select(own.c.process_project_id, own.c.process_work_id, own.c.publish_state_id)
-                .join_from(own, theirs, (own.c.process_project_id == theirs.c.process_project_id)
-                           & (own.c.process_work_id == theirs.c.process_work_id))
-                .where(own.c.idtree == tree, theirs.c.idtree == others, own.c.obs_date == day, theirs.c.obs_date == day)
-            )  # fmt: skip
-            found += [Counted(tree, *keys) for keys in map(tuple, self._connection.execute(same))]
-        return found
 
     def _count_again(self, key: Counted) -> None:
         """Compute a work's state from all its observations, in all trees of its host and state; remove it without any.
