@@ -27,7 +27,9 @@ class WorksTree(Section):
 
     state: Name = Field(description="The state of its works.", examples=["scanned"])
     path: Annotated[str, BeforeValidator(place_of)] = Field(
-        description="The tree.", examples=["/lustre/scratch119/scans"], json_schema_extra={"format": "path"}
+        description="The tree; a relative path is relative to the file.",
+        examples=["/lustre/scratch119/scans"],
+        json_schema_extra={"format": "path"},
     )
 
 

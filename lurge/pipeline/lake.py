@@ -135,9 +135,11 @@ def run_load(config: Config, wanted: Wanted, table: str, comm: Comm | None = Non
         with job.step("find") as facts:
             inventories = find(places, config.lake, wanted, outcome)
             facts["inventories"] = len(inventories)
-            with loading(lake):
-                made = lake.made_table()
-            known = {} if wanted.force else all_loads(lake, made)
+            known: dict[str, Load] = {}
+            if inventories:
+                with loading(lake):
+                    made = lake.made_table()
+                known = {} if wanted.force else all_loads(lake, made)
         with job.step("load") as facts:
             for inventory in inventories:
                 outcome.loads.append(load_one(lake, inventory, known, wanted.force, comm))

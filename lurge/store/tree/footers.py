@@ -23,7 +23,7 @@ class Footer:
 
     def __init__(self, metadata: pq.FileMetaData) -> None:
         self.metadata = metadata
-        self.group_rows: int = metadata.row_group(0).num_rows if metadata.num_row_groups else 1
+        self.group_rows: int = max(1, metadata.row_group(0).num_rows) if metadata.num_row_groups else 1
         """Rows of each row group; the last may have fewer."""
         self._bounds: dict[int, Bounds] = {}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import RawIOBase
@@ -233,8 +234,9 @@ class ParquetFile:
         written = b"".join(parts)
         with self._path.open("ab" if self._end else "wb", buffering=0) as file:
             write_all(file, written)
-            # Begin to write it to disk now: `publish` waits until all is there.
-            os.posix_fadvise(file.fileno(), self._end, len(written), os.POSIX_FADV_DONTNEED)
+            # Linux begins to write it to disk now: `publish` waits until all is there.
+            with suppress(OSError):
+                os.posix_fadvise(file.fileno(), self._end, len(written), os.POSIX_FADV_DONTNEED)
         self._end += len(written)
 
     def append(self, rows: int, chunks: Sequence[Chunk]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime
 from typing import Any
 
@@ -11,48 +12,63 @@ import sqlalchemy as sa
 from lurge.model.works import is_published
 from lurge.store.database.dialect import dialect_of
 from lurge.store.works import schema
-from lurge.store.works.twice import what_counts
+from lurge.store.works.twice import DAYS_AT_ONCE, what_counts
 
-DAYS_AT_ONCE = 500
+TIMES = ("created_time", "updated_time")
+
+
+history_before = sa.Table(
+    "works_history_before",
+    sa.MetaData(),
+    *(sa.Column(column.name, column.type, primary_key=True, autoincrement=False)
+      for column in schema.process_count_history.primary_key),
+    *(sa.Column(name, schema.process_count_history.c[name].type) for name in ("image_count", "work_count", *TIMES)),
+    prefixes=["TEMPORARY"],
+)  # fmt: skip
+"""The rows of a history that are computed anew, as they were before."""
 
 
 def store_dates(connection: sa.Connection, dates: Collection[date], now: datetime) -> None:
     """Compute the sums and the histories of some dates anew. now: the time of making for new rows."""
+    dialect_of(connection).drop_temporary(connection, history_before.name)
+    history_before.create(connection, checkfirst=False)
     in_order = sorted(dates)
     for first in range(0, len(in_order), DAYS_AT_ONCE):
         days = in_order[first : first + DAYS_AT_ONCE]
-        counts = what_counts(connection, days)
-        store_sums(connection, counts)
-        for table, columns, query in history_queries(connection, now, counts):
+        store_sums(connection, days)
+        for table, columns, query in history_queries(connection, now, what_counts(connection, days)):
             at = table.c.last_obs_date.in_(days) & ~table.c.is_adopted
-            before = (
-                connection.execute(sa.select(table).where(at)).mappings().all() if "created_time" in table.c else []
-            )
-            connection.execute(sa.delete(table).where(at))
-            keys = [column.name for column in table.primary_key]
-            connection.execute(dialect_of(connection).upsert(table, keys, lambda new: {}, (columns, query)))
-            keep_times(connection, before)
+            with keeping_times(connection, at) if table is schema.process_count_history else nullcontext():
+                connection.execute(sa.delete(table).where(at))
+                keys = [column.name for column in table.primary_key]
+                connection.execute(dialect_of(connection).upsert(table, keys, lambda new: {}, (columns, query)))
+    dialect_of(connection).drop_temporary(connection, history_before.name)
 
 
-def keep_times(connection: sa.Connection, before: Sequence[sa.RowMapping]) -> None:
-    """Restore the times of rows of the history that there were before: that of a change only if nothing changed."""
-    table = schema.process_count_history
-    old: dict[str, sa.BindParameter[Any]] = {
-        column.name: sa.bindparam(f"old_{column.name}") for column in table.columns
-    }
-    at = sa.and_(~table.c.is_adopted, *(column == old[column.name] for column in table.primary_key))
-    same = (table.c.image_count == old["image_count"]) & (table.c.work_count == old["work_count"])
-    for name, condition in (("created_time", at), ("updated_time", at & same)):
-        rows = [{f"old_{column}": value for column, value in row.items()} for row in before]
-        if rows:
-            connection.execute(sa.update(table).where(condition).values({name: old[name]}), rows)
+@contextmanager
+def keeping_times(connection: sa.Connection, at: sa.ColumnElement[bool]) -> Iterator[None]:
+    """Restore the times of rows of a history that are made anew: that of a change only if nothing changed.
+
+    at: the condition on these rows.
+    """
+    table, old = schema.process_count_history, history_before
+    names = list(old.columns.keys())
+    connection.execute(sa.delete(old))
+    connection.execute(sa.insert(old).from_select(names, sa.select(*(table.c[name] for name in names)).where(at)))
+    yield
+    same_row = sa.and_(*(column == table.c[column.name] for column in old.primary_key))
+    same = (old.c.image_count == table.c.image_count) & (old.c.work_count == table.c.work_count)
+    # One after another: MySQL opens a temporary table once in a statement.
+    for name, condition in zip(TIMES, (same_row, same_row & same), strict=True):
+        known = sa.select(old.c[name]).where(condition).scalar_subquery()
+        connection.execute(sa.update(table).where(at).values({name: sa.func.coalesce(known, table.c[name])}))
 
 
-def store_sums(connection: sa.Connection, counts: sa.ColumnElement[bool]) -> None:
-    """Store the works and images of each tree and date. counts: the condition on observations."""
+def store_sums(connection: sa.Connection, days: Sequence[date]) -> None:
+    """Store the works and images of each tree at some dates."""
     row, table = schema.observations, schema.observed
     sums = sa.select(row.c.idtree, row.c.obs_date, sa.func.count(), sa.func.sum(row.c.image_count))
-    totals = connection.execute(sums.where(counts).group_by(row.c.obs_date, row.c.idtree)).all()
+    totals = connection.execute(sums.where(row.c.obs_date.in_(days)).group_by(row.c.obs_date, row.c.idtree)).all()
     if totals:
         of_total = (table.c.idtree == sa.bindparam("tree")) & (table.c.obs_date == sa.bindparam("at"))
         values: dict[str, Any] = {"works": sa.bindparam("count"), "image_count": sa.bindparam("images")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from lurge.store.works import schema
 from lurge.store.works.dates import store_dates
 from lurge.store.works.incoming import LINE_BITS, chosen_lines, incoming, incoming_table, resolved, shared
 from lurge.store.works.keys import MOST_KEPT, Keys
+from lurge.store.works.recount import Recount
 from lurge.store.works.schema import OURS
 from lurge.store.works.takeover import take_over
 from lurge.store.works.twice import Counted, seen_twice
@@ -63,8 +65,9 @@ class Recorder:
         self._shared_rows = 0
         self._new_shared: list[tuple[Any, ...]] = []
         self._days: set[date] = set()
-        self._created: dict[tuple[Any, ...], set[date | None]] = {}
-        """The dates of creation that each tree and project has."""
+        self._created: dict[tuple[Any, ...], date | None] = {}
+        """The date of creation of each tree and project."""
+        self._creations_differ = False
         self._seen: list[SeenTree] = []
         self._know(schema.process_states, states)
         self._know(schema.publish_states, publish_states)
@@ -123,18 +126,21 @@ class Recorder:
         keys = self._keys.of(one, path)
         made = one.create_date and one.create_date.isoformat()
         self._days.add(one.day)
-        self._created.setdefault((keys[0], keys[2]), set()).add(one.create_date)
+        if len(self._created) >= MOST_KEPT:
+            self._creations_differ = True
+            self._created.clear()
+        self._creations_differ |= self._created.setdefault((keys[0], keys[2]), one.create_date) != one.create_date
         self._new_shared.append((self._shared_rows, *keys, one.day.toordinal(), one.day.isoformat(), made))
         return self._shared_rows, hash((keys[0], keys[2], one.day))
 
+    @cached_property
     def _is_unique(self) -> bool:
         """True if surely no work occurs twice in a tree at one date."""
         return self._lines == len(self._hashes) == len(np.unique(np.frombuffer(self._hashes, np.int64)))
 
     def _has_one_creation(self) -> bool:
         """True if surely all lines of a work have one date of creation."""
-        is_once = len(self._days) <= 1 and self._is_unique()
-        return is_once or all(len(dates) == 1 for dates in self._created.values())
+        return not self._creations_differ or (len(self._days) <= 1 and self._is_unique)
 
     def see_tree(self, tree: TreeKey, day: date, unread: Iterable[tuple[str, str | None]] = ()) -> LastSeen | None:
         """Note that a whole tree was seen at a date: works of it that are not taken are not there.
@@ -161,11 +167,12 @@ class Recorder:
         self._add_works()
         self._resolve()
         changed = [*self._with_other_state(), *(key for seen in self._seen for key in self._forget_others(seen))]
-        self._store_states()
         self._store_observations()
         pairs = self._see_dates()
-        for key in {*changed, *seen_twice(self._connection, pairs)}:
-            self._count_again(key)
+        again = {*changed, *seen_twice(self._connection, pairs)}
+        recount = Recount(self._connection, self._keys, again, self._now)
+        self._store_states()
+        recount.store()
         for seen in self._seen:
             self._note_unread(seen)
         self._forget_sums()
@@ -227,42 +234,6 @@ class Recorder:
         for seen in self._seen:
             at = (table.c.idtree == seen.tree) & (table.c.obs_date == seen.day)
             self._connection.execute(sa.update(table).where(at).values(works=0, image_count=0))
-
-    def _count_again(self, key: Counted) -> None:
-        """Compute a work's state from all its observations, in all trees of its host and state; remove it without any.
-
-        Of several trees with it at one date, that of `what_counts` tells its count.
-        """
-        row, tree = schema.observations, schema.trees
-        host, state = self._connection.execute(
-            sa.select(tree.c.process_host_id, tree.c.state).where(tree.c.idtree == key.tree)
-        ).one()
-        of_work = (row.c.process_project_id == key.project) & (row.c.process_work_id == key.work)
-        of_work &= (tree.c.process_host_id == host) & (tree.c.state == state)
-        of_work &= row.c.publish_state_id.is_(None) if key.publish is None else row.c.publish_state_id == key.publish
-        names = ("image_count", *OURS, "idtree")
-        query = sa.select(row.c.obs_date, *(row.c[name] for name in names)).join_from(row, tree).where(of_work)
-        order = (row.c.obs_date, tree.c.is_walked, tree.c.idtree)
-        rows = self._connection.execute(query.order_by(*order)).mappings().all()
-        is_process = key.publish is None
-        table = schema.process_work_states if is_process else schema.publish_work_states
-        at = table.c["process_work_id" if is_process else "publish_work_id"] == key.work
-        at &= (table.c.process_host_id == host) & (table.c.process_project_id == key.project)
-        if is_process:
-            at &= table.c.process_state_id == self._keys.state(schema.process_states, state)
-        else:
-            at &= table.c.publish_state_id == key.publish
-        if not rows:
-            self._connection.execute(sa.delete(table).where(at, table.c.older_count.is_(None)))
-            return
-        first, last = rows[0]["obs_date"], rows[-1]["obs_date"]
-        values = {
-            "first_obs_date": sa.case((table.c.older_first < first, table.c.older_first), else_=first),
-            "last_obs_date" if is_process else "obs_date": last,
-            "obs_count": len({one["obs_date"] for one in rows}) + sa.func.coalesce(table.c.older_count, 0),
-            **{name: rows[-1][name] for name in names},
-        }
-        self._connection.execute(sa.update(table).where(at).values(values))
 
     def _note_unread(self, seen: SeenTree) -> None:
         """Note the works that could not be read at a date, with what was known of them: they are not gone."""
@@ -329,7 +300,7 @@ class Recorder:
         """
         row, old = incoming, schema.observations
         lines = row.join(shared, shared.c.id == row.c.shared_id)
-        if not self._is_unique():
+        if not self._is_unique:
             of_work = (shared.c.idtree, shared.c.project_id, row.c.work, shared.c.obs_date)
             last = self._choose(sa.select(sa.func.max(row.c.line)).select_from(lines).group_by(*of_work), "line")
             lines = lines.join(last, row.c.line == last.c.line, isouter=True)
@@ -407,7 +378,10 @@ class Recorder:
             is_other = sa.or_(*(
                 sa.func.coalesce(new[name], -1) != sa.func.coalesce(old[name], -1) for name in ("image_count", *OURS)
             ))  # fmt: skip
-            is_changed = sa.or_(new.obs_count > 0, new.first_obs_date < old.first_obs_date, is_newer & is_other)
+            is_changed = sa.or_(
+                new.obs_count > 0, new.first_obs_date < old.first_obs_date, old.first_obs_date.is_(None),
+                is_newer & is_other, old[created].is_(None) & new[created].is_not(None),
+            )  # fmt: skip
             kept = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in ("image_count", *OURS, "idtree")}
             return {
                 # First, because MySQL uses new values in the expressions behind them.
