@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,10 @@ from tests.site import Site
 # A longer hunt: LURGE_EXAMPLES=5000 pytest tests/property
 settings.register_profile("lurge", deadline=None, max_examples=int(os.environ.get("LURGE_EXAMPLES", "200")))
 settings.load_profile("lurge")
+
+# A shell lets what it starts in the background ignore interrupts, and so would every process that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
