@@ -16,7 +16,7 @@ VERSION = 2
 MANIFEST = "manifest.json"
 DIRECTORIES, USAGE, OWN = "directories", "usage", "own"
 KINDS = (DIRECTORIES, USAGE, OWN)
-ROWS = {DIRECTORIES: 8192, USAGE: 16384, OWN: 1024}
+ROWS = {DIRECTORIES: 8192, USAGE: 8192, OWN: 1024}
 
 COUNTS = ("records", "files", "directories", "bytes")
 TIMES = ("oldest_mtime", "newest_mtime", "oldest_atime", "newest_atime")
