@@ -106,6 +106,8 @@ class TreeTally(Tally[list[Run]]):
         close_last(self._state, *self._open, self._buffer, self._index)
         if self._state[FRAGMENTS]:
             self._runs.append(self._take_run())
+        # The sink needs the memory.
+        self._buffer = np.empty(VECTOR, np.uint8)
         return self._runs
 
     def merge(self, export: list[Run]) -> None:
