@@ -76,8 +76,10 @@ def look_json(seen: Look) -> dict[str, Any]:
     """The answer for programs: that of `lurge tree`, and more."""
     from lurge.store.tree.usage import Filter
 
-    filters: dict[str, Any] = {"groups": [], "users": [], "filetypes": [], "older_than": None, "by": "mtime"}
-    filters |= {"ownerless": False, "small": False}
+    filters: dict[str, Any] = {
+        "groups": [], "users": [], "filetypes": [], "older_than": None, "by": "mtime", "ownerless": False,
+        "small": False,
+    }  # fmt: skip
     extremes, problems = seen.extremes, [problem.rpartition(": ") for problem in seen.walked.problems]
     return {
         "complete": seen.is_complete,

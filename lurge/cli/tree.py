@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lurge.cli.answer import Answer, csv_of
 from lurge.cli.options import ConfigOption, JsonOption, put, say, say_json
 from lurge.cli.table import or_missing, rows_aligned, share
-from lurge.cli.tree_json import Dimension, amount, csv_of, largest, measures_json, named, time_text, tree_json
+from lurge.cli.tree_json import Dimension, amount, largest, measures_json, named, time_text, tree_json
 from lurge.config import load_config
-from lurge.display import display
 from lurge.errors import TreeError, UsageError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
@@ -128,20 +128,20 @@ def tree(
     filters: dict[str, Any] = {"groups": group or [], "users": user or [], "filetypes": filetype or []}
     filters |= {"older_than": older_than, "by": wanted.by, "ownerless": ownerless, "small": small}
     if since:
-        from lurge.cli.tree_growth import growth_csv, growth_json, growth_lines, growth_of
+        from lurge.cli.tree_growth import growth_answer, growth_json, growth_lines, growth_of
 
         growth = growth_of(index, place, wanted, since.date())
         if json:
             known = tree_json(index, place, wanted, filters, by, 0, top)
             say_json(growth_json(growth, known, top))
         elif as_csv:
-            put(growth_csv(growth, top).rstrip("\n"))
+            put(csv_of(growth_answer(growth, top)))
         else:
             say(*growth_lines(index, place, growth, top))
     elif json:
         say_json(tree_json(index, place, wanted, filters, by, depth, top))
     elif as_csv:
-        put(tree_csv(index, place, wanted, depth, top).rstrip("\n"))
+        put(csv_of(tree_answer(index, place, wanted, depth, top)))
     else:
         say(*tree_lines(index, place, wanted, by, depth, top or ROWS))
 
@@ -166,10 +166,10 @@ def show_volumes(directory: Path, day: date | None, as_json: bool, as_csv: bool)
         raise TreeError(f"no tree index in {directory}", "`lurge report` builds one each night.")
     if as_csv:
         rows = [
-            [index.volume, index.date, display(shown(index.top.path)), *measures_json(index.top.measures).values()]
+            [index.volume, index.date, shown(index.top.path), *measures_json(index.top.measures).values()]
             for index in indexes
         ]
-        put(csv_of(["volume", "date", "path", *asdict(indexes[0].top.measures)], rows).rstrip("\n"))
+        put(csv_of(Answer(["volume", "date", "path", *asdict(indexes[0].top.measures)], rows)))
         return
     lines = [
         (
@@ -193,13 +193,13 @@ def walk(
             yield from walk(index, child, wanted, depth - 1, top, level + 1)
 
 
-def tree_csv(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> str:
-    """The directories as CSV, the first of which is the one that was asked for."""
+def tree_answer(index: Index, place: Directory, wanted: Filter, depth: int, top: int | None) -> Answer:
+    """The directories as rows, the first of which is the one that was asked for."""
     first = index.total(place, wanted)
     rows = [(0, place, first), *walk(index, place, wanted, depth, top)]
-    return csv_of(
+    return Answer(
         ["path", *asdict(first)],
-        ([display(shown(directory.path)), *measures_json(sums).values()] for _, directory, sums in rows),
+        [[shown(directory.path), *measures_json(sums).values()] for _, directory, sums in rows],
     )
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from lurge.cli.answer import Answer
 from lurge.cli.table import rows_aligned
-from lurge.cli.tree_json import csv_of, measures_json
-from lurge.display import display
+from lurge.cli.tree_json import measures_json
 from lurge.errors import TreeError
 from lurge.model.paths import shown
 from lurge.model.sizes import human_size
@@ -27,7 +27,7 @@ Sums = Mapping[Any, Measures]
 
 @dataclass(frozen=True)
 class Growth:
-    """What grew in a directory since a date, as rows of `change`.
+    """Growth of a directory since a date, as rows of `change`.
 
     parts: of its children, groups and users. children: the sums now of each child in `parts`.
     """
@@ -39,7 +39,7 @@ class Growth:
 
 
 def growth_of(index: Index, place: Directory, wanted: Filter, since: date) -> Growth:
-    """What grew in a directory since a date. Raises TreeError."""
+    """Compare a directory with itself at an earlier date. Raises TreeError."""
     before = open_index(index.folder.parent.parent, index.volume, since)
     try:
         old_place = before.find(place.path)
@@ -69,14 +69,11 @@ def growth_json(growth: Growth, known: Mapping[str, Any], top: int | None) -> di
     return {**known, "since": growth.since.isoformat(), "total": known["total"] | growth.total, **parts}
 
 
-def growth_csv(growth: Growth, top: int | None) -> str:
-    """The growth of a directory, its children, groups and users as CSV."""
+def growth_answer(growth: Growth, top: int | None) -> Answer:
+    """The growth of a directory, its children, groups and users as rows."""
     kinds = {"children": "child", "groups": "group", "users": "user"}
     rows = [("total", growth.total), *((kinds[noun], row) for noun, part in growth.parts.items() for row in part[:top])]
-    return csv_of(
-        ["kind", *growth.total],
-        ([kind, display(row["name"]), *list(row.values())[1:]] for kind, row in rows),
-    )
+    return Answer(["kind", *growth.total], [[kind, *row.values()] for kind, row in rows])
 
 
 def growth_lines(index: Index, place: Directory, growth: Growth, top: int | None) -> Iterator[str]:

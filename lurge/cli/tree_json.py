@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -45,13 +43,6 @@ def time_text(seconds: int | None) -> str | None:
 def measures_json(sums: Measures) -> dict[str, Any]:
     """Sums as JSON has them."""
     return {name: time_text(value) if name in TIMES else value for name, value in asdict(sums).items()}
-
-
-def csv_of(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Rows below their names as CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names, *rows])
-    return text.getvalue()
 
 
 def tree_json(

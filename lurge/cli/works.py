@@ -124,12 +124,14 @@ def list_works(
     from lurge.store.works.read import StateTotal, totals, work_states
     from lurge.store.works.read import gone as gone_works
 
+    wanted = None if project is None else text_of(project)
+
     def ask(connection: sa.Connection) -> Answer:
         everything = work_states(connection)
         rows = [
             row
             for row in (gone_works(everything) if gone else everything)
-            if is_in(row, state) and (project is None or row.project == text_of(project))
+            if is_in(row, state) and wanted in (None, row.project)
         ]
         if gone or by is By.WORK:
             names = ("work", "project", "host", "state", "publish_state", "images", "first_obs_date", "last_obs_date",

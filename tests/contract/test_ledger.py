@@ -90,7 +90,7 @@ def state_of(database: Database) -> LedgerState:
 
 
 def sent(database: Database, kind: str) -> list[Message]:
-    """What the outbox sends of a kind, as it arrives."""
+    """The messages of a kind in the outbox, as they arrive."""
     with database.writing() as connection:
         rows = [row for row in outbox.unsent(connection, 100) if row.kind == kind]
         outbox.note_sent(connection, rows)

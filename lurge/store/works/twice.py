@@ -40,10 +40,8 @@ class Walked(NamedTuple):
         """
         trees, hosts = schema.trees, schema.hosts
         of_host = (hosts.c.idprocess_host == self.host) | (hosts.c.process_host == UNKNOWN)
-        backlogs = (
-            sa.select(trees.c.idtree).join_from(trees, hosts).where(of_host, trees.c.state == self.state)
-        ).where(~trees.c.is_walked)
-        yield tree.in_(backlogs), self.trees
+        of_state = (trees.c.state == self.state) & ~trees.c.is_walked
+        yield tree.in_(sa.select(trees.c.idtree).join_from(trees, hosts).where(of_host, of_state)), self.trees
         for place, one in enumerate(self.trees[:-1], 1):
             yield tree == one, self.trees[place:]
 

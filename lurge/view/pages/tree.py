@@ -186,7 +186,7 @@ def names(index: Index, allowed: Filter) -> list[str]:
 
 
 def words(index: Index, total: Measures, asked: AskedTree) -> str:
-    """What is shown, in words."""
+    """Describe the content of a directory in a sentence."""
     size = "an unknown size" if total.bytes is None else human_size(total.bytes)
     filters = [f"{name} {value}" for name, value in (("group", asked.group), ("user", asked.user),
                ("filetype", asked.filetype)) if value]  # fmt: skip
@@ -308,7 +308,7 @@ def by_table(index: Index, place: Directory, wanted: Filter, by: By, title: str,
 
 
 def kept_table(context: Context, index: Index, path: str) -> Table:
-    """What vaults hold of a directory."""
+    """The files in vaults that were marked below a directory."""
     dates = context.dates("vault", [index.volume])
     kept = kept_below(context.connection, dates, context.scope, path)
     columns = (
@@ -320,7 +320,7 @@ def kept_table(context: Context, index: Index, path: str) -> Table:
 
 
 def sizes_before(context: Context, index: Index, place: Directory, asked: AskedTree, used: list[Index]) -> Growth:
-    """The bytes of each child at an earlier date, if one is asked for. Raises PageError if there is no such index."""
+    """The bytes of each child at the earlier date, None without one. Raises PageError if there is no such index."""
     if asked.since is None:
         return None
     before = index_of(context.config.tree.directory, index.volume, asked.since)
